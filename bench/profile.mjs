@@ -13,12 +13,13 @@ import { plainCards } from "./lib/population.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { countOf, markdownTable } from "./lib/table.mjs"
 import { withConnection } from "./lib/withConnection.mjs"
+import { names } from "./lib/systemNames.mjs"
 import { systems } from "./lib/work.mjs"
 
 const usage = `node bench/profile.mjs [--quick] [--only PATTERN] [--seconds N] [--functions N] [--statements N]
                        [--build DIR] [--previous-build DIR] [--out FILE]
 
-  --quick            only this program on a server, with 1, 10 and 100 workers and in batches of 100, within a minute;
+  --quick            only this program on a server, with 1, 10 and 100 workers and in batches of 100, in about a minute;
                      written to no file
   --only PATTERN     only profiles whose name matches this regular expression, such as "^mosaic-backlog, 10 workers$";
                      written to no file
@@ -57,7 +58,7 @@ const parseArguments = () => {
   }
 }
 
-const ours = "mosaic-backlog"
+const { ours } = names
 const values = parseArguments()
 const isWhole = !values.quick && values.only === undefined
 const seconds = Number(values.seconds ?? (values.quick ? 2 : 3))
@@ -71,15 +72,15 @@ const nameOf = ({ batch, build, system, workers }) =>
 /** `cards` are enough for two runs of some seconds. */
 const jobs = [
   { system: ours, workers: 1, cards: 6000 },
-  { system: "floor", workers: 1, cards: 20_000 },
-  { system: "graphile-worker", workers: 1, cards: 30_000 },
+  { system: names.handWritten, workers: 1, cards: 20_000 },
+  { system: names.graphileWorker, workers: 1, cards: 30_000 },
   { system: ours, workers: 10, cards: 16_000 },
-  { system: "graphile-worker", workers: 10, cards: 60_000 },
-  { system: "mosaic-backlog over HTTP", workers: 10, cards: 20_000 },
+  { system: names.graphileWorker, workers: 10, cards: 60_000 },
+  { system: names.overHttp, workers: 10, cards: 20_000 },
   { system: ours, workers: 100, cards: 40_000 },
-  { system: "graphile-worker batched", workers: 24, cards: 400_000 },
+  { system: names.batchedGraphileWorker, workers: 24, cards: 400_000 },
   { system: ours, workers: 1, batch: 100, cards: 40_000 },
-  { system: "floor", workers: 1, batch: 100, cards: 100_000 }
+  { system: names.handWritten, workers: 1, batch: 100, cards: 100_000 }
 ]
 const isSelected = (job) =>
   values.only === undefined ? !values.quick || job.system === ours : new RegExp(values.only).test(nameOf(job))

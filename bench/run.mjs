@@ -8,7 +8,7 @@ import { parseArguments } from "./lib/arguments.mjs"
 import { measure } from "./lib/measure.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { writePlots } from "./lib/plots.mjs"
-import { ratiosOf } from "./lib/ratios.mjs"
+import { isOfWritePath, ratiosOf, writePathRatiosOf } from "./lib/ratios.mjs"
 import { resultsOf, writeResults } from "./lib/results.mjs"
 import { tableOf } from "./lib/table.mjs"
 
@@ -85,7 +85,7 @@ const measureGroup = async (group) => {
   return [...measurements].flatMap(([one, measured]) => {
     const { target, unit } = one.scenario
     const series = measured.at(-1).series
-    return resultsOf(one.scenario, measured).map((result, index) =>
+    return resultsOf(run, one.scenario, measured).map((result, index) =>
       index === 0 ? { result, unit, target, series } : { result, unit }
     )
   })
@@ -98,16 +98,29 @@ chmodSync(directory, 0o711)
 process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
 
-const { quick, soakMinutes } = options
-const context = { directory, build: resolve(options.build), quick, soakMinutes, url: undefined }
-const selected = []
+const { previousBuild, quick, soakMinutes } = options
+const context = {
+  directory,
+  build: resolve(options.build),
+  previousBuild: previousBuild === undefined ? undefined : resolve(previousBuild),
+  quick,
+  soakMinutes,
+  url: undefined
+}
+const isSelected = (scenario) =>
+  options.only.test(scenario.id) && (options.set === undefined || isOfWritePath(scenario))
+const all = []
 for (const module of modules) {
   const { scenarios } = await import(module)
-  for (const scenario of scenarios(context, say))
-    if (options.only.test(scenario.id)) selected.push({ module, scenario })
+  all.push(...scenarios(context, say).map((scenario) => ({ module, scenario })))
 }
+const ofSelection = all.filter(({ scenario }) => isSelected(scenario))
+const selected = ofSelection.filter(({ scenario }) => scenario.skipped === undefined)
+const skipped = ofSelection
+  .filter(({ scenario }) => scenario.skipped !== undefined)
+  .map(({ scenario }) => `Skipped: ${scenario.id}: ${scenario.skipped}.`)
 if (options.list) {
-  for (const { scenario } of selected) process.stdout.write(`${scenario.id}\n`)
+  for (const { scenario } of ofSelection) process.stdout.write(`${scenario.id}\n`)
   process.exit(0)
 }
 const needsServer = selected.some(({ scenario }) => scenario.database === "postgres")
@@ -116,16 +129,19 @@ context.url = server?.url
 const about = [machine(), ...(server === undefined ? [] : [server.description])].join("\n")
 say(about.replace("\n", `\n${" ".repeat(9)}`))
 
+for (const reason of skipped) say(reason)
+
+const run = new Date().toISOString()
 const rows = []
 const place = pathToFileURL(`${resolve(options.results)}/`)
 mkdirSync(place, { recursive: true })
 const prefix = quick ? "quick" : "latest"
 writeFileSync(new URL(`${prefix}-about.txt`, place), `${about}\n`)
-let all = []
+let results = []
 for (const group of groupsOf(selected)) {
   const measured = await measureGroup(group)
   rows.push(...measured)
-  all = writeResults(
+  results = writeResults(
     new URL(`${prefix}.json`, place),
     measured.map(({ result }) => result)
   )
@@ -135,9 +151,12 @@ for (const group of groupsOf(selected)) {
 await server?.stop()
 if (rows.length === 0) process.stdout.write("No scenario was measured.\n")
 else {
-  writePlots(place, prefix, all)
-  const ratios = ratiosOf(rows.map(({ result }) => result))
+  writePlots(place, prefix, results)
+  const ofRun = rows.map(({ result }) => result)
+  const ratios = options.set === undefined ? ratiosOf(ofRun) : writePathRatiosOf(ofRun)
   const dead = rows.flatMap((row) => row.series?.at(-1)?.deadRows ?? [])
   const soaked = dead.map((count) => `${count} dead rows at the end of the soak.`)
-  process.stdout.write(`${[about, tableOf(rows), ...(ratios === "" ? [] : [ratios]), ...soaked].join("\n\n")}\n`)
+  process.stdout.write(
+    `${[about, tableOf(rows), ...(ratios === "" ? [] : [ratios]), ...soaked, ...skipped].join("\n\n")}\n`
+  )
 }

@@ -1,17 +1,23 @@
 import { parseArgs } from "node:util"
 
-const usage = `node bench/run.mjs [--only PATTERN] [--quick] [--repetitions N] [--soak-minutes N] [--list]
-                   [--profile DIR] [--build DIR] [--results DIR]
+const usage = `node bench/run.mjs [--set NAME] [--only PATTERN] [--quick] [--repetitions N] [--soak-minutes N] [--list]
+                   [--profile DIR] [--build DIR] [--previous-build DIR] [--results DIR]
 
-  --only PATTERN     only scenarios whose id, as --list shows them, matches this regular expression
+  --set NAME         only the scenarios of a set. write-path: what is required of the commands that write, in about half
+                     an hour
+  --only PATTERN     only scenarios whose id, as --list shows it, matches this regular expression
   --quick            small sizes and short times, written to results/quick.json
-  --repetitions N    how often each scenario is measured (default: 3, with --quick 1)
-  --soak-minutes N   how long the soak lasts (default: 10, with --quick 0.1)
-  --list             only say which scenarios there are
+  --repetitions N    number of times that each scenario is measured. Defaults to 3, with --quick to 1
+  --soak-minutes N   duration of the soak in minutes. Defaults to 10, with --quick to 0.1. 0 leaves it out
+  --list             print the ids of the scenarios and measure none
   --profile DIR      write a CPU profile of every measurement into this folder
-  --build DIR        measure this build instead of ../dist
-  --results DIR      write results and plots into this folder instead of results
+  --build DIR        the build to measure. Defaults to ../dist
+  --previous-build DIR
+                     the dist folder of an older build, to measure alternating with this one
+  --results DIR      folder for results and plots. Defaults to results
 `
+
+const sets = new Set(["write-path"])
 
 /** Parses the command line. Ends the process when it is invalid or asks for help. */
 export const parseArguments = (args) => {
@@ -19,6 +25,7 @@ export const parseArguments = (args) => {
     const { values } = parseArgs({
       args,
       options: {
+        set: { type: "string" },
         only: { type: "string", default: "" },
         quick: { type: "boolean", default: false },
         repetitions: { type: "string" },
@@ -26,6 +33,7 @@ export const parseArguments = (args) => {
         list: { type: "boolean", default: false },
         profile: { type: "string" },
         build: { type: "string", default: new URL("../../dist", import.meta.url).pathname },
+        "previous-build": { type: "string" },
         results: { type: "string", default: new URL("../results", import.meta.url).pathname },
         help: { type: "boolean", short: "h", default: false }
       }
@@ -36,8 +44,10 @@ export const parseArguments = (args) => {
     }
     const repetitions = parseRepetitions(values)
     const soakMinutes = values["soak-minutes"] === undefined ? undefined : Number(values["soak-minutes"])
-    if (soakMinutes !== undefined && !(soakMinutes > 0)) throw new Error("--soak-minutes must be more than 0")
-    return { ...values, only: new RegExp(values.only), repetitions, soakMinutes }
+    if (soakMinutes !== undefined && !(soakMinutes >= 0)) throw new Error("--soak-minutes must be 0 or more")
+    if (values.set !== undefined && !sets.has(values.set)) throw new Error(`there is no set ${values.set}`)
+    const previousBuild = values["previous-build"]
+    return { ...values, only: new RegExp(values.only), previousBuild, repetitions, soakMinutes }
   } catch (error) {
     process.stderr.write(`${error.message}\n\n${usage}`)
     process.exit(2)

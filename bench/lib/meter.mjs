@@ -9,8 +9,9 @@ const cpuMicros = () => {
 }
 
 /**
- * Counts operations, their durations and this process's processor time, after a warm-up, for some seconds or until
- * `available` are done. A round of all workers does `atOnce` operations. Workers check `isOver` before each operation.
+ * Counts operations, their durations and this process's processor time, for some seconds or until `available` are
+ * done. Before that is a warm-up of some seconds and operations, of at most a quarter of those that are available. A round of
+ * all workers does `atOnce` operations. Workers check `isOver` before each operation.
  * `onStart` and `onEnd` are called when the measured time starts and ends.
  */
 export class Meter {
@@ -19,6 +20,7 @@ export class Meter {
   #seconds
   #available
   #atOnce
+  #warmUpOperations
   #all = 0
   #counted = 0
   #started
@@ -30,11 +32,12 @@ export class Meter {
   #onEnd
   #finish
 
-  constructor({ atOnce, available, onEnd, onStart, seconds, warmUpSeconds }) {
+  constructor({ atOnce, available, onEnd, onStart, seconds, warmUpOperations = 0, warmUpSeconds }) {
     this.#begins = performance.now() + warmUpSeconds * 1000
     this.#seconds = seconds
     this.#available = available
     this.#atOnce = atOnce
+    this.#warmUpOperations = Math.max(warmUpOperations, turnsBefore * atOnce)
     this.#onStart = onStart
     this.#onEnd = onEnd
     this.finished = new Promise((resolve) => {
@@ -62,7 +65,7 @@ export class Meter {
       this.#ended = now
       if (milliseconds !== undefined) this.#latencies.push(milliseconds)
       if (now - this.#started >= this.#seconds * 1000 && this.#counted >= turns * this.#atOnce) this.end()
-    } else if ((now >= this.#begins && this.#all >= turnsBefore * this.#atOnce) || this.#all >= this.#available / 4) {
+    } else if ((now >= this.#begins && this.#all >= this.#warmUpOperations) || this.#all >= this.#available / 4) {
       this.#started = now
       this.#cpuStarted = cpuMicros()
       this.#onStart?.()

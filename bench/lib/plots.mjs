@@ -4,6 +4,7 @@ import { barChart } from "./barChart.mjs"
 import { lineChart } from "./lineChart.mjs"
 import { readJson } from "./readJson.mjs"
 import { label } from "./svg.mjs"
+import { names } from "./systemNames.mjs"
 import { countOf } from "./table.mjs"
 
 const onServer = (results, wanted) =>
@@ -12,7 +13,7 @@ const onServer = (results, wanted) =>
       result.database === "postgres" && Object.entries(wanted).every(([field, value]) => result[field] === value)
   )
 
-const ours = "mosaic-backlog"
+const { ours } = names
 const oneByOne = "claim + complete"
 
 /** Rates by number of workers. */
@@ -20,7 +21,7 @@ const rates = (results) => {
   const all = onServer(results, { scenario: oneByOne })
   const workers = [...new Set(all.map((result) => result.workers))].sort((one, other) => one - other)
   return barChart({
-    title: "Claim + complete one by one, cards a second",
+    title: "Claim + complete one by one, cards per second",
     groups: workers.map((count) => ({
       label: countOf(count),
       bars: barsOf(all.filter((result) => result.workers === count))
@@ -31,10 +32,10 @@ const rates = (results) => {
 /** Rates of the systems with batches, each with its best number of workers. */
 const batches = (results) =>
   barChart({
-    title: "Claim + complete many at once, cards a second",
+    title: "Claim + complete many at once, cards per second",
     groups: [
       {
-        label: "each with as many workers as suit it best",
+        label: "each with the number of workers at which it is fastest",
         bars: barsOf(
           bestOf([
             ...onServer(results, { scenario: "claim + complete, batched" }),
@@ -67,10 +68,10 @@ const bestOf = (results) => {
 /** Rates over a whole backlog, from its first card to its last. */
 const drains = (results) =>
   barChart({
-    title: "Draining a whole backlog without a pause for vacuum, cards a second",
+    title: "Draining a whole backlog without a pause for vacuum, cards per second",
     groups: [
       {
-        label: "all of its cards",
+        label: "all cards",
         bars: barsOf(
           onServer(results, { scenario: "drain" }),
           ({ system, workers }) => `${system}, ${countOf(workers)}`
@@ -81,10 +82,10 @@ const drains = (results) =>
 
 const creates = (results) =>
   barChart({
-    title: "Creating many cards with one call, cards a second",
+    title: "Creating many cards with one call, cards per second",
     groups: [
       {
-        label: "all in one transaction, or as near to it as it goes",
+        label: "in one transaction where the system can",
         bars: barsOf(onServer(results, { scenario: "create many" }))
       }
     ]
@@ -138,12 +139,12 @@ const latencies = (results) => {
 
 const soak = (series) =>
   lineChart({
-    title: `Soak with a snapshot held, ${label(series.at(-1)?.deadRows ?? 0)} dead rows at its end: claim latency`,
+    title: `Soak with an open snapshot, ${label(series.at(-1)?.deadRows ?? 0)} dead rows at its end: claim latency`,
     x: { label: "seconds" },
     y: { label: "milliseconds" },
     lines: [
       ["p50", "claimP50Ms", colorOf(ours)],
-      ["p99", "claimP99Ms", colorOf("graphile-worker")]
+      ["p99", "claimP99Ms", colorOf(names.graphileWorker)]
     ].map(([name, field, color]) => ({
       label: name,
       color,
@@ -155,11 +156,11 @@ const soak = (series) =>
 const headRow = (simulated) => {
   const rows = simulated.filter(({ commandsEach }) => commandsEach === 1)
   const commits = [...new Set(rows.map(({ commitMs }) => commitMs))]
-  const colors = [colorOf(ours), colorOf("pg-boss"), colorOf("graphile-worker")]
+  const colors = [colorOf(ours), colorOf(names.pgBoss), colorOf(names.graphileWorker)]
   return lineChart({
-    title: "Commands a second over one head row, simulated",
+    title: "Commands per second over one head row, simulated",
     x: { label: "workers in all", isLogarithmic: true },
-    y: { label: "commands a second", isLogarithmic: true },
+    y: { label: "commands per second", isLogarithmic: true },
     lines: [1, 4].flatMap((processes) =>
       commits.map((commitMs, index) => ({
         label: `commit in ${commitMs} ms, ${processes === 1 ? "1 process" : `${processes} processes`}`,
@@ -175,14 +176,16 @@ const headRow = (simulated) => {
 /** In display order. */
 const colorBySystem = {
   [ours]: "#2f7d5b",
-  "mosaic-backlog, next": "#3f9a74",
-  "mosaic-backlog worker": "#5aa886",
-  "mosaic-backlog over HTTP": "#79b99b",
-  "graphile-worker": "#b4602c",
-  "graphile-worker batched": "#c98a3d",
-  "pg-boss": "#5573b7",
-  "mutable table": "#a2477f",
-  floor: "#7d8590"
+  [names.claimingNext]: "#3f9a74",
+  [names.throughWorker]: "#5aa886",
+  [names.overHttp]: "#79b99b",
+  [names.loadGenerator]: "#93c7ad",
+  [names.previousBuild]: "#a9b8b0",
+  [names.graphileWorker]: "#b4602c",
+  [names.batchedGraphileWorker]: "#c98a3d",
+  [names.pgBoss]: "#5573b7",
+  [names.mutableTable]: "#a2477f",
+  [names.handWritten]: "#7d8590"
 }
 const systems = Object.keys(colorBySystem)
 const colorOf = (system) => colorBySystem[system]
@@ -203,7 +206,7 @@ export const writePlots = (place, prefix, results) =>
 export const writeScalingPlots = (place, { simulated }) => written(place, "scaling", { "head-row": headRow(simulated) })
 
 const written = (place, prefix, plots) => {
-  const names = Object.keys(plots).filter((name) => plots[name] !== undefined)
-  for (const name of names) writeFileSync(new URL(`${prefix}-${name}.svg`, place), plots[name])
-  return names
+  const drawn = Object.keys(plots).filter((name) => plots[name] !== undefined)
+  for (const name of drawn) writeFileSync(new URL(`${prefix}-${name}.svg`, place), plots[name])
+  return drawn
 }

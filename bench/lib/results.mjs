@@ -4,10 +4,11 @@ import { median, percentile } from "./statistics.mjs"
 
 const rounded = (value, digits) => (value === null ? null : Number(value.toFixed(digits)))
 
-/** One row of the results, from all repetitions of a scenario. */
-const resultOf = ({ database, scenario, size, system, workers }, measurements) => {
+/** One row of the results, from all repetitions of a scenario in a run. */
+const resultOf = (run, { database, scenario, size, system, workers }, measurements) => {
   const latencies = measurements.flatMap((one) => one.latencies ?? [])
   return {
+    run,
     scenario,
     system,
     database,
@@ -17,9 +18,16 @@ const resultOf = ({ database, scenario, size, system, workers }, measurements) =
     p50Ms: rounded(latencies.length > 0 ? percentile(latencies, 0.5) : timeOfOne(measurements), 3),
     p99Ms: rounded(latencies.length > 0 ? percentile(latencies, 0.99) : null, 3),
     repetitions: measurements.length,
+    cpuMicros: rounded(cpuMicrosOf(measurements), 1),
     rssMiB: rounded(Math.max(...measurements.map((one) => one.peakMiB)), 0)
   }
 }
+
+/** Processor time of the measured process for an operation, or null where it was not measured. */
+const cpuMicrosOf = (measurements) =>
+  measurements.some((one) => one.cpuMicros === undefined)
+    ? null
+    : median(measurements.map((one) => one.cpuMicros / one.operations))
 
 /** A single call took the whole time. Where there were many calls of unknown duration, latencies are null. */
 const timeOfOne = (measurements) =>
@@ -32,11 +40,15 @@ const partOf = ({ workers }, { parts, peakMiB }, name) => {
   return { operations: latencies.length, milliseconds, latencies, peakMiB }
 }
 
-/** The rows of a scenario: its own, and one for each part, such as "drain, last tenth". */
-export const resultsOf = (scenario, measurements) => [
-  resultOf(scenario, measurements),
+/**
+ * The results of a scenario: its own, and one for each part, such as "drain, last tenth". `run` is when the run started: only
+ * results of one run are compared.
+ */
+export const resultsOf = (run, scenario, measurements) => [
+  resultOf(run, scenario, measurements),
   ...Object.keys(measurements[0].parts ?? {}).map((name) =>
     resultOf(
+      run,
       { ...scenario, scenario: `${scenario.scenario}, ${name}` },
       measurements.map((one) => partOf(scenario, one, name))
     )

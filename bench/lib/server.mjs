@@ -8,13 +8,13 @@ import { join } from "node:path"
 const stopTimeoutMillis = 20_000
 
 /**
- * Serves a backlog while `use` runs with its address. Returns what `use` returns, and the server's peak memory. The server
- * ends with this process, for any reason.
+ * Serves a backlog while `use` runs with its address and a function that returns the server's processor time so far, in
+ * microseconds. Returns what `use` returns, and the server's peak memory. The server ends with this process, for any reason.
  */
 export const withServer = async ({ build, directory }, database, use) => {
   const place = mkdtempSync(join(directory, "server-"))
   const memory = join(place, "memory")
-  const preloaded = ["reportMemory.mjs", "endWithParent.mjs"].flatMap((name) => [
+  const preloaded = ["reportMemory.mjs", "reportCpu.mjs", "endWithParent.mjs"].flatMap((name) => [
     "--import",
     new URL(name, import.meta.url).href
   ])
@@ -32,9 +32,14 @@ export const withServer = async ({ build, directory }, database, use) => {
     throw new Error(`the server ended with ${code ?? signal}:\n${output}`)
   })
   failed.catch(() => {})
+  const cpuMicros = async () => {
+    const reply = once(child, "message")
+    child.send("cpu")
+    return (await Promise.race([failed, reply]))[0]
+  }
   try {
     const url = await Promise.race([failed, addressFrom(child.stdout)])
-    const measured = await Promise.race([failed, use(url)])
+    const measured = await Promise.race([failed, use(url, cpuMicros)])
     child.kill("SIGTERM")
     await Promise.race([ended, failAfterTimeout(child)])
     return { ...measured, peakMiB: Number(readFileSync(memory, "utf8")) }

@@ -26,6 +26,7 @@ const columns = [
   ["per second", ({ result, unit }) => `${number(result.opsPerSecond)} ${unit}`.trim(), "right"],
   ["p50 ms", ({ result }) => number(result.p50Ms, 2), "right"],
   ["p99 ms", ({ result }) => number(result.p99Ms, 2), "right"],
+  ["Node µs", ({ result }) => number(result.cpuMicros ?? null), "right"],
   ["RSS MiB", ({ result }) => number(result.rssMiB), "right"],
   ["target", ({ result, target }) => verdictOf(result, target)]
 ]

@@ -2,8 +2,8 @@
 import { fork } from "node:child_process"
 import { Meter } from "./meter.mjs"
 import { plainCards } from "./population.mjs"
-import * as floor from "./systems/floor.mjs"
 import * as graphileWorker from "./systems/graphileWorker.mjs"
+import * as handWritten from "./systems/handWritten.mjs"
 import * as mosaic from "./systems/mosaic.mjs"
 import * as mosaicHttp from "./systems/mosaicHttp.mjs"
 import * as mosaicWorker from "./systems/mosaicWorker.mjs"
@@ -14,25 +14,27 @@ export const systems = Object.fromEntries(
   [
     mosaic,
     mosaic.claimingNext,
+    mosaic.previousBuild,
     mosaicWorker,
     mosaicHttp,
     graphileWorker.plain,
     graphileWorker.batched,
     pgBoss,
     mutableTable,
-    floor
+    handWritten
   ].map((system) => [system.name, system])
 )
 
-const optionsOf = ({ batch, cards, meter, workers }, ready) => ({
+const optionsOf = ({ batch, cards, meter, way, workers }, ready) => ({
   batch,
+  way,
   workers,
   ready,
   cards: () => plainCards(cards),
   makeMeter: () => new Meter({ ...meter, available: cards, atOnce: workers * (batch ?? 1) })
 })
 
-/** Works in this process. `job` is `{ system, place, workers, batch?, cards, meter }`. */
+/** Works in this process. `job` is `{ system, place, workers, batch?, way?, cards, meter }`. */
 export const work = (context, job, ready = async () => {}) =>
   systems[job.system].work(context, job.place, optionsOf(job, ready))
 

@@ -133,7 +133,9 @@ export const scenarios = (context, say = () => {}) => {
     const workers = 10
     const size = Math.max(...mutableSizes(context))
     const place = { database: "postgres", schema: schemaOf("together", system.name) }
-    const meter = context.quick ? { warmUpSeconds: 0.2, seconds: 0.6 } : { warmUpSeconds: 2, seconds: 2.5 }
+    const meter = context.quick
+      ? { warmUpSeconds: 0.6, seconds: 0.6 }
+      : { warmUpSeconds: 2, warmUpOperations: 1000, seconds: 2.5 }
     const scenario = `claim + complete over a large backlog, ${state}`
     return {
       ...common,

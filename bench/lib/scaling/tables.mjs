@@ -15,12 +15,12 @@ const processesOf = ({ rows }) => {
   return markdownTable(
     [
       right("processes", (row) => number(row.processes)),
-      right("workers in all", (row) => number(row.workers)),
+      right("workers in total", (row) => number(row.workers)),
       right("cards in a call", (row) => number(row.commandsEach)),
-      right("cards a second", (row) => number(row.perSecond)),
+      right("cards per second", (row) => number(row.perSecond)),
       right("to one process", toOne),
       right("claim + complete, p50 ms", (row) => milliseconds(row.p50Ms)),
-      right("calls a transaction", (row) => number(row.callsPerBatch))
+      right("calls per transaction", (row) => number(row.callsPerBatch))
     ],
     own
   )
@@ -34,11 +34,11 @@ const batchesOf = ({ batches, costs: { commitMs, fixedMs, heldShare, perCommandM
         right("transactions", ({ batchesPerBurst }) => number(batchesPerBurst)),
         right("ms", (one) => milliseconds(one.milliseconds)),
         right("fitted ms", ({ fittedMs }) => milliseconds(fittedMs)),
-        right("commands a second", (one) => number((one.size / one.milliseconds) * 1000))
+        right("commands per second", (one) => number((one.size / one.milliseconds) * 1000))
       ],
       batches
     ),
-    `Fitted: ${fixedMs} ms a transaction, ${perCommandMs} ms a command, and ${commitMs} ms for the commit; of the first two ` +
+    `Fitted: ${fixedMs} ms per transaction, ${perCommandMs} ms per command, and ${commitMs} ms for the commit; of the first two ` +
       `${Math.round(heldShare * 100)} % with the head row held.`
   ].join("\n\n")
 
@@ -47,7 +47,7 @@ const checkedOf = ({ rows }) =>
     [
       right("commit latency, ms", ({ commitMs }) => milliseconds(commitMs)),
       right("processes", ({ processes }) => number(processes)),
-      right("workers in all", ({ workers }) => number(workers)),
+      right("workers in total", ({ workers }) => number(workers)),
       right("commands in a call", ({ commandsEach }) => number(commandsEach)),
       right("measured", ({ perSecond }) => number(perSecond * 2)),
       right("simulated", ({ simulatedPerSecond }) => number(simulatedPerSecond * 2)),
@@ -68,7 +68,7 @@ const headRowOf = ({ simulated }) => {
   const latencies = [...new Set(simulated.map(({ commitMs }) => commitMs))]
   return markdownTable(
     [
-      right("workers in all", ({ workers }) => number(workers)),
+      right("workers in total", ({ workers }) => number(workers)),
       right("commands in a call", ({ commandsEach }) => number(commandsEach)),
       right("processes", ({ processes }) => number(processes)),
       ...latencies.map((commitMs) => right(`${commitMs} ms`, (row) => number(at(row, commitMs))))
@@ -84,7 +84,7 @@ const rateColumns = (rows, rateOf) =>
     const first = rate(rows[0])
     const shown = (row, text) => (rate(row) === undefined ? "" : text(rate(row)))
     return [
-      right(`cards a second, ${workers} worker${workers === 1 ? "" : "s"}`, (row) => shown(row, number)),
+      right(`cards per second, ${workers} worker${workers === 1 ? "" : "s"}`, (row) => shown(row, number)),
       right("to the first", (row) => shown(row, (value) => times(value / first)))
     ]
   })
@@ -97,8 +97,8 @@ const poolerOf = (ways) =>
           ["way to the server", ({ way }) => way],
           ["prepared statements", ({ prepare }) => (prepare ? "by name" : "`prepare: false`")],
           ["works", ({ failure }) => (failure === null ? "yes" : `no: ${failure}`)],
-          ["the doctor", ({ doctor }) => doctor.map(({ check, level }) => `${check}: ${level}`).join(", ")],
-          right("heard of a commit after, ms", ({ heardMs }) => milliseconds(heardMs)),
+          ["`backlog doctor`", ({ doctor }) => doctor.map(({ check, level }) => `${check}: ${level}`).join(", ")],
+          right("notified of a commit after, ms", ({ heardMs }) => milliseconds(heardMs)),
           ...rateColumns(ways, ({ rates }) => rates)
         ],
         ways
@@ -120,13 +120,13 @@ const replicaOf = ({ primaryLost, rates, replicaLost, waitEnded }) => {
     ),
     [
       `- The replica was lost: within ${number(replicaLost.watchedMs / 1000)} s ${replicaLost.answeredMeanwhile} of 10 workers' ` +
-        `commands were answered, reads ${replicaLost.couldRead ? "were" : "were not"}. ` +
-        `\`synchronous_standby_names\` was emptied, and ${number(replicaLost.goesOnAfterMs)} ms later work went on.`,
+        `commands succeeded, reads ${replicaLost.couldRead ? "were" : "were not"}. ` +
+        `\`synchronous_standby_names\` was emptied, and ${number(replicaLost.goesOnAfterMs)} ms later work continued.`,
       `- \`statement_timeout\`, set to 0.5 s, ${waitEnded.timedOut ? "ended" : "did not end"} such a wait within ` +
         `${number(waitEnded.watchedMs / 1000)} s. \`pg_cancel_backend\` did: the command was ` +
-        `${waitEnded.outcome === "Success" ? "answered as done, with no replica that has it" : "not answered as done"}.`,
-      `- The primary was killed and the replica promoted: of ${number(primaryLost.answered)} completions that had been answered ` +
-        `${primaryLost.missing} were missing, and log and read model were whole.`
+        `${waitEnded.outcome === "Success" ? "reported as done, and no replica had it" : "not reported as done"}.`,
+      `- The primary was killed and the replica promoted: of ${number(primaryLost.answered)} completions that had been reported ` +
+        `${primaryLost.missing} were missing, and log and read model were consistent.`
     ].join("\n")
   ].join("\n\n")
 }
@@ -138,8 +138,8 @@ const backlogsOf = (rows) => {
     [
       right("commit longer by, ms", ({ delayMs }) => number(delayMs)),
       right("backlogs, a process each", ({ schemas }) => number(schemas)),
-      right("workers in all", ({ workers }) => number(workers)),
-      right("cards a second in all", ({ perSecond }) => number(perSecond)),
+      right("workers in total", ({ workers }) => number(workers)),
+      right("cards per second in total", ({ perSecond }) => number(perSecond)),
       right("one backlog with as many workers", (row) => number(oneWith(row).perSecond)),
       right("p50 ms", ({ p50Ms }) => milliseconds(p50Ms))
     ],

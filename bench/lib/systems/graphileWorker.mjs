@@ -2,6 +2,7 @@
 import { makeWorkerUtils, run, Logger } from "graphile-worker"
 import { EventEmitter } from "node:events"
 import { Client } from "pg"
+import { names } from "../systemNames.mjs"
 import { dropSchema, settle } from "../schemas.mjs"
 
 const silent = new Logger(() => () => {})
@@ -86,6 +87,6 @@ const workWith =
     }
   }
 
-export const plain = { name: "graphile-worker", fill, remove, work: workWith({}) }
+export const plain = { name: names.graphileWorker, fill, remove, work: workWith({}) }
 
-export const batched = { name: "graphile-worker batched", fill, remove, work: workWith(batching) }
+export const batched = { name: names.batchedGraphileWorker, fill, remove, work: workWith(batching) }

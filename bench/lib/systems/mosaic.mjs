@@ -3,9 +3,10 @@ import { Effect, Option, Result } from "effect"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
+import { names } from "../systemNames.mjs"
 import { dropSchema, settle } from "../schemas.mjs"
 
-export const name = "mosaic-backlog"
+export const name = names.ours
 
 /** The exports of the package. */
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
@@ -104,16 +105,29 @@ const nextByNext = (backlog, meter) => (worker) =>
     }
   })
 
+/** Claims without completing. */
+const claimsOnly = (backlog, meter) => (worker) =>
+  Effect.gen(function* () {
+    const owner = `worker-${worker}`
+    while (!meter.isOver) {
+      const started = performance.now()
+      const claimed = yield* backlog.claim({ owner, actor: owner })
+      if (Option.isNone(claimed)) return
+      meter.done(1, performance.now() - started)
+    }
+  })
+
+const ways = { oneByOne, nextByNext, claimsOnly }
+
 /**
- * Claims and completes with a service and a number of workers until the meter is over: in batches, or one card at a time,
- * with separate commands or with the `next` claim in each completion. Waits for `ready` once the service responds.
+ * Claims and completes with a service and a number of workers until the meter is over: in batches, or one card at a time in
+ * one of the `ways`. Waits for `ready` once the service responds.
  */
-export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter, next, ready, workers }) {
+export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter, ready, way = "oneByOne", workers }) {
   yield* backlog.stats
   yield* Effect.promise(ready)
   const meter = makeMeter()
-  const oneEach = next === true ? nextByNext : oneByOne
-  const loop = batch === undefined ? oneEach(backlog, meter) : manyAtOnce(backlog, meter, batch)
+  const loop = batch === undefined ? ways[way](backlog, meter) : manyAtOnce(backlog, meter, batch)
   yield* Effect.forEach(
     Array.from({ length: workers }, (_, worker) => worker),
     loop,
@@ -134,8 +148,18 @@ export const work = (context, place, options) =>
 
 /** The same program, whose workers claim the next card with each completion. */
 export const claimingNext = {
-  name: "mosaic-backlog, next",
+  name: names.claimingNext,
   fill,
   remove,
-  work: (context, place, options) => work(context, place, { ...options, next: true })
+  work: (context, place, options) => work(context, place, { ...options, way: "nextByNext" })
 }
+
+/** An older build of the same program, which must be able to load its own packages. */
+export const previousBuild = {
+  name: names.previousBuild,
+  fill: (context, place, cards) => fill(previous(context), place, cards),
+  remove,
+  work: (context, place, options) => work(previous(context), place, options)
+}
+
+const previous = (context) => ({ ...context, build: context.previousBuild })

@@ -3,13 +3,15 @@ import { Effect } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { withServer } from "../server.mjs"
+import { names } from "../systemNames.mjs"
 import { directoryOf, fill, load, remove, workOver } from "./mosaic.mjs"
 
 export { fill, remove }
 
-export const name = "mosaic-backlog over HTTP"
+export const name = names.overHttp
 
-const databaseOf = (context, { database, schema }) => [
+/** The options of `backlog serve` for a database. */
+export const databaseOf = (context, { database, schema }) => [
   "--db",
   database === "postgres" ? context.url : directoryOf(context, schema),
   "--schema",

@@ -2,11 +2,12 @@
 import { Effect } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
+import { names } from "../systemNames.mjs"
 import { createAll, fill, remove, withBacklog } from "./mosaic.mjs"
 
 export { fill, remove }
 
-export const name = "mosaic-backlog worker"
+export const name = names.throughWorker
 
 /** Cards that wait under a lease. */
 const prefetch = 100

@@ -2,9 +2,10 @@
 import { Pool } from "pg"
 import { withConnection } from "../withConnection.mjs"
 import { workInLoops } from "../meter.mjs"
+import { names } from "../systemNames.mjs"
 import { connectionTo, dropSchema, settle } from "../schemas.mjs"
 
-export const name = "mutable table"
+export const name = names.mutableTable
 
 const tables = `
   CREATE TABLE cards (

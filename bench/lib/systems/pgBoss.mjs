@@ -1,9 +1,10 @@
 /** pg-boss: jobs are fetched in loops, without the pauses of its own pollers, which reduce the load on the database. */
 import { PgBoss } from "pg-boss"
 import { workInLoops } from "../meter.mjs"
+import { names } from "../systemNames.mjs"
 import { dropSchema, settle } from "../schemas.mjs"
 
-export const name = "pg-boss"
+export const name = names.pgBoss
 export const queue = "work"
 
 const jobsAtOnce = 10_000
