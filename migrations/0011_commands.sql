@@ -20,7 +20,7 @@ CREATE INDEX cards_done_order ON cards (priority DESC, created_at, id) WHERE sta
 -- texts that may are JSON.
 CREATE TYPE event_v1 AS (
   card_id text, version integer, type text, schema_version integer, actor text, correlation_id text, causation_id text,
-  command_id text, occurred_at text
+  command_id text, occurred_at timestamptz
 )
 --;;
 CREATE TYPE card_state_v1 AS (
@@ -238,7 +238,6 @@ DECLARE
   chain_hashes bytea[];
   content bytea;
   total integer := coalesce(cardinality(pending), 0);
-  is_mine boolean;
   change card_counts_v1 := counted::card_counts_v1;
 BEGIN
   -- An acknowledged command must not be lost, whatever the role or the database waits for.
@@ -251,16 +250,21 @@ BEGIN
   END IF;
 
   IF num_nonnulls(events, created_states, changed, revised, counters, added_edges, removed_edges, counted) > 0 THEN
-    SELECT position, chain_hash, recorded_at, generation, xmin = pg_current_xact_id()::xid
-      INTO STRICT last_position, chain, recorded, last_generation, is_mine FROM head FOR UPDATE;
-    IF last_generation <> read_generation THEN
+    SELECT position, chain_hash, recorded_at, generation
+      INTO STRICT last_position, chain, recorded, last_generation FROM head FOR UPDATE;
+    IF last_generation IS DISTINCT FROM read_generation THEN
       RAISE EXCEPTION 'generation % of the backlog began after this transaction had read generation %',
         last_generation, read_generation USING ERRCODE = 'serialization_failure';
     END IF;
   END IF;
 
   IF total > 0 THEN
-    IF NOT (continues AND is_mine) THEN
+    -- Only the time of an event that this transaction, or a savepoint of it, has appended is taken: a caller could backdate
+    -- events. The row is visible, so if its transaction is in progress, it is this one.
+    IF continues IS NOT TRUE OR (
+      SELECT pg_xact_status((pg_current_xact_id()::text::bigint - age(xmin))::text::xid8) FROM events
+      WHERE position = last_position AND age(xmin) <= 0) IS DISTINCT FROM 'in progress'
+    THEN
       recorded := greatest(recorded, current_time_v1(override));
     END IF;
     recorded_text := to_char(recorded AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
@@ -271,7 +275,8 @@ BEGIN
         ',"causationId":', coalesce(to_json(one.causation_id), 'null'),
         ',"commandId":', coalesce(to_json(one.command_id), 'null'),
         ',"correlationId":', coalesce(to_json(one.correlation_id), 'null'),
-        ',"data":', data_lines[i], ',"occurredAt":', to_json(one.occurred_at), ',"recordedAt":"', recorded_text,
+        ',"data":', data_lines[i], ',"occurredAt":"',
+        to_char(one.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), '","recordedAt":"', recorded_text,
         '","schemaVersion":', one.schema_version, ',"type":', to_json(one.type), ',"version":', one.version, '}'), 'UTF8'));
       chain := sha256(chain || content);
       content_hashes[i] := content;
@@ -282,7 +287,7 @@ BEGIN
     SELECT last_position + place, card_id, version, type, schema_version,
       CASE WHEN erased_data = '' THEN event_data::jsonb ELSE coalesce(event_data::jsonb || erased_data::jsonb, event_data::jsonb) END,
       coalesce(nullif(salted, ''), '{}')::jsonb, actor, correlation_id, causation_id, command_id,
-      occurred_at::timestamptz, recorded, content_hash, chain_hash
+      date_trunc('milliseconds', occurred_at), recorded, content_hash, chain_hash
     FROM ROWS FROM (unnest(pending), unnest(data_lines), unnest(string_to_array(erasable, chr(10))),
         unnest(string_to_array(commitments, chr(10))), unnest(content_hashes), unnest(chain_hashes)) WITH ORDINALITY
       AS row (card_id, version, type, schema_version, actor, correlation_id, causation_id, command_id, occurred_at,
@@ -363,6 +368,8 @@ $$
 --
 -- The sleep maintains an invariant: no token is greater than the clock's count when its claim begins. So a generation from the
 -- clock is greater than every token issued before, also those in an end of the log that was lost.
+--
+-- `at_least` is for imports, which only the owner may do: a writer could use up all generations.
 CREATE FUNCTION begin_generation_v1(reason text, at_least bigint, override timestamptz)
 RETURNS double precision LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column
@@ -385,10 +392,14 @@ BEGIN
     UPDATE head SET server = server_now, server_started = pg_postmaster_start_time(), server_table = found.oid;
     RETURN begun;
   END IF;
-  moment := coalesce(override, clock_timestamp());
   IF override IS NOT NULL THEN
     PERFORM current_time_v1(override);
   END IF;
+  IF at_least > 0 AND NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+    RAISE EXCEPTION 'permission denied to choose a generation of the backlog: only its owner may'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  moment := coalesce(override, clock_timestamp());
   -- Generations count microseconds since this time. 2^53 microseconds last until the year 2310.
   ticks := extract(epoch FROM moment - '2025-01-01T00:00:00Z'::timestamptz) * 1000000;
   last := greatest(found.generation, at_least);
@@ -403,6 +414,13 @@ BEGIN
   RETURN begun;
 END
 $$
+--;;
+REVOKE ALL ON FUNCTION current_time_v1(timestamptz) FROM PUBLIC
+--;;
+-- The functions read the types as their owner. A role that could use a type could create objects that keep it from being
+-- dropped.
+REVOKE ALL ON TYPE event_v1, card_state_v1, card_content_v1, card_counter_v1, dependency_v1, card_counts_v1, receipt_v1
+  FROM PUBLIC
 --;;
 DO $$
 DECLARE

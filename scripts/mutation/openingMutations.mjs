@@ -8,7 +8,6 @@ const passwordFile = "src/services/postgres/connectionFiles.ts"
 const serverConfig = "src/services/postgres/serverConfig.ts"
 const replica = "src/events/replica.ts"
 const eventLog = "src/events/EventLog.ts"
-const counts = "src/projections/CardCounts.ts"
 
 const opening = ["test/cli/opening.test.ts"]
 const target = ["test/cli/database.test.ts"]
@@ -119,13 +118,6 @@ export const openingMutations = [
     file: serverConfig,
     find: "if (meetsTarget[target](state.success)) return host",
     replace: "return host",
-    tests: standby
-  },
-  {
-    name: "replica: a replica does not write counts",
-    file: counts,
-    find: "AND NOT pg_is_in_recovery()\n",
-    replace: "\n",
     tests: standby
   },
   {
