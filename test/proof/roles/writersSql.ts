@@ -1,5 +1,7 @@
+import { textField } from "../../../src/sql/recordLines.ts"
+
 /** A call of a function of the backlog, with arguments by name. Those that are not given are null. */
-type Arguments = Readonly<Record<string, string | boolean | number | null>>
+export type Arguments = Readonly<Record<string, string | boolean | number | null>>
 
 const parameters = {
   append_and_project_v1:
@@ -39,7 +41,7 @@ export const eventOf = (
     ...others
   }: Partial<Record<"actor" | "data" | "occurredAt" | "schemaVersion" | "type" | "version", string>> & Arguments = {}
 ): Arguments => ({
-  events: `("${cardId}",${version},${type},${schemaVersion},"${actor}",,,,"${occurredAt}")`,
+  events: `(${textField(cardId)},${version},${type},${schemaVersion},${textField(actor)},,,,${textField(occurredAt)})`,
   data,
   ...others
 })
