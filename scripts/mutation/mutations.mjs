@@ -1,5 +1,6 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { agentMutations } from "./agentMutations.mjs"
+import { readGateMutations } from "./readGateMutations.mjs"
 import { commandFunctionMutations } from "./commandFunctionMutations.mjs"
 import { receiptsMutations } from "./receiptsMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
@@ -392,6 +393,7 @@ export const mutations = [
   ...directoryMutations,
   ...fileMutations,
   ...logMutations,
+  ...readGateMutations,
   ...openingMutations,
   ...requestMutations,
   ...restoreMutations,

@@ -124,7 +124,7 @@ export const openingMutations = [
     name: "replica: a read-only role on a primary is not a replica",
     file: replica,
     find: "is && replicaError !== undefined",
-    replace: "trouble !== undefined",
+    replace: "replicaError !== undefined",
     tests: standby
   },
   {

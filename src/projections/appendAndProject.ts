@@ -73,7 +73,7 @@ interface Call {
   readonly erasable: string | null
   readonly commitments: string | null
   readonly continues: boolean
-  readonly generation: string
+  readonly generation: string | null
   readonly createdStates: string | null
   readonly createdContents: string | null
   readonly changed: string | null
@@ -92,7 +92,7 @@ const emptyCall: Call = {
   erasable: null,
   commitments: null,
   continues: false,
-  generation: "0",
+  generation: null,
   createdStates: null,
   createdContents: null,
   changed: null,
@@ -166,9 +166,9 @@ const countsRecord = ({ changedCounts: { blocked, claimed, done, ready, waiting 
   `(${ready},${waiting},${claimed},${blocked},${done})`
 
 /** One call for the whole batch. */
-const wholeCall = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows): Partial<Call> => ({
+const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: ChangedRows): Partial<Call> => ({
   ...(pending.length === 0 ? undefined : encodeEventLines(pending)),
-  generation: String(locked.generation),
+  generation: pending.length + changes.length === 0 ? null : String(locked.generation),
   createdStates: joinLines(rows.created.map(toStateLine)),
   createdContents: joinLines(rows.created.map(toContentLine)),
   changed: joinLines(rows.changed.map(toStateLine)),
