@@ -36,12 +36,14 @@ const optional = {
 
 const columns = Object.keys(optional) as ReadonlyArray<keyof typeof optional>
 
+const hasColumn = (bits: number, name: keyof typeof optional): boolean => (bits & (1 << columns.indexOf(name))) !== 0
+
 /** A card for each set of columns that are not null. */
 const combinations = Array.from({ length: 2 ** columns.length }, (_, bits) => ({
   ...plainCard,
-  ...Object.fromEntries(columns.filter((_, bit) => (bits & (1 << bit)) !== 0).map((name) => [name, optional[name]])),
+  ...Object.fromEntries(columns.filter((name) => hasColumn(bits, name)).map((name) => [name, optional[name]])),
   // Keys are unique.
-  ...((bits & (1 << columns.indexOf("idempotencyKey"))) === 0 ? {} : { idempotencyKey: `key ${bits}` }),
+  ...(hasColumn(bits, "idempotencyKey") ? { idempotencyKey: `key ${bits}` } : {}),
   ...(bits % 3 === 0 ? { status: "claimed" as const, ...claim } : {})
 }))
 

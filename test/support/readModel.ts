@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Data, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { CardId } from "../../src/domain/CardId.ts"
 import type { PendingEvent } from "../../src/events/eventLines.ts"
@@ -20,15 +20,18 @@ export const withReadModel = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const client = yield* currentClient
     const sql = yield* SqlClient.SqlClient
     const inSchema = Layer.succeed(BacklogSchema)(yield* BacklogSchema)
-    const rolledBack = Effect.flatMap(effect, (result) => Effect.fail({ result })).pipe(inTransaction(sql))
+    const rolledBack = Effect.flatMap(effect, (result) => Effect.fail(new RolledBack({ result }))).pipe(inTransaction(sql))
     return yield* rolledBack.pipe(
-      Effect.catchIf(isResult<A>, ({ result }) => Effect.succeed(result)),
+      Effect.catchIf(
+        (error) => error instanceof RolledBack,
+        (error) => Effect.succeed((error as RolledBack).result as A)
+      ),
       Effect.provide(Layer.fresh(ReadModel.layer).pipe(Layer.provide([client, inSchema])))
     )
   })
 
-const isResult = <A>(failure: unknown): failure is { readonly result: A } =>
-  typeof failure === "object" && failure !== null && Object.keys(failure).join() === "result"
+/** Ends the transaction, with the result of the effect. */
+class RolledBack extends Data.TaggedError("RolledBack")<{ readonly result: unknown }> {}
 
 /** Writes events and row changes, as a batch that locked nothing but the head would. */
 export const writeUnchecked = Effect.fnUntraced(function* (batch: {
