@@ -27,8 +27,8 @@ const mutations = [
   {
     name: "a change of server is recognized",
     file: lockAndLoad,
-    find: "return isSameServer === false",
-    replace: "return isSameServer === undefined",
+    find: "row.is_same_server === false",
+    replace: "row.is_same_server === undefined",
     tests: restored
   },
   {
@@ -83,7 +83,7 @@ const mutations = [
   {
     name: "a batch that read an older generation is run again",
     file: commandFunctions,
-    find: "IF last_generation IS DISTINCT FROM read_generation THEN",
+    find: "IF last_generation <> read_generation THEN",
     replace: "IF false THEN",
     tests: restored
   },

@@ -20,7 +20,9 @@ export const withReadModel = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const client = yield* currentClient
     const sql = yield* SqlClient.SqlClient
     const inSchema = Layer.succeed(BacklogSchema)(yield* BacklogSchema)
-    const rolledBack = Effect.flatMap(effect, (result) => Effect.fail(new RolledBack({ result }))).pipe(inTransaction(sql))
+    const rolledBack = Effect.flatMap(effect, (result) => Effect.fail(new RolledBack({ result }))).pipe(
+      inTransaction(sql)
+    )
     return yield* rolledBack.pipe(
       Effect.catchIf(
         (error) => error instanceof RolledBack,
