@@ -193,7 +193,7 @@ BEGIN
   END IF;
 
   IF loaded IS NOT NULL THEN
-    SELECT concat('[', string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',"', status, '",',
+    SELECT concat('[', string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',', to_json(status), ',',
       unmet_dependencies, ',', attempts, ',', version, ',', (date_part('epoch', created_at) * 1000)::bigint,
       ',', (date_part('epoch', updated_at) * 1000)::bigint, ',',
       to_json(ARRAY(SELECT depends_on_id FROM dependencies WHERE card_id = cards.id ORDER BY depends_on_id)),
