@@ -114,8 +114,8 @@ export const commandFunctionMutations = [
   },
   {
     name: "a transaction does not record at the time of another one",
-    find: "IF continues IS NOT TRUE OR (",
-    replace: "IF continues IS NOT TRUE OR false AND (",
+    find: "AND age(xmin) <= 0) IS DISTINCT FROM 'in progress'",
+    replace: "AND age(xmin) <= 0) = 'none'",
     tests: roles
   },
   {
@@ -151,8 +151,14 @@ export const commandFunctionMutations = [
   },
   {
     name: "an event without the generation that was read is refused",
-    find: "IF last_generation IS DISTINCT FROM read_generation THEN",
-    replace: "IF last_generation <> read_generation THEN",
+    find: "RAISE EXCEPTION 'the generation that the transaction has read is missing' USING ERRCODE = 'null_value_not_allowed';",
+    replace: "SELECT position, chain_hash, recorded_at INTO last_position, chain, recorded FROM head FOR UPDATE;",
+    tests: roles
+  },
+  {
+    name: "the server begins generations for reasons of operators only",
+    find: "IF reason NOT IN ('restored', 'imported') THEN",
+    replace: "IF false THEN",
     tests: roles
   },
   {

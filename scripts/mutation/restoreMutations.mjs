@@ -83,7 +83,7 @@ const mutations = [
   {
     name: "a batch that read an older generation is run again",
     file: commandFunctions,
-    find: "IF last_generation IS DISTINCT FROM read_generation THEN",
+    find: "IF last_generation <> read_generation THEN",
     replace: "IF false THEN",
     tests: restored
   },
