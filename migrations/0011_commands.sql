@@ -446,12 +446,18 @@ BEGIN
     RAISE EXCEPTION 'permission denied to choose a generation of the backlog: only its owner may'
       USING ERRCODE = 'insufficient_privilege';
   END IF;
+  IF reason NOT IN ('restored', 'imported') THEN
+    RAISE EXCEPTION 'a generation of the backlog cannot begin because of "%"', reason USING ERRCODE = 'check_violation';
+  END IF;
   moment := coalesce(override, clock_timestamp());
   -- Generations count microseconds since this time. 2^53 microseconds last until the year 2310.
   ticks := extract(epoch FROM moment - '2025-01-01T00:00:00Z'::timestamptz) * 1000000;
   last := greatest(found.generation, at_least);
   SELECT coalesce(max(version), 0) INTO last_version FROM cards;
   begun := CASE WHEN ticks > last + last_version AND ticks <= 9007197107257344 THEN ticks ELSE last + 2147483648 END;
+  IF begun > 9007197107257344 THEN
+    RAISE EXCEPTION 'the backlog has no generation after %', last USING ERRCODE = 'numeric_value_out_of_range';
+  END IF;
   UPDATE head SET server = server_now, server_started = pg_postmaster_start_time(), server_table = found.oid,
     generation = begun, generation_since = moment,
     generation_reason = CASE WHEN reason IS NOT NULL THEN reason
