@@ -193,7 +193,7 @@ BEGIN
   END IF;
 
   IF loaded IS NOT NULL THEN
-    SELECT concat('[', string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',"', status, '",',
+    SELECT concat('[', string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',', to_json(status), ',',
       unmet_dependencies, ',', attempts, ',', version, ',', (date_part('epoch', created_at) * 1000)::bigint,
       ',', (date_part('epoch', updated_at) * 1000)::bigint, ',',
       to_json(ARRAY(SELECT depends_on_id FROM dependencies WHERE card_id = cards.id ORDER BY depends_on_id)),
@@ -446,12 +446,18 @@ BEGIN
     RAISE EXCEPTION 'permission denied to choose a generation of the backlog: only its owner may'
       USING ERRCODE = 'insufficient_privilege';
   END IF;
+  IF reason NOT IN ('restored', 'imported') THEN
+    RAISE EXCEPTION 'a generation of the backlog cannot begin because of "%"', reason USING ERRCODE = 'check_violation';
+  END IF;
   moment := coalesce(override, clock_timestamp());
   -- Generations count microseconds since this time. 2^53 microseconds last until the year 2310.
   ticks := extract(epoch FROM moment - '2025-01-01T00:00:00Z'::timestamptz) * 1000000;
   last := greatest(found.generation, at_least);
   SELECT coalesce(max(version), 0) INTO last_version FROM cards;
   begun := CASE WHEN ticks > last + last_version AND ticks <= 9007197107257344 THEN ticks ELSE last + 2147483648 END;
+  IF begun > 9007197107257344 THEN
+    RAISE EXCEPTION 'the backlog has no generation after %', last USING ERRCODE = 'numeric_value_out_of_range';
+  END IF;
   UPDATE head SET server = server_now, server_started = pg_postmaster_start_time(), server_table = found.oid,
     generation = begun, generation_since = moment,
     generation_reason = CASE WHEN reason IS NOT NULL THEN reason

@@ -117,9 +117,8 @@ export const commandFunctionMutations = [
   },
   {
     name: "a transaction does not record at the time of another one",
-    file: commandFunctions,
-    find: "IF continues THEN\n      IF (",
-    replace: "IF continues THEN\n      IF false AND (",
+    find: "AND age(xmin) <= 0) IS DISTINCT FROM 'in progress'",
+    replace: "AND age(xmin) <= 0) = 'none'",
     tests: roles
   },
   {
@@ -156,9 +155,14 @@ export const commandFunctionMutations = [
   },
   {
     name: "an event without the generation that was read is refused",
-    file: commandFunctions,
-    find: "ELSIF num_nonnulls(events, created_states",
-    replace: "ELSIF false AND num_nonnulls(events, created_states",
+    find: "RAISE EXCEPTION 'the generation that the transaction has read is missing' USING ERRCODE = 'null_value_not_allowed';",
+    replace: "SELECT position, chain_hash, recorded_at INTO last_position, chain, recorded FROM head FOR UPDATE;",
+    tests: roles
+  },
+  {
+    name: "the server begins generations for reasons of operators only",
+    find: "IF reason NOT IN ('restored', 'imported') THEN",
+    replace: "IF false THEN",
     tests: roles
   },
   {

@@ -296,8 +296,8 @@ export const mutations = [
   {
     name: "events that are appended together have the same recording time",
     file: commandFunctions,
-    find: "IF continues THEN\n      IF (",
-    replace: "IF continues THEN\n      IF true OR (",
+    find: "    IF continues THEN\n",
+    replace: "    IF false THEN\n",
     tests: ["test/services/pglite/runningClock.test.ts"]
   },
   {

@@ -53,16 +53,18 @@ export const makeAppendAndProject = (
       ${call.changed}, ${call.revised}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
       ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
   )
-  const run = (call: () => Partial<Call>) =>
-    Effect.suspend(() => execute({ ...emptyCall, ...call(), override: clockOverride() }))
+  const run = (call: Partial<Call>) => execute({ ...emptyCall, ...call, override: clockOverride() })
 
   return {
     write: (batch) => {
       const rows = summarize(batch)
-      if (isSmall(batch, rows)) return [run(() => wholeCall(batch, rows))]
-      return splitCalls(batch, rows).map(run)
+      if (hasFewRows(batch, rows)) {
+        const call = wholeCall(batch, rows)
+        if (sizeOf(call) <= charactersOfOneCall) return [run(call)]
+      }
+      return splitCalls(batch, rows).map((call) => Effect.suspend(() => run(call())))
     },
-    awaitStandby: run(() => ({ awaitsStandby: true }))
+    awaitStandby: Effect.suspend(() => run({ awaitsStandby: true }))
   }
 }
 
@@ -186,15 +188,10 @@ const eventsOfOneCall = 500
 /** Maximum number of characters of their payloads. */
 const charactersOfOneCall = 1024 * 1024
 
-const isSmall = ({ pending, receipts }: BatchWrite, { addedEdges, counters, removedEdges }: ChangedRows): boolean =>
-  Math.max(pending.length, receipts.length, counters.length, addedEdges.length, removedEdges.length) <=
-    eventsOfOneCall && sizeOf(pending) <= charactersOfOneCall
+const hasFewRows = ({ pending, receipts }: BatchWrite, { addedEdges, counters, removedEdges }: ChangedRows): boolean =>
+  Math.max(pending.length, receipts.length, counters.length, addedEdges.length, removedEdges.length) <= eventsOfOneCall
 
-const sizeOf = (pending: ReadonlyArray<PendingEvent>): number => {
-  let size = 0
-  for (const event of pending) size += payloadSize(event)
-  return size
-}
+const sizeOf = ({ data, erasable }: Partial<Call>): number => (data?.length ?? 0) + (erasable?.length ?? 0)
 
 /** A call for each part of a large batch. Each is encoded when the previous one has been sent. */
 const splitCalls = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows): Array<() => Partial<Call>> => {

@@ -18,7 +18,7 @@ export const callStatement = (schema: string, name: keyof typeof parameters, giv
   const unknown = Object.keys(given).find((each) => !names.includes(each))
   if (unknown !== undefined) throw new Error(`${name} has no parameter ${unknown}`)
   const list = names.map((each) => `${each} => ${literal(given[each] ?? null)}`)
-  return `SELECT ${schema}.${name}(${list.join(", ")}) AS result`
+  return `SELECT ${schema}.${name}(${list.join(", ")})::text AS result`
 }
 
 const literal = (value: string | boolean | number | null): string =>
