@@ -24,16 +24,15 @@ export const withReadModel = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       inTransaction(sql)
     )
     return yield* rolledBack.pipe(
-      Effect.catchIf(
-        (error) => error instanceof RolledBack,
-        (error) => Effect.succeed((error as RolledBack).result as A)
-      ),
+      Effect.catchIf(isRolledBack, ({ result }) => Effect.succeed(result as A)),
       Effect.provide(Layer.fresh(ReadModel.layer).pipe(Layer.provide([client, inSchema])))
     )
   })
 
 /** Ends the transaction, with the result of the effect. */
 class RolledBack extends Data.TaggedError("RolledBack")<{ readonly result: unknown }> {}
+
+const isRolledBack = (error: unknown): error is RolledBack => error instanceof RolledBack
 
 /** Writes events and row changes, as a batch that locked nothing but the head would. */
 export const writeUnchecked = Effect.fnUntraced(function* (batch: {
