@@ -35,8 +35,8 @@ export const mutations = [
   {
     name: "the head row of the log is locked",
     file: commandFunctions,
-    find: "is_mine FROM head FOR UPDATE;",
-    replace: "is_mine FROM head;",
+    find: "last_generation FROM head FOR UPDATE;",
+    replace: "last_generation FROM head;",
     tests: concurrency
   },
   {
@@ -295,8 +295,8 @@ export const mutations = [
   {
     name: "events that are appended together have the same recording time",
     file: commandFunctions,
-    find: "IF NOT (continues AND is_mine) THEN",
-    replace: "IF true THEN",
+    find: "    IF continues THEN\n",
+    replace: "    IF false THEN\n",
     tests: ["test/services/pglite/runningClock.test.ts"]
   },
   {
