@@ -104,16 +104,16 @@ onServer("the text of responses", (test) => {
       })
       const { ask } = yield* Effect.provideService(startServer(), Tracer.Tracer, tracer)
       yield* ask("/get?id=a")
-      const request = spans.find(({ kind }) => kind === "server")
-      expect(request?.name).toBe("GET")
-      expect(Object.fromEntries(request?.attributes ?? [])).toMatchObject({
+      const serverSpan = spans.find(({ kind }) => kind === "server")
+      expect(serverSpan?.name).toBe("GET")
+      expect(Object.fromEntries(serverSpan?.attributes ?? [])).toMatchObject({
         "http.request.method": "GET",
         "http.route": "/get",
         "http.response.status_code": 404,
         "url.path": "/get"
       })
       const read = spans.find(({ name }) => name === "BacklogService.get")
-      expect(Option.getOrUndefined(read?.parent ?? Option.none())?.spanId).toBe(request?.spanId)
+      expect(Option.getOrUndefined(read?.parent ?? Option.none())?.spanId).toBe(serverSpan?.spanId)
       expect(spans.filter(({ status }) => status._tag !== "Ended")).toEqual([])
     })
   )
