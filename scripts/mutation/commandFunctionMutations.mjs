@@ -7,19 +7,20 @@ const appendAndProject = "src/projections/appendAndProject.ts"
 const claims = ["test/services/commands/claimFilters.test.ts"]
 const hashes = ["test/events/eventLines.test.ts"]
 const calls = ["test/services/commands/largeBatches.test.ts"]
+const runningClock = ["test/services/pglite/runningClock.test.ts"]
 const roles = ["test/proof/leastPrivilege.test.ts"]
 const schemas = "test/services/schema/functions.test.ts"
 const plans = ["test/services/commands/batchPlans.test.ts"]
 
 /** The queries for claims, with the text that follows each. */
 const claimQueries = [
-  ["a claim", "\n        ELSE\n"],
-  ["a claim with a minimum priority", "\n        END IF;\n      ELSIF"],
-  ["a claim of a phase", "\n      ELSE\n"],
-  ["a claim of a phase with a minimum priority", "\n      END IF;\n    END LOOP"]
-].flatMap(([claim, next]) => {
+  ["a claim", "claim_limit", "\n  END IF;\n"],
+  ["a claim with a minimum priority", "claim_limits[i]", "\n      ELSIF"],
+  ["a claim of a phase", "claim_limits[i]", "\n      ELSE\n"],
+  ["a claim of a phase with a minimum priority", "claim_limits[i]", "\n      END IF;\n    END LOOP"]
+].flatMap(([claim, count, next]) => {
   const order = "ORDER BY priority DESC, created_at, id"
-  const limit = " LIMIT claim_limits[i]"
+  const limit = ` LIMIT ${count}`
   const lock = " FOR UPDATE SKIP LOCKED"
   const change = (name, replacement) => ({
     name: `${claim} ${name}`,
@@ -49,13 +50,13 @@ const hashedMembers = [
   ["payload", "data_lines[i]"],
   ["time of occurrence", `to_char(one.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`],
   ["time of recording", ":\"', recorded_text", ":\"', ''"],
-  ["schema version", "one.schema_version"],
+  ["schema version", `"schemaVersion":', one.schema_version`, `"schemaVersion":', '0'`],
   ["type", "to_json(one.type)"],
-  ["version", "one.version"]
+  ["version", `"version":', one.version`, `"version":', '0'`]
 ].map(([member, expression, replacement = "'0'"]) => ({
   name: `the content hash of an appended event covers its ${member}`,
-  find: `${expression},`,
-  replace: `${replacement},`,
+  find: expression,
+  replace: replacement,
   tests: hashes
 }))
 
@@ -63,15 +64,17 @@ export const commandFunctionMutations = [
   ...claimQueries,
   {
     name: "a claim by id is not also a claim of the best card",
-    find: "WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred\n              AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n            ORDER",
-    replace: "WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred\n            ORDER",
+    file: commandFunctions,
+    find: "AND NOT deferred\n        AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n      ORDER",
+    replace: "AND NOT deferred\n      ORDER",
     tests: claims
   },
   ...hashedMembers,
   {
     name: "the chain hash of an appended event covers the events before it",
-    find: "sha256(chain || content)",
-    replace: "sha256(content)",
+    file: commandFunctions,
+    find: "sha256(chain || content_hashes[i])",
+    replace: "sha256(content_hashes[i])",
     tests: hashes
   },
   {
@@ -110,7 +113,7 @@ export const commandFunctionMutations = [
     file: appendAndProject,
     find: "continues: index > 0",
     replace: "continues: false",
-    tests: calls
+    tests: runningClock
   },
   {
     name: "a transaction does not record at the time of another one",
@@ -127,8 +130,9 @@ export const commandFunctionMutations = [
   },
   {
     name: "the first call of a batch notifies other processes",
-    find: "PERFORM pg_notify('mosaic_backlog', (current_schemas(false))[2]);",
-    replace: "",
+    file: commandFunctions,
+    find: "RETURNING pg_notify('mosaic_backlog', (current_schemas(false))[2])::text INTO setting;",
+    replace: ";",
     tests: ["test/services/waiting/awaitClaimable.test.ts"]
   },
   {
