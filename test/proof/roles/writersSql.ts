@@ -1,12 +1,14 @@
+import { textField } from "../../../src/sql/recordLines.ts"
+
 /** A call of a function of the backlog, with arguments by name. Those that are not given are null. */
-type Arguments = Readonly<Record<string, string | boolean | number | null>>
+export type Arguments = Readonly<Record<string, string | boolean | number | null>>
 
 const parameters = {
   append_and_project_v1:
     "events data erasable commitments continues read_generation created_states created_contents changed revised counters added_edges removed_edges counted new_receipts awaits_standby override",
   begin_generation_v1: "reason at_least override",
   lock_and_load_v1:
-    "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_phases claim_priorities claim_limits edges_from edges_to reclaims command_ids actors idle_timeout override",
+    "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_limit claim_phases claim_priorities claim_limits edges_from edges_to reclaims command_ids actors idle_timeout override",
   lock_head_v1: ""
 } as const
 
@@ -16,7 +18,7 @@ export const callStatement = (schema: string, name: keyof typeof parameters, giv
   const unknown = Object.keys(given).find((each) => !names.includes(each))
   if (unknown !== undefined) throw new Error(`${name} has no parameter ${unknown}`)
   const list = names.map((each) => `${each} => ${literal(given[each] ?? null)}`)
-  return `SELECT ${schema}.${name}(${list.join(", ")}) AS result`
+  return `SELECT ${schema}.${name}(${list.join(", ")})::text AS result`
 }
 
 const literal = (value: string | boolean | number | null): string =>
@@ -39,7 +41,7 @@ export const eventOf = (
     ...others
   }: Partial<Record<"actor" | "data" | "occurredAt" | "schemaVersion" | "type" | "version", string>> & Arguments = {}
 ): Arguments => ({
-  events: `("${cardId}",${version},${type},${schemaVersion},"${actor}",,,,"${occurredAt}")`,
+  events: `(${textField(cardId)},${version},${type},${schemaVersion},${textField(actor)},,,,${textField(occurredAt)})`,
   data,
   ...others
 })
