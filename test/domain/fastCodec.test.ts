@@ -41,7 +41,10 @@ describe("the fast codecs", () => {
           })
         ),
         time: Schema.optionalKey(Schema.DateTimeUtcFromString),
+        // Numbers that are not finite test the codec.
+        // @effect-diagnostics-next-line schemaNumber:off
         list: Schema.Array(Schema.NumberFromString),
+        // @effect-diagnostics-next-line schemaNumber:off
         either: Schema.Union([Schema.Struct({ a: Schema.String }), Schema.Record(Schema.String, Schema.Number)])
       })
     )

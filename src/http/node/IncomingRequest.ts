@@ -132,6 +132,8 @@ const readBody = (message: IncomingMessage, limitBytes: number): Effect.Effect<U
     const fail = (error: Error): void => {
       stop()
       message.pause()
+      // The stream's own errors.
+      // @effect-diagnostics-next-line globalErrorInEffectFailure:off
       resume(Effect.fail(error))
     }
     const onData = (chunk: Buffer): void => {

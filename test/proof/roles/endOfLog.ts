@@ -393,17 +393,15 @@ export const endOfLog = (test: Test): void => {
       const { generation } = yield* owner.audit.restored({ actor: "ann" })
       const past = "2001-01-01T00:00:00.000Z"
       yield* writer.sql.withTransaction(
-        Effect.gen(function* () {
-          yield* writer.sql.unsafe(
-            appendStatement(schema, {
-              ...eventOf("a", { actor: "ann", occurredAt: past }),
-              changed: `(a,ready,0,,f,0,${past},,2,0,,,,,0,,,)`,
-              revised: '(a,,5,,,"""A""",,)',
-              counted: "(0,0,0,0,0)",
-              new_receipts: '(used,ann,,,,,"{""_tag"":""Cards"",""cards"":[{""id"":""a"",""version"":2}]}")'
-            })
-          )
-        })
+        writer.sql.unsafe(
+          appendStatement(schema, {
+            ...eventOf("a", { actor: "ann", occurredAt: past }),
+            changed: `(a,ready,0,,f,0,${past},,2,0,,,,,0,,,)`,
+            revised: '(a,,5,,,"""A""",,)',
+            counted: "(0,0,0,0,0)",
+            new_receipts: '(used,ann,,,,,"{""_tag"":""Cards"",""cards"":[{""id"":""a"",""version"":2}]}")'
+          })
+        )
       )
       yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "imported" }))
       yield* audited(auditor)
