@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
 import { describe, expect, it } from "vitest"
+import { endReaders, findUngatedReads, readerFiles, sqlSurfaces } from "./support/readGate.ts"
 import { databaseImporters, driverRules, findViolations, format, serviceImports } from "./support/architecture.ts"
 
 const projectRoot = join(import.meta.dirname, "..")
@@ -301,4 +302,53 @@ describe("the domain", () => {
 
 it("a source that does not parse is an error", () => {
   expect(() => check({ "src/domain/b.ts": "const = 1" })).toThrow("src/domain/b.ts does not parse")
+})
+
+describe("reads", () => {
+  const ungated = (files: Readonly<Record<string, string>>) =>
+    findUngatedReads(new Map(Object.entries(files))).map(format)
+
+  it("pass the gate", () => {
+    expect(findUngatedReads(sources()).map(format)).toEqual([])
+  })
+
+  it.each([
+    ["src/services/BacklogService.ts", "const get = (id) => readModel.get(id)", "readModel.get"],
+    ["src/services/BacklogService.ts", "const get = Effect.flatMap(decoded, readModel.get)", "readModel.get"],
+    ["src/services/a.ts", 'const end = log.head("read")', "log.head"],
+    ["src/services/a.ts", "const cards = foldCards(log, 9)", "foldCards"],
+    ["src/projections/a.ts", 'const end = log.head("read")', "log.head"],
+    ["src/events/a.ts", "const is = log.isReplica", "log.isReplica"]
+  ])("in %s are found around it: %s", (file, text, what) => {
+    expect(ungated({ [file]: `\n${text}` })).toEqual([`${file}:2: ${what} reads around the gate`])
+  })
+
+  it.each([
+    ["src/services/BacklogService.ts", 'const get = gate.read("get", (id) => readModel.get(id))'],
+    ["src/services/a.ts", 'const history = gate.stream("history", (id) => log.history(id))'],
+    ["src/services/a.ts", "const locked = readModel.lockInOrder(plan)"],
+    ["src/projections/a.ts", "const events = log.streams(9)"]
+  ])("in %s are allowed: %s", (file, text) => {
+    expect(ungated({ [file]: text })).toEqual([])
+  })
+
+  it("of surfaces are found where they use the database, and not where they use a service", () => {
+    expect(
+      ungated({
+        "src/http/a.ts": 'import { SqlClient } from "effect/sql"',
+        "src/cli/a.ts": 'import { EventLog } from "../events/EventLog.ts"',
+        "src/mcp/a.ts": 'import type { SqlClient } from "effect/sql"\nimport { BacklogService } from "../index.ts"'
+      })
+    ).toEqual([
+      "src/http/a.ts:1: a surface reads through the services: SqlClient",
+      "src/cli/a.ts:1: a surface reads through the services: EventLog"
+    ])
+  })
+
+  it("have exemptions that are files", () => {
+    const known = [...sources().keys()]
+    expect(known).toEqual(
+      expect.arrayContaining([readerFiles, endReaders, sqlSurfaces].flatMap((files) => Object.keys(files)))
+    )
+  })
 })

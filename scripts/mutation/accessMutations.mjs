@@ -4,7 +4,7 @@ const guard = "src/http/access/guard.ts"
 const names = "src/http/access/hosts.ts"
 const policy = "src/http/access/policy.ts"
 const workerRules = "src/http/access/workerRules.ts"
-const requests = "src/http/RequestValidation.ts"
+const requests = "src/http/handleEndpoint.ts"
 const listen = "src/http/node/listen.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
 const callerAgent = "src/mcp/Agent.ts"
@@ -325,10 +325,9 @@ const mutations = [
   },
   {
     name: "a too long body without a declared length is refused",
-    file: requests,
-    find: "    Effect.provideService(effect, HttpIncomingMessage.MaxBodySize, limit)",
-    replace: "    effect",
-    also: [{ find: "import { HttpIncomingMessage, HttpServerRequest }", replace: "import { HttpServerRequest }" }],
+    file: "src/http/node/IncomingRequest.ts",
+    find: "if (bytes > limitBytes) fail",
+    replace: "if (limitBytes < 0) fail",
     tests: problems
   },
   {

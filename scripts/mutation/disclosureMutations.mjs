@@ -5,7 +5,7 @@ const disclosable = "src/sql/sanitize.ts"
 const exactJson = "src/domain/parseExactJson.ts"
 const withoutSecrets = "src/services/withoutSecrets.ts"
 const answerProblems = "src/http/problemResponses.ts"
-const exactBody = "src/http/RequestValidation.ts"
+const exactBody = "src/http/readJsonBody.ts"
 const exactAnswer = "src/http/client/connect.ts"
 const connect = "src/http/client/connect.ts"
 const run = "src/cli/run.ts"
@@ -381,22 +381,23 @@ const mutations = [
   },
   {
     name: "a request body is stored exactly",
-    file: "src/http/RequestValidation.ts",
-    find: "    yield* bounded(requireExactBody(request))\n",
-    replace: "",
+    file: exactBody,
+    find: "const parsed = parseExactJson(text)",
+    replace: "const parsed = Result.succeed(JSON.parse(text))",
+    also: [{ find: "import { describeJsonProblem, parseExactJson }", replace: "import { describeJsonProblem }" }],
     tests: exact
   },
   {
     name: "a body with any JSON content type is stored exactly",
     file: exactBody,
-    find: "\\s*(?:;|$)/i.test(contentType)",
-    replace: "$/.test(contentType)",
+    find: ' || mediaTypeOf(headers["content-type"]) === jsonType',
+    replace: "",
     tests: exact
   },
   {
     name: "a body must be UTF-8",
     file: exactBody,
-    find: "if (!isUtf8(yield* Effect.orDie(request.arrayBuffer)))",
+    find: "if (!isUtf8(bytes))",
     replace: "if (isUtf8(new Uint8Array([255])))",
     tests: exact
   },

@@ -91,7 +91,7 @@ const mutations = [
   {
     name: "log: a stream over HTTP is refused before it starts",
     file: auditHandlers,
-    find: "        if (follow) yield* refuseInvalidStart(options)\n",
+    find: "      if (follow) yield* refuseInvalidStart(options)\n",
     replace: "",
     tests: overHttp
   },

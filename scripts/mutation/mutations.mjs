@@ -1,5 +1,7 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { agentMutations } from "./agentMutations.mjs"
+import { readGateMutations } from "./readGateMutations.mjs"
+import { commandFunctionMutations } from "./commandFunctionMutations.mjs"
 import { receiptsMutations } from "./receiptsMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
@@ -18,82 +20,66 @@ import { templateMutations } from "./templateMutations.mjs"
  * kill it. The file must contain the text exactly once. `startsPrograms: false` means that the tests start no programs, so
  * the copy is not built.
  */
-const lockStatements = "src/projections/lockStatements.ts"
-const readModel = "src/projections/ReadModel.ts"
-const claimQuery = "src/projections/claimQuery.ts"
+const commandFunctions = "migrations/0011_commands.sql"
 const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
 const decideBatch = "src/services/commands/Interpreter.ts"
-const logWriter = "src/events/LogWriter.ts"
 
 const conformance = ["test/services/conformance.test.ts"]
 const concurrency = ["test/services/commands/concurrency.test.ts"]
 const domain = ["test/domain"]
 
 export const mutations = [
+  ...commandFunctionMutations,
   // Locks
   {
     name: "the head row of the log is locked",
-    file: logWriter,
-    find: 'AS "synchronousCommit" FROM ${head} FOR UPDATE`',
-    replace: 'AS "synchronousCommit" FROM ${head}`',
+    file: commandFunctions,
+    find: "is_mine FROM head FOR UPDATE;",
+    replace: "is_mine FROM head;",
     tests: concurrency
   },
   {
     name: "the cards that commands name are locked",
-    file: lockStatements,
-    find: "ORDER BY id FOR UPDATE`",
-    replace: "ORDER BY id`",
-    tests: concurrency
-  },
-  {
-    name: "the claimed cards are locked",
-    file: claimQuery,
-    find: "LIMIT ${claim.limit} FOR UPDATE OF cards SKIP LOCKED`",
-    replace: "LIMIT ${claim.limit}`",
-    tests: concurrency
-  },
-  {
-    name: "a claim skips locked cards",
-    file: claimQuery,
-    find: "FOR UPDATE OF cards SKIP LOCKED`",
-    replace: "FOR UPDATE OF cards`",
+    file: commandFunctions,
+    find: "ORDER BY id FOR UPDATE;",
+    replace: "ORDER BY id;",
     tests: concurrency
   },
   {
     name: "a card that is claimed by id is locked",
-    file: lockStatements,
-    find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
-    replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')`",
+    file: commandFunctions,
+    find: "AND status IN ('ready', 'claimed') FOR UPDATE SKIP LOCKED);",
+    replace: "AND status IN ('ready', 'claimed'));",
     tests: concurrency
   },
   {
     name: "a claim by id skips a locked card",
-    file: lockStatements,
-    find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
-    replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards`",
+    file: commandFunctions,
+    find: "AND status IN ('ready', 'claimed') FOR UPDATE SKIP LOCKED);",
+    replace: "AND status IN ('ready', 'claimed') FOR UPDATE);",
     tests: concurrency
   },
   {
     name: "expired claims are locked",
-    file: lockStatements,
-    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
-    replace: "AND claim_expires_at <= ${now}::timestamptz`",
+    file: commandFunctions,
+    find: "claim_expires_at <= moment FOR UPDATE SKIP LOCKED);",
+    replace: "claim_expires_at <= moment);",
     tests: concurrency
   },
   {
     name: "a reclaim skips locked cards",
-    file: lockStatements,
-    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
-    replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards`",
+    file: commandFunctions,
+    find: "claim_expires_at <= moment FOR UPDATE SKIP LOCKED);",
+    replace: "claim_expires_at <= moment FOR UPDATE);",
     tests: concurrency
   },
   {
     name: "locked cards whose retry time has passed are skipped",
-    file: lockStatements,
-    find: "AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`",
-    replace: "AND not_before <= ${now}::timestamptz))`",
+    file: commandFunctions,
+    find: "not_before <= moment FOR UPDATE SKIP LOCKED));",
+    replace: "not_before <= moment));",
     tests: concurrency
   },
   {
@@ -112,16 +98,17 @@ export const mutations = [
   },
   {
     name: "the dependents of a completed card are locked",
-    file: lockStatements,
-    find: "hasDoneChanges ? dependentsOf(doneChanges) : sql``",
-    replace: "hasDoneChanges ? sql`` : sql``",
+    file: commandFunctions,
+    find: "IF done_changes IS NOT NULL THEN",
+    replace: "IF false THEN",
     tests: concurrency
   },
   {
-    name: "the card with the idempotency key is locked",
-    file: lockStatements,
-    find: "UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${keys}::text[])",
-    replace: "UNION SELECT id FROM ${cards} WHERE false AND idempotency_key = ANY(${keys}::text[])",
+    name: "the card with the idempotency key is loaded",
+    file: commandFunctions,
+    find: "  IF keys IS NOT NULL THEN\n    loaded",
+    replace: "  IF false THEN\n    loaded",
+    also: [{ find: "    IF keys IS NOT NULL THEN\n      loaded", replace: "    IF false THEN\n      loaded" }],
     tests: conformance
   },
   {
@@ -145,31 +132,10 @@ export const mutations = [
   // Orderings
   {
     name: "cards are locked in the order of their ids",
-    file: lockStatements,
-    find: "ORDER BY id FOR UPDATE`",
-    replace: "ORDER BY id DESC FOR UPDATE`",
+    file: commandFunctions,
+    find: "ORDER BY id FOR UPDATE;",
+    replace: "ORDER BY id DESC FOR UPDATE;",
     tests: concurrency
-  },
-  {
-    name: "claims are ordered by priority",
-    file: claimQuery,
-    find: "ORDER BY priority DESC, created_at, cards.id",
-    replace: "ORDER BY created_at, cards.id",
-    tests: conformance
-  },
-  {
-    name: "claims of equal priority are ordered by age",
-    file: claimQuery,
-    find: "ORDER BY priority DESC, created_at, cards.id",
-    replace: "ORDER BY priority DESC, cards.id",
-    tests: conformance
-  },
-  {
-    name: "claims of equal priority and age are ordered by id",
-    file: claimQuery,
-    find: "ORDER BY priority DESC, created_at, cards.id",
-    replace: "ORDER BY priority DESC, created_at, cards.id DESC",
-    tests: conformance
   },
   {
     name: "claims in a batch are in claim order",
@@ -187,21 +153,22 @@ export const mutations = [
   },
   {
     name: "the clock is read after the locks",
-    file: readModel,
-    find: '        plan.graphLock === "none" ? nothing : statements.lockGraph[plan.graphLock],\n',
-    replace: '        early,\n        plan.graphLock === "none" ? nothing : statements.lockGraph[plan.graphLock],\n',
+    file: commandFunctions,
+    find: "  moment := current_time_v1(override);\n",
+    replace: "",
     also: [
-      { find: "const [, , namedRows, [clock],", replace: "const [[clock], , , namedRows, ," },
-      { find: "        statements.probe,\n        claimedById", replace: "        nothing,\n        claimedById" },
-      { find: "    const locksCards =", replace: "    const early = probe\n    const locksCards =" }
+      {
+        find: "  IF graph = 'exclusive' THEN\n",
+        replace: "  moment := current_time_v1(override);\n  IF graph = 'exclusive' THEN\n"
+      }
     ],
     tests: concurrency
   },
   {
     name: "recording times never decrease",
-    file: logWriter,
-    find: "greatest(recorded_at, ${databaseTime(sql, next.now)})",
-    replace: "${databaseTime(sql, next.now)}",
+    file: commandFunctions,
+    find: "recorded := greatest(recorded, current_time_v1(override));",
+    replace: "recorded := current_time_v1(override);",
     tests: conformance
   },
   // Rules
@@ -242,9 +209,9 @@ export const mutations = [
   },
   {
     name: "the graph is loaded for the cycle check",
-    file: readModel,
-    find: "newEdges.length > 0\n          ? statements.loadReachable",
-    replace: "newEdges.length < 0\n          ? statements.loadReachable",
+    file: commandFunctions,
+    find: "IF edges_from IS NOT NULL THEN",
+    replace: "IF false THEN",
     tests: conformance
   },
   {
@@ -263,16 +230,16 @@ export const mutations = [
   },
   {
     name: "counters are written",
-    file: readModel,
-    find: "      ...statements.updateCounters(counters),\n",
-    replace: "",
+    file: commandFunctions,
+    find: "IF counters IS NOT NULL THEN",
+    replace: "IF false THEN",
     tests: conformance
   },
   {
     name: "the card counts are updated",
-    file: readModel,
-    find: "      counts.add(write.state.changedCounts, write.events.length)\n",
-    replace: "",
+    file: commandFunctions,
+    find: "IF total > 0 OR counted IS NOT NULL THEN",
+    replace: "IF false THEN",
     tests: conformance
   },
   {
@@ -328,9 +295,9 @@ export const mutations = [
   },
   {
     name: "events that are appended together have the same recording time",
-    file: logWriter,
-    find: "isFirst ? sql`greatest(recorded_at",
-    replace: "isFirst || true ? sql`greatest(recorded_at",
+    file: commandFunctions,
+    find: "IF NOT (continues AND is_mine) THEN",
+    replace: "IF true THEN",
     tests: ["test/services/pglite/runningClock.test.ts"]
   },
   {
@@ -349,9 +316,9 @@ export const mutations = [
   },
   {
     name: "the probe for expired claims reads the index in order",
-    file: lockStatements,
-    find: "ORDER BY claim_expires_at LIMIT 1",
-    replace: "LIMIT 1",
+    file: commandFunctions,
+    find: "ORDER BY claim_expires_at LIMIT 1)",
+    replace: "LIMIT 1)",
     tests: ["test/services/commands/batchPlans.test.ts"]
   },
   {
@@ -363,16 +330,16 @@ export const mutations = [
   },
   {
     name: "a command with an id has a receipt",
-    file: interpreter,
-    find: "if (decided.first.length > 0) {",
-    replace: "if (decided.first.length < 0) {",
+    file: commandFunctions,
+    find: "IF new_receipts IS NOT NULL THEN",
+    replace: "IF false THEN",
     tests: conformance
   },
   {
     name: "receipts are looked up",
-    file: interpreter,
-    find: "if (found.size === 0) return earlier",
-    replace: "if (found.size >= 0) return known",
+    file: commandFunctions,
+    find: "IF command_ids IS NOT NULL THEN",
+    replace: "IF false THEN",
     tests: conformance
   },
   {
@@ -385,16 +352,16 @@ export const mutations = [
   {
     name: "a redaction has a receipt",
     file: "src/services/audit/redactCard.ts",
-    find: "    yield* receipts.write([makeReceipt(command, commandId, computeDigests(taggedCommand), outcome)])\n",
-    replace: "",
+    find: "receipts: toReceiptLines([receipt])",
+    replace: "receipts: []",
     tests: conformance
   },
   // What the database enforces
   {
     name: "commits are durable where the server's setting does not require it",
-    file: "src/sql/inTransaction.ts",
-    find: "WHEN 'off' THEN 'on'",
-    replace: "WHEN 'off' THEN 'off'",
+    file: commandFunctions,
+    find: "waits for.\n  IF current_setting('synchronous_commit') IN ('off', 'local') THEN",
+    replace: "waits for.\n  IF current_setting('synchronous_commit') IN ('local') THEN",
     tests: conformance
   },
   {
@@ -427,6 +394,7 @@ export const mutations = [
   ...directoryMutations,
   ...fileMutations,
   ...logMutations,
+  ...readGateMutations,
   ...openingMutations,
   ...requestMutations,
   ...restoreMutations,

@@ -8,7 +8,6 @@ const passwordFile = "src/services/postgres/connectionFiles.ts"
 const serverConfig = "src/services/postgres/serverConfig.ts"
 const replica = "src/events/replica.ts"
 const eventLog = "src/events/EventLog.ts"
-const counts = "src/projections/CardCounts.ts"
 
 const opening = ["test/cli/opening.test.ts"]
 const target = ["test/cli/database.test.ts"]
@@ -122,17 +121,10 @@ export const openingMutations = [
     tests: standby
   },
   {
-    name: "replica: a replica does not write counts",
-    file: counts,
-    find: "AND NOT pg_is_in_recovery()\n",
-    replace: "\n",
-    tests: standby
-  },
-  {
     name: "replica: a read-only role on a primary is not a replica",
     file: replica,
     find: "is && replicaError !== undefined",
-    replace: "trouble !== undefined",
+    replace: "replicaError !== undefined",
     tests: standby
   },
   {

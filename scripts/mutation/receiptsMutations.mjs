@@ -1,5 +1,5 @@
 /** Locks that readers cannot take, and receipts: see docs/decisions/0037-receipts-and-locks.md. */
-const lockStatements = "src/projections/lockStatements.ts"
+const commandFunctions = "migrations/0011_commands.sql"
 const receipts = "src/services/commands/Receipts.ts"
 const receipt = "src/services/commands/Receipt.ts"
 const digests = "src/services/commands/Receipt.ts"
@@ -12,10 +12,10 @@ const roles = ["test/proof/leastPrivilege.test.ts"]
 export const receiptsMutations = [
   {
     name: "the graph lock is a table lock",
-    file: lockStatements,
-    find: "shared: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})",
+    file: commandFunctions,
+    find: "LOCK TABLE graph_lock IN ROW EXCLUSIVE MODE;",
     replace:
-      "shared: prepareStatement<object>(sql, () => sql`SELECT pg_advisory_xact_lock_shared(${0x6d62_6c67}::int4, ${schema}::regnamespace::oid::int4)::text`)({})",
+      "PERFORM pg_advisory_xact_lock_shared(1835166823, (current_schemas(false))[2]::regnamespace::oid::integer);",
     tests: locks
   },
   {

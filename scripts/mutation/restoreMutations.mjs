@@ -1,11 +1,10 @@
 /** Unique tokens after a restore: see docs/decisions/0031-generations-of-tokens.md. */
-const generations = "src/projections/Generations.ts"
-const readModel = "src/projections/ReadModel.ts"
+const commandFunctions = "migrations/0011_commands.sql"
+const lockAndLoad = "src/projections/lockAndLoad.ts"
 const restoreBacklog = "src/services/audit/restoreBacklog.ts"
 const logTransfer = "src/services/audit/logTransfer.ts"
 const evolve = "src/domain/evolve.ts"
-const migration = "migrations/0008_generations.sql"
-const rowStatements = "src/projections/rowStatements.ts"
+const cardLines = "src/projections/cardLines.ts"
 const compareRows = "src/projections/compareRows.ts"
 
 const restored = ["test/services/audit/restored.test.ts"]
@@ -20,37 +19,37 @@ const mutations = [
   },
   {
     name: "a claim gets the generation of the log",
-    file: readModel,
-    find: "const state = new ReadModelState(generation)",
-    replace: "const state = new ReadModelState()",
+    file: lockAndLoad,
+    find: "new ReadModelState(generation)",
+    replace: "new ReadModelState()",
     tests: restored
   },
   {
     name: "a change of server is recognized",
-    file: readModel,
-    find: "clock.isSameServer === false ?",
-    replace: "clock.isSameServer === null ?",
+    file: lockAndLoad,
+    find: "return isSameServer === false",
+    replace: "return isSameServer === undefined",
     tests: restored
   },
   {
     name: "a generation comes from the clock",
-    file: generations,
-    find: "THEN ticks\n",
-    replace: "THEN ${last} + 2147483648\n",
+    file: commandFunctions,
+    find: "THEN ticks ELSE",
+    replace: "THEN last + 2147483648 ELSE",
     tests: restored
   },
   {
     name: "a generation is greater than the previous one when the clock is behind",
-    file: generations,
-    find: "WHEN ticks > ${last} + ${lastVersion} AND",
+    file: commandFunctions,
+    find: "WHEN ticks > last + last_version AND",
     replace: "WHEN ticks > 0 AND",
     tests: restored
   },
   {
     name: "the generation of an imported log is used",
-    file: generations,
-    find: "const last = sql`greatest(generation, ${atLeast}::int8)`",
-    replace: "const last = sql`greatest(generation, ${atLeast}::int8 * 0)`",
+    file: commandFunctions,
+    find: "greatest(found.generation, at_least)",
+    replace: "found.generation",
     tests: restored
   },
   {
@@ -69,23 +68,23 @@ const mutations = [
   },
   {
     name: "a changed timeline or server starts a new generation",
-    file: generations,
-    find: "coalesce(server <> server_now, false)",
-    replace: "coalesce(server <> server, false)",
+    file: commandFunctions,
+    find: "(found.server = server_now) IS NOT FALSE",
+    replace: "true",
     tests: restored
   },
   {
     name: "a failover is distinguished from a move",
-    file: generations,
-    find: "WHEN substr(server, strpos(server, '/')) = substr(server_now, strpos(server_now, '/')) THEN 'failover'",
+    file: commandFunctions,
+    find: "WHEN substr(found.server, strpos(found.server, '/')) = substr(server_now, strpos(server_now, '/')) THEN 'failover'",
     replace: "WHEN false THEN 'failover'",
     tests: restored
   },
   {
     name: "a batch that read an older generation is run again",
-    file: migration,
-    find: "WHEN (NEW.generation < OLD.generation)",
-    replace: "WHEN (NEW.generation < 0)",
+    file: commandFunctions,
+    find: "IF last_generation <> read_generation THEN",
+    replace: "IF false THEN",
     tests: restored
   },
   {
@@ -104,9 +103,9 @@ const mutations = [
   },
   {
     name: "the upper half of a token is written",
-    file: rowStatements,
-    find: "Math.floor((claimToken ?? 0) / 2 ** 31)",
-    replace: "Math.floor((claimToken ?? 0) * 0)",
+    file: cardLines,
+    find: "${Math.floor(claimToken / 2 ** 31)}",
+    replace: "0",
     tests: restored
   },
   {

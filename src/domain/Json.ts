@@ -13,7 +13,7 @@ const tooLarge = `must be at most ${maxBytes} bytes of JSON`
  * Copies a JSON value, or returns why it cannot be stored. Reads each part once: the copy is what was checked, even where
  * reading runs getters of the caller. Uses its own stack, so that nesting cannot exhaust the call stack.
  */
-const copyStorable = (root: unknown): Result.Result<Schema.Json, string> => {
+export const copyStorableJson = (root: unknown): Result.Result<Schema.Json, string> => {
   let copy: unknown
   const stack: Array<readonly [value: unknown, depth: number, keep: (copied: unknown) => void]> = [
     [root, 0, (copied) => (copy = copied)]
@@ -75,7 +75,7 @@ class NotStorable {
 
 /** Returns why a JSON value cannot be stored, or `undefined` when it can. */
 export const jsonStorageProblem = (value: unknown): string | undefined =>
-  value instanceof NotStorable ? value.problem : Option.getOrUndefined(Result.getFailure(copyStorable(value)))
+  value instanceof NotStorable ? value.problem : Option.getOrUndefined(Result.getFailure(copyStorableJson(value)))
 
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -99,7 +99,7 @@ export const JsonInput = Schema.Unknown.pipe(
     Json,
     SchemaTransformation.transform({
       decode: (value: unknown) =>
-        Result.getOrElse(copyStorable(value), (problem) => new NotStorable(problem)) as Schema.Json,
+        Result.getOrElse(copyStorableJson(value), (problem) => new NotStorable(problem)) as Schema.Json,
       encode: (value): unknown => value
     })
   )

@@ -141,8 +141,8 @@ const concatHashes = (previous: Uint8Array, content: Uint8Array): Uint8Array => 
 /** The chain hash of an empty log. */
 export const emptyChainHash = "00".repeat(32)
 
-/** The canonical JSON of an object, with a fast path for texts. */
-const canonicalMembers = (members: Record<string, unknown>): string => {
+/** The canonical JSON (RFC 8785) of an object, with a fast path for texts. */
+export const canonicalMembers = (members: Record<string, unknown>): string => {
   let json = "{"
   for (const key of Object.keys(members).sort()) {
     const value = members[key]

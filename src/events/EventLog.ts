@@ -20,12 +20,11 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventParts } from "../domain/Event.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { DatabaseClock } from "../sql/DatabaseClock.ts"
 import { streamPages, streamPagesAhead } from "../sql/pages.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { CommitListener } from "./CommitListener.ts"
 import { type EventFilter, type LogReader, makeLogReader } from "./LogReader.ts"
-import { headColumns, type HeadRow, makeLogWriter, type PendingEvent } from "./LogWriter.ts"
+import { headColumns, type HeadRow, makeLogWriter } from "./LogWriter.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { DamagedEvent, decodeRow, type EventRow, type StoredEvent, toRecordedEvent } from "./StoredEvent.ts"
 
@@ -48,20 +47,6 @@ export interface Head {
 export class EventLog extends Context.Service<
   EventLog,
   {
-    /**
-     * Returns the statements that append events, to be run in this order in the caller's transaction. The first locks the
-     * head row, which is the last lock of a transaction; until that transaction ends no other one can append. They fail
-     * with a `SerializationError` when the generation of the log is greater than the one given.
-     */
-    readonly append: (
-      events: ReadonlyArray<PendingEvent>,
-      generation: number
-    ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
-    /**
-     * Makes the commit of a read-only transaction wait for the synchronous standby, like the commits that it has read.
-     * Does nothing where no synchronous standby is configured.
-     */
-    readonly awaitStandby: Effect.Effect<unknown, SqlError.SqlError>
     /** Sends a commit notification to the subscribers of this process. */
     readonly notifyCommit: Effect.Effect<void>
     /** Inserts events that were stored elsewhere, unchanged, and moves the head to the last of them. */
@@ -106,7 +91,6 @@ export class EventLog extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
-      const clock = yield* DatabaseClock
       const events = sql(`${schema}.events`)
       const head = sql(`${schema}.head`)
 
@@ -116,7 +100,7 @@ export class EventLog extends Context.Service<
       // Listens for commits of other processes while there are subscribers.
       const listener = yield* RcRef.make({ acquire: listen(notifyCommit) })
       const read = makeLogReader(sql, schema)
-      const writer = makeLogWriter(sql, schema, clock.override)
+      const writer = makeLogWriter(sql, schema)
 
       const headRows = sql<HeadRow>`SELECT ${sql.literal(headColumns)} FROM ${head}`
 
@@ -178,8 +162,6 @@ export class EventLog extends Context.Service<
         )
 
       return EventLog.of({
-        append: writer.append,
-        awaitStandby: writer.awaitStandby,
         notifyCommit,
         restore,
         erase: (cardId, erased) => withCatalogSearchPath(erase(cardId, erased)),

@@ -1,14 +1,14 @@
 /*
- * The statements that write the log. Storage format of `events`: one row an event, with its position, card and version,
+ * The statements that write the log without a command. The function `append_and_project_v1` of the migrations appends the
+ * events of commands, which `eventLines.ts` encodes. Storage format of `events`: one row an event, with its position, card and version,
  * payload, commitments, origin, times and hashes; `head`: one row with the last position, chain hash and time. See
  * ContentHash.ts for what the hashes cover.
  *
  * Lock order: the head row is the last lock of every transaction, after the graph and all cards. Only the transaction that
- * holds it appends, so positions are dense and in commit order. See docs/decisions/0023-hashes-in-the-database.md.
+ * holds it appends, so positions are dense and in commit order. See docs/decisions/0040-two-functions.md.
  */
-import { Array as Arr, DateTime, Effect } from "effect"
+import { Array as Arr, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import type { StreamEvent } from "../domain/evolve.ts"
 import {
   arrayLiteral,
   enableArrayNulls,
@@ -17,26 +17,12 @@ import {
   toJsonLines
 } from "../sql/arrayLiteral.ts"
 import { chunkRows } from "../sql/bulkStatements.ts"
-import { databaseTime, isoTimeSql } from "../sql/DatabaseClock.ts"
 import { requireDurableCommit } from "../sql/inTransaction.ts"
-import { memoizeByFlags, memoizeLast } from "../sql/memoize.ts"
 import { type Placeholders, prepareStatement } from "../sql/prepareStatement.ts"
 import { commitChannel } from "./CommitListener.ts"
-import { canonicalParts, type Commitments, createCommitments, type HashedContent } from "./ContentHash.ts"
-import { encodeEvent } from "./EventCodec.ts"
+import type { Commitments, HashedContent } from "./ContentHash.ts"
 import { microsecondsSql } from "./LogReader.ts"
 import type { StoredEvent } from "./StoredEvent.ts"
-
-/** Who caused an event, and the command, correlation and cause that it belongs to. */
-interface Origin {
-  readonly actor: string
-  readonly correlationId: string | null
-  readonly causationId: string | null
-  readonly commandId: string | null
-}
-
-/** A decided event with its place in its card's stream, not yet appended. */
-export interface PendingEvent extends StreamEvent, Origin {}
 
 /** A row of `head`, as `headColumns` selects it. */
 export interface HeadRow {
@@ -46,104 +32,27 @@ export interface HeadRow {
   readonly recordedAt: number | null
 }
 
-interface LockedHeadRow extends HeadRow {
-  readonly arrayNulls: string
-  readonly synchronousCommit: string
-}
-
 /** Statements that write the log, in the caller's transaction. */
 export interface LogWriter {
   /** Locks the head row and reads it. */
   readonly lockHead: Effect.Effect<ReadonlyArray<HeadRow>, SqlError.SqlError>
-  /** The statements that append events, to be run in this order. The first is `lockHead`. */
-  readonly append: (
-    pending: ReadonlyArray<PendingEvent>,
-    generation: number
-  ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
   /** Inserts events that were stored elsewhere, unchanged, and moves the head to the last of them. */
   readonly restore: (stored: Arr.NonEmptyReadonlyArray<StoredEvent>) => Effect.Effect<void, SqlError.SqlError>
-  /** See `EventLog.awaitStandby`. */
-  readonly awaitStandby: Effect.Effect<unknown, SqlError.SqlError>
 }
 
 /** The columns of `HeadRow`. */
 export const headColumns = `position::float8 AS position, chain_hash AS "chainHash",
   ${microsecondsSql("nullif(recorded_at, '-infinity')")} AS "recordedAt"`
 
-export const makeLogWriter = (
-  sql: SqlClient.SqlClient,
-  schema: string,
-  clockOverride: () => Date | null
-): LogWriter => {
+export const makeLogWriter = (sql: SqlClient.SqlClient, schema: string): LogWriter => {
   const events = sql(`${schema}.events`)
   const head = sql(`${schema}.head`)
 
-  const lockHead = prepareStatement<object, LockedHeadRow>(
+  const lockHead = prepareStatement<object, HeadRow>(
     sql,
     () =>
       sql`SELECT ${sql.literal(headColumns)}, ${enableArrayNulls(sql)} AS "arrayNulls", ${requireDurableCommit(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
   )({})
-
-  /**
-   * Inserts events behind the locked head and moves the head to the last of them. The database computes the hashes,
-   * because they cover the time of recording, which is known only under the lock; so the head stays locked no longer
-   * than necessary. All parts of one append are recorded at the same time.
-   */
-  const insertNext = memoizeByFlags((isFirst: boolean) =>
-    prepareStatement<NextEvents>(sql, (next) => {
-      const recordedAt = isFirst ? sql`greatest(recorded_at, ${databaseTime(sql, next.now)})` : sql`recorded_at`
-      return sql`
-    WITH RECURSIVE ending AS MATERIALIZED (
-      SELECT position, chain_hash, recorded_at,
-        ${sql.literal(isoTimeSql("recorded_at"))} AS recorded_text
-      FROM (SELECT position, chain_hash, ${recordedAt} AS recorded_at FROM ${head} OFFSET 0) AS head),
-    contents AS MATERIALIZED (
-      SELECT string_agg(sha256(convert_to(before || (SELECT recorded_text FROM ending) || after, 'UTF8')), ''
-        ORDER BY place) AS hashes
-      FROM unnest(${fromJsonLines(sql, next.before)}, ${fromJsonLines(sql, next.after)})
-        WITH ORDINALITY AS content (before, after, place)),
-    chain (place, hash) AS (
-      SELECT 0, chain_hash FROM ending UNION ALL
-      SELECT place + 1, sha256(hash || substr((SELECT hashes FROM contents), place * 32 + 1, 32)) FROM chain
-      WHERE place < ${next.count}::int4),
-    inserted AS (INSERT INTO ${events} (position, ${eventColumns}, recorded_at, content_hash, chain_hash)
-      SELECT (SELECT position FROM ending) + place, ${eventValues}, (SELECT recorded_at FROM ending),
-        substr((SELECT hashes FROM contents), (place::int4 - 1) * 32 + 1, 32), chain_hash
-      FROM unnest(${contentArrays(next)}, ARRAY(SELECT hash FROM chain WHERE place > 0 ORDER BY place))
-        WITH ORDINALITY AS row (${eventColumns}, chain_hash, place))
-    UPDATE ${head} SET position = position + ${next.count}::int4,
-      guarded_position = position + ${next.count}::int4, recorded_at = (SELECT recorded_at FROM ending),
-      chain_hash = (SELECT hash FROM chain WHERE place = ${next.count}::int4),
-      generation = ${next.generation}::int8
-    RETURNING pg_notify(${commitChannel}, ${schema})::text`
-    })
-  )
-
-  const insertPart = (part: Arr.NonEmptyReadonlyArray<PendingEvent>, isFirst: boolean, generation: number) => {
-    const rows = Arr.map(part, encodeForAppend)
-    return insertNext(isFirst)({
-      ...contentValues(rows),
-      before: toJsonLines(rows.map((row) => row.canonical[0])),
-      after: toJsonLines(rows.map((row) => row.canonical[1])),
-      count: rows.length,
-      now: clockOverride(),
-      generation: BigInt(generation)
-    })
-  }
-
-  // A commit waits only when its transaction has written to the write-ahead log.
-  const awaitStandby = prepareStatement<object>(
-    sql,
-    () => sql`SELECT CASE WHEN current_setting('synchronous_standby_names') <> ''
-      THEN pg_catalog.concat(${requireDurableCommit(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
-  )({})
-
-  const append = (pending: ReadonlyArray<PendingEvent>, generation: number) => {
-    // Encoded part by part: the database receives one while the next is encoded.
-    const parts = Array.from(chunkRows(pending, ({ event }) => payloadSize(event)))
-    if (parts.length === 0) return []
-    return [lockHead, ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0, generation)))]
-  }
 
   const eventColumns = sql.literal(`card_id, version, type, schema_version, data, commitments, actor,
     correlation_id, causation_id, command_id, occurred_at`)
@@ -199,7 +108,7 @@ export const makeLogWriter = (
     for (const chunk of chunkRows(rows, (row) => row.data.length)) yield* insertStoredPart(chunk)
   })
 
-  return { lockHead, append, restore, awaitStandby }
+  return { lockHead, restore }
 }
 
 interface EventContent {
@@ -223,15 +132,6 @@ interface ContentValues {
   readonly causationIds: string
   readonly commandIds: string
   readonly occurredAt: string
-}
-
-/** The values of the statement that inserts the next events of the log. */
-interface NextEvents extends ContentValues {
-  readonly before: string
-  readonly after: string
-  readonly count: number
-  readonly now: Date | null
-  readonly generation: bigint
 }
 
 /** The values of the statement that restores stored events. */
@@ -259,51 +159,9 @@ const contentValues = (rows: ReadonlyArray<EventContent>): ContentValues => ({
   occurredAt: arrayLiteral(rows.map((row) => row.occurredAt))
 })
 
-interface EncodedPendingEvent extends EventContent {
-  /** The hashed JSON before and after the time of recording, which the database inserts. */
-  readonly canonical: readonly [before: string, after: string]
-}
-
 interface EventInsert extends EventContent {
   readonly position: bigint
   readonly recordedAt: Date
   readonly contentHash: Uint8Array
   readonly chainHash: Uint8Array
-}
-
-/** The approximate number of characters of an event's payload, without quotes, names and times. */
-const payloadSize = (event: PendingEvent["event"]): number => {
-  let size = 0
-  for (const value of Object.values(event) as ReadonlyArray<unknown>) {
-    if (typeof value === "string") size += value.length
-    else if (typeof value === "object" && value !== null && !DateTime.isDateTime(value)) {
-      size += JSON.stringify(value).length
-    }
-  }
-  return size
-}
-
-const isoText = memoizeLast(DateTime.formatIso)
-const dateOf = memoizeLast(DateTime.toDateUtc)
-
-const encodeForAppend = (event: PendingEvent): EncodedPendingEvent => {
-  const encoded = encodeEvent(event.event)
-  const content = {
-    cardId: event.cardId,
-    version: event.version,
-    ...encoded,
-    actor: event.actor,
-    correlationId: event.correlationId,
-    causationId: event.causationId,
-    commandId: event.commandId,
-    occurredAt: isoText(event.occurredAt)
-  }
-  const commitments = createCommitments(encoded.data)
-  return {
-    content,
-    commitments,
-    canonical: canonicalParts(content, commitments),
-    occurredAt: dateOf(event.occurredAt),
-    data: JSON.stringify(encoded.data)
-  }
 }

@@ -112,7 +112,7 @@ export class ReadGate extends Context.Service<
         position <= barrier.reached() ? Effect.void : barrier.await(position)
 
       const show = <A>({ position, value }: Shown<A>): Effect.Effect<A, SqlError.SqlError> =>
-        Effect.as(awaitShowable(position), value)
+        position <= barrier.reached() ? Effect.succeed(value) : Effect.as(barrier.await(position), value)
 
       const read: ReadGate["Service"]["read"] = (name, find, { answer = "prompt" } = {}) => {
         const measured = metrics.measured(labelOf(name))

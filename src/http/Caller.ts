@@ -1,11 +1,9 @@
-import { Context, Effect, Layer } from "effect"
-import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import { Context, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import { mayCall } from "./access/policy.ts"
-import { makeClaimOwnerLookup, workerRules } from "./access/workerRules.ts"
+import { type makeClaimOwnerLookup, workerRules } from "./access/workerRules.ts"
 import { Forbidden, Unauthorized } from "./errors.ts"
-import { problems } from "./problems.ts"
-import type { AccessRole, AuditService, BacklogService } from "../index.ts"
+import type { AccessRole } from "../index.ts"
 
 /** The authority of a caller. A token can be revoked or expire while its request is in progress. */
 export interface Authority {
@@ -49,44 +47,31 @@ export const CurrentCaller: Context.Reference<CallerIdentity | undefined> = Cont
   CallerIdentity | undefined
 >("mosaic-backlog/http/CurrentCaller", { defaultValue: () => undefined })
 
-/** The caller of an endpoint, after authorization. */
-export class Caller extends Context.Service<
-  Caller,
-  CallerIdentity & {
-    /** Fails if the caller may call the endpoint, but not with this input. */
-    readonly permit: (endpoint: string, input: unknown) => Effect.Effect<void, Forbidden | SqlError.SqlError>
-  }
->()("mosaic-backlog/http/Caller") {}
+/** A caller that may call an endpoint. */
+export interface AuthorizedCaller extends CallerIdentity {
+  /** Fails if the caller may call the endpoint, but not with this input. */
+  readonly permit: (endpoint: string, input: unknown) => Effect.Effect<void, Forbidden | SqlError.SqlError>
+}
 
-/** Authorizes a caller for an endpoint, before the request's body is read. */
-export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Caller }>()(
-  "mosaic-backlog/http/Authorization",
-  {
-    error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
-    security: { token: HttpApiSecurity.bearer }
-  }
-) {}
+/** Finds the owner of a claim. */
+export type OwnerLookup = Effect.Success<typeof makeClaimOwnerLookup>
 
-/** Authorizes callers by their role. */
-export const layerAuthorization: Layer.Layer<Authorization, never, BacklogService | AuditService> = Layer.effect(
-  Authorization,
-  Effect.map(makeClaimOwnerLookup, (ownerOf) => ({
-    token: (httpEffect, { endpoint }) =>
-      Effect.gen(function* () {
-        const caller = yield* CurrentCaller
-        if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know the caller." })
-        const { actor, reservedNames, role } = caller
-        if (role !== "unrestricted" && !mayCall(role, endpoint.identifier)) {
-          return yield* new Forbidden({ problem: `${withArticle(role)} may not call ${endpoint.path}.` })
-        }
-        const permit =
-          role === "worker" && actor !== undefined ? workerRules(actor, reservedNames, ownerOf) : () => Effect.void
-        return yield* Effect.provideService(httpEffect, Caller, {
-          ...caller,
-          permit: permit as Caller["Service"]["permit"]
-        })
-      })
-  }))
-)
+/** Authorizes a caller for an endpoint by its role. */
+export const authorize = (
+  caller: CallerIdentity | undefined,
+  endpoint: { readonly identifier: string; readonly path: string },
+  ownerOf: OwnerLookup
+): Result.Result<AuthorizedCaller, Unauthorized | Forbidden> => {
+  if (caller === undefined) return Result.fail(new Unauthorized({ problem: "The server does not know the caller." }))
+  const { actor, reservedNames, role } = caller
+  if (role !== "unrestricted" && !mayCall(role, endpoint.identifier)) {
+    return Result.fail(new Forbidden({ problem: `${withArticle(role)} may not call ${endpoint.path}.` }))
+  }
+  const permit =
+    role === "worker" && actor !== undefined ? workerRules(actor, reservedNames, ownerOf) : permitEverything
+  return Result.succeed({ actor, role, reservedNames, permit: permit as AuthorizedCaller["permit"] })
+}
+
+const permitEverything = () => Effect.void
 
 const withArticle = (role: AccessRole): string => (role === "worker" ? `A ${role}` : `An ${role}`)

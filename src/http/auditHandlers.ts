@@ -1,11 +1,10 @@
 import { Duration, Effect, Option, Stream } from "effect"
-import { HttpApiBuilder } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import { Caller, requireValidToken } from "./Caller.ts"
+import { requireValidToken } from "./Caller.ts"
 import { Shutdown } from "./Shutdown.ts"
-import { BacklogApi } from "./api/BacklogApi.ts"
 import { toDatabaseError, type Unauthorized, withDatabaseErrors } from "./errors.ts"
 import { handleCommand, withValidToken } from "./handleCommand.ts"
+import type { Handlers } from "./handleEndpoint.ts"
 import {
   endInProblem,
   eventStreamResponse,
@@ -28,111 +27,105 @@ import {
 /** Interval of the comments in a stream of events. */
 const heartbeat = "15 seconds"
 
-/** Handles the endpoints of `AuditService`. */
-export const layerAuditHandlers = HttpApiBuilder.group(
-  BacklogApi,
-  "audit",
-  Effect.fnUntraced(function* (handlers) {
-    const audit = yield* AuditService
-    const shutdown = yield* Shutdown
-    // Callers sign anchors themselves, with their own keys.
-    const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
-    /**
-     * Refuses an invalid position or type before the stream begins. A reader reconnects after a stream that ends, and only
-     * an error status stops it. It reads from the end of the log, where there are no events.
-     */
-    const refuseInvalidStart = Effect.fnUntraced(function* (
-      options: typeof EventOptions.Encoded & { readonly after: number }
-    ) {
-      if (options.after === 0 && typeof options.type !== "object") return
-      const { position } = yield* anchor
-      yield* withDatabaseErrors(
-        Stream.runHead(audit.events({ ...options, after: Math.max(options.after, position), follow: false }))
-      )
-    })
-    return handlers.handleAll({
-      history: ({ query }) => startStreamEndingInProblem(audit.history(query.id)),
-      cardAt: ({ query: { id, ...at } }) =>
-        withDatabaseErrors(
-          Effect.flatMap(
-            audit.cardAt(id, momentOf(at)),
-            Option.match({
-              onNone: () => Effect.fail(new CardNotFound({ id })),
-              onSome: (card) => Effect.succeed(card)
+/** Makes the handlers of the endpoints of `AuditService`. */
+export const makeAuditHandlers = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const shutdown = yield* Shutdown
+  // Callers sign anchors themselves, with their own keys.
+  const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
+  /**
+   * Refuses an invalid position or type before the stream begins. A reader reconnects after a stream that ends, and only
+   * an error status stops it. It reads from the end of the log, where there are no events.
+   */
+  const refuseInvalidStart = Effect.fnUntraced(function* (
+    options: typeof EventOptions.Encoded & { readonly after: number }
+  ) {
+    if (options.after === 0 && typeof options.type !== "object") return
+    const { position } = yield* anchor
+    yield* withDatabaseErrors(
+      Stream.runHead(audit.events({ ...options, after: Math.max(options.after, position), follow: false }))
+    )
+  })
+  return {
+    history: ({ query }) => startStreamEndingInProblem(audit.history(query.id)),
+    cardAt: ({ query: { id, ...at } }) =>
+      withDatabaseErrors(
+        Effect.flatMap(
+          audit.cardAt(id, momentOf(at)),
+          Option.match({
+            onNone: () => Effect.fail(new CardNotFound({ id })),
+            onSome: (card) => Effect.succeed(card)
+          })
+        )
+      ),
+    explainAt: ({ query: { id, ...at } }) => withDatabaseErrors(audit.explainAt(id, momentOf(at))),
+    backlogAt: ({ query }) => withDatabaseErrors(audit.backlogAt(momentOf(query))),
+    backlogAtCards: ({ query: { position, time, ...options } }) =>
+      Effect.flatMap(withDatabaseErrors(audit.backlogAt(momentOf({ position, time }))), (past) =>
+        startStreamEndingInProblem(past.cards(options))
+      ),
+    events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
+      const options = {
+        ...filter,
+        after: headers["last-event-id"] ?? filter.after ?? 0,
+        type: name === undefined ? undefined : parseEventType(name)
+      }
+      const events = audit.events({ ...options, follow })
+      if (follow) yield* refuseInvalidStart(options)
+      // The first event of a stream that follows the log may arrive much later.
+      const all = follow ? endInProblem(events) : yield* startStreamEndingInProblem(events)
+      return eventStreamResponse(all, { heartbeat, until: shutdown.awaitShutdown })
+    }),
+    checkpoints: () => withDatabaseErrors(audit.checkpoints),
+    checkpoint: ({ query }) => Effect.map(withDatabaseErrors(audit.checkpoint(query.consumer)), Option.getOrNull),
+    advance: ({ payload }) => withValidToken(audit.advance(payload.consumer, payload.from, payload.to)),
+    park: ({ payload }) => withValidToken(audit.park(payload.consumer, payload.position, payload.reason)),
+    parked: ({ query }) => withDatabaseErrors(audit.parked(query.consumer)),
+    unpark: ({ payload }) => withValidToken(audit.unpark(payload.consumer, payload.position)),
+    verify: ({ payload }) =>
+      Effect.andThen(
+        withValidToken(Effect.void),
+        startStreamEndingInProblem(
+          streamProgress(
+            (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
+              audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+          )
+        )
+      ),
+    anchor: () => anchor,
+    rebuild: ({ payload: { swapTimeoutMillis } }) =>
+      Effect.andThen(
+        withValidToken(Effect.void),
+        startStreamEndingInProblem(
+          streamProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
+            audit.rebuild({
+              onProgress,
+              swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
             })
           )
-        ),
-      explainAt: ({ query: { id, ...at } }) => withDatabaseErrors(audit.explainAt(id, momentOf(at))),
-      backlogAt: ({ query }) => withDatabaseErrors(audit.backlogAt(momentOf(query))),
-      backlogAtCards: ({ query: { position, time, ...options } }) =>
-        Effect.flatMap(withDatabaseErrors(audit.backlogAt(momentOf({ position, time }))), (past) =>
-          startStreamEndingInProblem(past.cards(options))
-        ),
-      events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
-        const options = {
-          ...filter,
-          after: headers["last-event-id"] ?? filter.after ?? 0,
-          type: name === undefined ? undefined : parseEventType(name)
-        }
-        const events = audit.events({ ...options, follow })
-        if (follow) yield* refuseInvalidStart(options)
-        // The first event of a stream that follows the log may arrive much later.
-        const all = follow ? endInProblem(events) : yield* startStreamEndingInProblem(events)
-        return eventStreamResponse(all, { heartbeat, until: shutdown.awaitShutdown })
-      }),
-      checkpoints: () => withDatabaseErrors(audit.checkpoints),
-      checkpoint: ({ query }) => Effect.map(withDatabaseErrors(audit.checkpoint(query.consumer)), Option.getOrNull),
-      advance: ({ payload }) => withValidToken(audit.advance(payload.consumer, payload.from, payload.to)),
-      park: ({ payload }) => withValidToken(audit.park(payload.consumer, payload.position, payload.reason)),
-      parked: ({ query }) => withDatabaseErrors(audit.parked(query.consumer)),
-      unpark: ({ payload }) => withValidToken(audit.unpark(payload.consumer, payload.position)),
-      verify: ({ payload }) =>
-        Effect.andThen(
-          withValidToken(Effect.void),
-          startStreamEndingInProblem(
-            streamProgress(
-              (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
-                audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
-            )
-          )
-        ),
-      anchor: () => anchor,
-      rebuild: ({ payload: { swapTimeoutMillis } }) =>
-        Effect.andThen(
-          withValidToken(Effect.void),
-          startStreamEndingInProblem(
-            streamProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
-              audit.rebuild({
-                onProgress,
-                swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
-              })
-            )
-          )
-        ),
-      redact: handleCommand(audit.redact),
-      erasures: ({ query }) => withDatabaseErrors(audit.erasures(query)),
-      removeErased: ({ payload: { swapTimeoutMillis } }) =>
-        Effect.andThen(
-          withValidToken(Effect.void),
-          startStreamEndingInProblem(
-            streamProgress((onProgress: (progress: RemovalProgress) => Effect.Effect<void>) =>
-              audit.removeErased({
-                onProgress,
-                swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
-              })
-            )
-          )
-        ),
-      pruneReceipts: ({ payload }) => withValidToken(audit.pruneReceipts(payload)),
-      exportLog: () => Effect.map(startStream(audit.exportLog), encodeLines),
-      restored: handleCommand(audit.restored),
-      importLog: ({ payload, query }) =>
-        Effect.flatMap(Caller, (caller) =>
-          withDatabaseErrors(audit.importLog(bodyLines(payload), { actor: caller.actor ?? query.actor }))
         )
-    })
-  })
-)
+      ),
+    redact: handleCommand(audit.redact),
+    erasures: ({ query }) => withDatabaseErrors(audit.erasures(query)),
+    removeErased: ({ payload: { swapTimeoutMillis } }) =>
+      Effect.andThen(
+        withValidToken(Effect.void),
+        startStreamEndingInProblem(
+          streamProgress((onProgress: (progress: RemovalProgress) => Effect.Effect<void>) =>
+            audit.removeErased({
+              onProgress,
+              swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
+            })
+          )
+        )
+      ),
+    pruneReceipts: ({ payload }) => withValidToken(audit.pruneReceipts(payload)),
+    exportLog: () => Effect.map(startStream(audit.exportLog), encodeLines),
+    restored: handleCommand(audit.restored),
+    importLog: ({ caller, payload, query }) =>
+      withDatabaseErrors(audit.importLog(bodyLines(payload), { actor: caller.actor ?? query.actor }))
+  } satisfies Handlers<"audit">
+})
 
 /** The moment that a query names. The services refuse members that cannot be combined. */
 const momentOf = (members: object) =>

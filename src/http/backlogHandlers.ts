@@ -1,57 +1,52 @@
 import { Array, Effect, Option, Result } from "effect"
-import { HttpApiBuilder } from "effect/http-api"
 import { requireValidToken } from "./Caller.ts"
-import { BacklogApi } from "./api/BacklogApi.ts"
 import { claimOrWait, makeAwaitClaimable } from "./claimWaiting.ts"
 import { withDatabaseErrors } from "./errors.ts"
 import { handleCommand } from "./handleCommand.ts"
+import type { Handlers } from "./handleEndpoint.ts"
 import { BacklogService, CardNotFound, type ClaimInput } from "../index.ts"
 
-/** Handles the endpoints of `BacklogService`. */
-export const layerBacklogHandlers = HttpApiBuilder.group(
-  BacklogApi,
-  "backlog",
-  Effect.fnUntraced(function* (handlers) {
-    const backlog = yield* BacklogService
-    const awaitClaimable = yield* makeAwaitClaimable
-    const claim = (input: ClaimInput) => Effect.andThen(requireValidToken, backlog.claim(input))
-    return handlers.handleAll({
-      create: handleCommand(backlog.create),
-      createMany: handleCommand(backlog.createMany),
-      revise: handleCommand(backlog.revise),
-      get: ({ query }) =>
-        withDatabaseErrors(
-          Effect.flatMap(
-            backlog.get(query.id),
-            Option.match({
-              onNone: () => Effect.fail(new CardNotFound({ id: query.id })),
-              onSome: (card) => Effect.succeed(card)
-            })
-          )
+/** Makes the handlers of the endpoints of `BacklogService`. */
+export const makeBacklogHandlers = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const awaitClaimable = yield* makeAwaitClaimable
+  const claim = (input: ClaimInput) => Effect.andThen(requireValidToken, backlog.claim(input))
+  return {
+    create: handleCommand(backlog.create),
+    createMany: handleCommand(backlog.createMany),
+    revise: handleCommand(backlog.revise),
+    get: ({ query }) =>
+      withDatabaseErrors(
+        Effect.flatMap(
+          backlog.get(query.id),
+          Option.match({
+            onNone: () => Effect.fail(new CardNotFound({ id: query.id })),
+            onSome: (card) => Effect.succeed(card)
+          })
+        )
+      ),
+    list: ({ query }) => withDatabaseErrors(backlog.list(query)),
+    claim: (request) =>
+      Effect.map(
+        handleCommand((input: ClaimInput) => claimOrWait(claim, awaitClaimable, input, request.query.wait ?? 0))(
+          request
         ),
-      list: ({ query }) => withDatabaseErrors(backlog.list(query)),
-      claim: (request) =>
-        Effect.map(
-          handleCommand((input: ClaimInput) => claimOrWait(claim, awaitClaimable, input, request.query.wait ?? 0))(
-            request
-          ),
-          Option.getOrUndefined
-        ),
-      claimMany: handleCommand(backlog.claimMany),
-      renew: handleCommand(backlog.renew),
-      release: handleCommand(backlog.release),
-      reclaim: handleCommand(backlog.reclaim),
-      link: handleCommand(backlog.link),
-      unlink: handleCommand(backlog.unlink),
-      block: handleCommand(backlog.block),
-      unblock: handleCommand(backlog.unblock),
-      complete: handleCommand(backlog.complete),
-      completeMany: (request) => Effect.map(handleCommand(backlog.completeMany)(request), Array.map(Result.merge)),
-      reopen: handleCommand(backlog.reopen),
-      stats: () => withDatabaseErrors(backlog.stats),
-      explain: ({ query }) => withDatabaseErrors(backlog.explain(query.id)),
-      whyNothingClaimable: ({ query }) => withDatabaseErrors(backlog.whyNothingClaimable(query)),
-      awaitClaimable: ({ query }) => withDatabaseErrors(awaitClaimable(query))
-    })
-  })
-)
+        Option.getOrUndefined
+      ),
+    claimMany: handleCommand(backlog.claimMany),
+    renew: handleCommand(backlog.renew),
+    release: handleCommand(backlog.release),
+    reclaim: handleCommand(backlog.reclaim),
+    link: handleCommand(backlog.link),
+    unlink: handleCommand(backlog.unlink),
+    block: handleCommand(backlog.block),
+    unblock: handleCommand(backlog.unblock),
+    complete: handleCommand(backlog.complete),
+    completeMany: (request) => Effect.map(handleCommand(backlog.completeMany)(request), Array.map(Result.merge)),
+    reopen: handleCommand(backlog.reopen),
+    stats: () => withDatabaseErrors(backlog.stats),
+    explain: ({ query }) => withDatabaseErrors(backlog.explain(query.id)),
+    whyNothingClaimable: ({ query }) => withDatabaseErrors(backlog.whyNothingClaimable(query)),
+    awaitClaimable: ({ query }) => withDatabaseErrors(awaitClaimable(query))
+  } satisfies Handlers<"backlog">
+})

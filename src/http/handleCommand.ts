@@ -1,10 +1,12 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
-import { Caller, requireValidToken } from "./Caller.ts"
+import { type AuthorizedCaller, requireValidToken } from "./Caller.ts"
 import { Forbidden, withDatabaseErrors } from "./errors.ts"
 import { InvalidInput } from "../index.ts"
 
-interface CommandRequest {
+/** A request whose payload is a command. */
+export interface CommandRequest {
+  readonly caller: AuthorizedCaller
   readonly endpoint: { readonly identifier: string }
   readonly payload: { readonly actor?: string; readonly commandId?: string }
   readonly headers?: { readonly "idempotency-key"?: string }
@@ -13,12 +15,12 @@ interface CommandRequest {
 
 /** The input of a command: the request's payload with the caller's actor and the command id. */
 export const commandInput = Effect.fnUntraced(function* <Input>({
+  caller,
   endpoint,
   headers,
   payload,
   request
 }: CommandRequest) {
-  const caller = yield* Caller
   if (caller.actor !== undefined && payload.actor !== undefined && payload.actor !== caller.actor) {
     return yield* new Forbidden({
       problem: `The token belongs to ${JSON.stringify(caller.actor)}, which cannot act as ${JSON.stringify(payload.actor)}. Omit the actor.`

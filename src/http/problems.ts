@@ -1,4 +1,4 @@
-import { Schema, SchemaTransformation, Struct } from "effect"
+import { Predicate, Result, Schema, SchemaTransformation, String, Struct } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiSchema } from "effect/http-api"
 import {
@@ -197,3 +197,24 @@ export const problems = {
   forbidden: problemSchema(Forbidden),
   tooManyRequests: problemSchema(TooManyRequests)
 } as const
+
+type ProblemEncoder = (error: unknown) => Result.Result<unknown, Schema.SchemaError>
+
+/** Encoders of problems by the `_tag` of their errors, made when they are first needed. */
+const problemEncoders = new Map<string, ProblemEncoder>()
+
+/** The problem of an error; `undefined` if the error has none. */
+export const problemOf = (error: unknown): Problem | undefined => {
+  if (!Predicate.hasProperty(error, "_tag") || !Predicate.isString(error._tag)) return undefined
+  const encode = problemEncoders.get(error._tag) ?? makeProblemEncoder(error._tag)
+  return encode && (Result.getOrUndefined(encode(error)) as Problem | undefined)
+}
+
+const makeProblemEncoder = (tag: string): ProblemEncoder | undefined => {
+  const name = String.uncapitalize(tag)
+  if (!Object.hasOwn(problems, name)) return undefined
+  const schema = problems[name as keyof typeof problems] as Schema.Codec<unknown>
+  const encode = Schema.encodeUnknownResult(Schema.toCodecJson(schema))
+  problemEncoders.set(tag, encode)
+  return encode
+}

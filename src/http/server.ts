@@ -1,18 +1,15 @@
 import { Context, Deferred, type Duration, Effect, Layer, Result, type Scope } from "effect"
-import { HttpRouter, HttpServer, UrlParams } from "effect/http"
-import { HttpApi, HttpApiBuilder } from "effect/http-api"
+import { HttpRouter, UrlParams } from "effect/http"
+import { HttpApi } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import { layerAuthorization } from "./Caller.ts"
-import { layerRequestValidation } from "./RequestValidation.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { type RateLimit, effectiveRateLimit } from "./access/RateLimit.ts"
 import { trustedProxies, type TrustProxy } from "./access/forwarding.ts"
 import { guard, type GuardOptions } from "./access/guard.ts"
 import { isLoopback, isOrigin, allowedHostNames } from "./access/hosts.ts"
 import { BacklogApi, operationPaths } from "./api/BacklogApi.ts"
-import { layerAuditHandlers } from "./auditHandlers.ts"
-import { layerBacklogHandlers } from "./backlogHandlers.ts"
 import { ServeRefused } from "./errors.ts"
+import { layerEndpoints } from "./layerEndpoints.ts"
 import { listen, type ListenFailed } from "./node/listen.ts"
 import { layerOperations } from "./operations.ts"
 import { withProblemResponses, type MethodsByPath } from "./problemResponses.ts"
@@ -102,13 +99,8 @@ const startServer = Effect.fnUntraced(function* <E = never>(
 ): Effect.fn.Return<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> {
   const access = yield* decideAccess(options)
   const shutdown = yield* Deferred.make<void>()
-  const endpoints = HttpApiBuilder.layer(BacklogApi, { openapiPath: documentPath }).pipe(
-    Layer.provide([layerBacklogHandlers, layerAuditHandlers]),
-    Layer.provide([layerRequestValidation, layerAuthorization]),
-    Layer.provide(HttpServer.layerServices)
-  )
   const routes: Layer.Layer<HttpRouter.HttpRouter, E, Served> = Layer.mergeAll(
-    endpoints,
+    layerEndpoints(documentPath),
     layerReferencePage,
     layerOperations(options.doctor),
     options.routes ?? Layer.empty

@@ -101,10 +101,10 @@ const failDamaged = (row: CardRow, column: string): never => {
 export interface CardTables {
   readonly cards: Statement.Identifier
   readonly dependencies: Statement.Identifier
+  /** A composite type of the same schema: see `migrations/0011_commands.sql`. */
+  readonly type: (name: string) => Statement.Identifier
   /** The columns of a card with its dependencies and counter, for `decodeCountedCard`. */
   readonly columns: Statement.Fragment
-  /** The version of a card in the statement's snapshot. `version` is that of the locked row, which may be newer. */
-  readonly snapshotVersion: Statement.Fragment
   /** The definition of claimable as SQL: `isClaimable` of a row of `cards` at `now`. */
   readonly claimable: (now: Statement.Fragment) => Statement.Fragment
 }
@@ -115,6 +115,7 @@ export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTa
   return {
     cards,
     dependencies,
+    type: (name) => sql(`${schema}.${name}`),
     columns: sql`cards.id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
       ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge WHERE edge.card_id = cards.id ORDER BY depends_on_id)
         AS "dependsOn",
@@ -122,7 +123,6 @@ export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTa
       claim_expires_at AS "claimExpiresAt", claim_token_high * 2147483648::float8 + claim_token AS "claimToken", attempts, not_before AS "notBefore",
       idempotency_key AS "idempotencyKey", acceptance, result, blocked_reason AS "blockedReason",
       created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt", version`,
-    snapshotVersion: sql`(SELECT seen.version FROM ${cards} AS seen WHERE seen.id = cards.id) AS "snapshotVersion"`,
     claimable: (now) =>
       sql`status = 'ready' AND unmet_dependencies = 0 AND (not_before IS NULL OR not_before <= ${now})`
   }

@@ -4,9 +4,11 @@ import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import type { CardTables } from "./CardTables.ts"
 import { foldCards, type FoldedCard, type ReadFailure } from "./foldCards.ts"
-import { isDeferred, makeRowStatements } from "./rowStatements.ts"
+import { type CardRow, contentSize, isDeferred, resultSize, toContentLine, toStateLine } from "./cardLines.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { sendInOrder } from "../sql/bulkStatements.ts"
+import { chunkRows, sendInOrder } from "../sql/bulkStatements.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
+import { textField } from "../sql/recordLines.ts"
 
 /** Builds the read model, or a part of it, from the log. */
 export interface ReadModelBuilder {
@@ -44,22 +46,54 @@ export const makeReadModelBuilder = (
   tables: CardTables
 ): ReadModelBuilder => {
   const { cards, dependencies } = tables
-  const statements = makeRowStatements(sql, tables, sql`0`)
+  const insertCards = prepareStatement<{ readonly states: string; readonly contents: string }>(
+    sql,
+    ({ contents, states }) => sql`
+      INSERT INTO ${cards} (id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
+        idempotency_key, acceptance, blocked_reason, created_at, updated_at, completed_at, version, position, claim_owner,
+        claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result)
+      SELECT id, title #>> '{}', body #>> '{}', phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
+        idempotency_key, acceptance, blocked_reason #>> '{}', created_at, updated_at, completed_at, version, -place,
+        claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result
+      FROM ROWS FROM (pg_catalog.unnest(string_to_array(${states}, chr(10))::${tables.type("card_state_v1")}[]),
+          pg_catalog.unnest(string_to_array(${contents}, chr(10))::${tables.type("card_content_v1")}[]))
+        AS row (id, status, unmet_dependencies, not_before, deferred, attempts, updated_at, completed_at, version, place,
+          claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, blocked_reason,
+          result, content_id, phase, priority, idempotency_key, created_at, title, body, acceptance)`
+  )
 
-  const insertRows = (folded: ReadonlyArray<FoldedCard>, now: DateTime.Utc) =>
-    sendInOrder([
-      ...statements.insertCards(
-        folded.map(({ card, position }) => ({
-          card,
-          unmetDependencies: 0,
-          deferred: isDeferred(card, now),
-          position: BigInt(position)
-        }))
+  const insertEdges = prepareStatement<{ readonly edges: string }>(
+    sql,
+    ({ edges }) => sql`
+      INSERT INTO ${dependencies} (card_id, depends_on_id)
+      SELECT card_id, depends_on_id
+      FROM pg_catalog.unnest(string_to_array(${edges}, chr(10))::${tables.type("dependency_v1")}[])`
+  )
+
+  const insertRows = (folded: ReadonlyArray<FoldedCard>, now: DateTime.Utc) => {
+    const rows = folded.map(({ card, position }): CardRow => ({
+      card,
+      unmetDependencies: 0,
+      deferred: isDeferred(card, now),
+      place: -position
+    }))
+    const edges = folded.flatMap(({ card }) =>
+      card.dependsOn.map((dependsOn) => `(${textField(card.id)},${textField(dependsOn)})`)
+    )
+    return sendInOrder([
+      ...Array.from(
+        chunkRows(rows, (row) => contentSize(row) + resultSize(row)),
+        (chunk) =>
+          Effect.suspend(() =>
+            insertCards({ states: chunk.map(toStateLine).join("\n"), contents: chunk.map(toContentLine).join("\n") })
+          )
       ),
-      ...statements.insertEdges(
-        folded.flatMap(({ card }) => card.dependsOn.map((dependsOnId) => ({ cardId: card.id, dependsOnId })))
+      ...Array.from(
+        chunkRows(edges, () => 0),
+        (chunk) => insertEdges({ edges: chunk.join("\n") })
       )
     ])
+  }
 
   /** Corrects the counters of some cards. */
   const updateCounters = (ids: ReturnType<typeof sql.literal>) => sql`

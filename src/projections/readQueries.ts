@@ -8,7 +8,7 @@ import { outsideLog, type Shown } from "../events/ReadGate.ts"
 import type { CountsTable } from "./CardCounts.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
-import { databaseNow } from "../sql/DatabaseClock.ts"
+import { databaseNow, databaseTime } from "../sql/DatabaseClock.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
 
 /** The cards to list. */
@@ -149,30 +149,32 @@ export const makeReadQueries = (
     )
   )
 
+  const selectWithUnmet = prepareStatement<{ readonly id: CardId; readonly override: Date | null }, UnmetRow>(
+    sql,
+    ({ id, override }) => sql`
+      SELECT ${columns}, ${end} AS shown, ${databaseTime(sql, override)} AS now, (
+          SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', edge.depends_on_id, 'status', target.status)
+            ORDER BY edge.depends_on_id), '[]'::jsonb)
+          FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
+          WHERE edge.card_id = cards.id AND target.status IS DISTINCT FROM 'done'
+        ) AS unmet
+      FROM ${cards} AS cards WHERE id = ${id}`
+  )
+
   const getWithUnmet = (id: CardId) =>
     Effect.map(
-      Effect.suspend(
-        () => sql<ShownRow & { readonly now: Date; readonly unmet: ReadonlyArray<UnmetDependency> }>`
-          SELECT ${columns}, ${end} AS shown, ${now()} AS now, (
-              SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', edge.depends_on_id, 'status', target.status)
-                ORDER BY edge.depends_on_id), '[]'::jsonb)
-              FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
-              WHERE edge.card_id = cards.id AND target.status IS DISTINCT FROM 'done'
-            ) AS unmet
-          FROM ${cards} AS cards WHERE id = ${id}`
-      ),
-      ([row]): Shown<Option.Option<CardWithUnmet>> => {
-        if (row === undefined) return noCard
-        const { now: at, shown, unmet, ...columnsOfCard } = row
-        return {
-          value: Option.some({
-            card: decodeCountedCard(columnsOfCard).card,
-            unmet,
-            now: DateTime.fromDateUnsafe(at)
-          }),
-          position: shown
-        }
-      }
+      Effect.suspend(() => selectWithUnmet({ id, override: clockOverride() })),
+      ([row]): Shown<Option.Option<CardWithUnmet>> =>
+        row === undefined
+          ? noCard
+          : {
+              value: Option.some({
+                card: decodeCountedCard(row).card,
+                unmet: row.unmet,
+                now: DateTime.fromDateUnsafe(row.now)
+              }),
+              position: row.shown
+            }
     )
 
   return { get, list, stats, getWithUnmet, ...makeClaimOutlookQueries(sql, tables, now, end) }
@@ -182,8 +184,13 @@ export const makeReadQueries = (
 const noCard: Shown<Option.None<never>> = outsideLog(Option.none() as Option.None<never>)
 
 /** A row with the position that it shows. */
-export interface ShownRow {
+interface ShownRow {
   readonly shown: number
+}
+
+interface UnmetRow extends ShownRow {
+  readonly now: Date
+  readonly unmet: ReadonlyArray<UnmetDependency>
 }
 
 interface StatsRow extends ShownRow {

@@ -740,13 +740,13 @@ const shownLast = <A extends { readonly position: number }>(rows: ReadonlyArray<
   position: rows.reduce((last, { position }) => Math.max(last, position), 0)
 })
 
-/** The moment has passed the gate already, and everything here is from before it. */
 const backlogAtOf = (gate: ReadGate["Service"], past: PastBacklog): BacklogAt => {
   const { now: time, position } = past.moment
   const cards = (options: ListInput = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
         const filter = yield* decodeListOptions(options)
+        yield* gate.awaitShowable(position)
         if (filter.after !== undefined && Option.isNone(yield* past.get(filter.after))) {
           return yield* new CardNotFound({ id: filter.after })
         }

@@ -52,10 +52,9 @@ import { makeCommandMetrics } from "./commands/commandMetrics.ts"
 import { makeCommandReadiness } from "./commands/commandReadiness.ts"
 import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput.ts"
 import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
-import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
+import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
-import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 
 type Failure = InvalidInput | SqlError.SqlError
 
@@ -541,7 +540,6 @@ export class BacklogService extends Context.Service<
       const submit: typeof commands.submit = (batch) => mapReplicaErrors(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
       const watch = yield* ClaimableWatch
-      if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
       /** Every command: decodes its input, submits it, and returns its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>

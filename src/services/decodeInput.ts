@@ -1,5 +1,6 @@
 import { Effect, Result, Schema } from "effect"
 import { truncateMessage } from "../domain/displayText.ts"
+import { makeFastDecoder, type PureSchema } from "../domain/fastCodec.ts"
 
 /** The input does not fit its schema. Nothing was sent to the database. */
 export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
@@ -14,18 +15,18 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
 const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: truncateMessage(problem) })
 
 /** Makes a decoder of input. Input that does not fit the schema, or has unknown keys, fails with `InvalidInput`. */
-export const decodeInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+export const decodeInput = <S extends PureSchema>(
   schema: S
 ): ((input: unknown) => Effect.Effect<S["Type"], InvalidInput>) => {
-  const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })
+  const decode = makeFastDecoder(schema, { onExcessProperty: "error" })
   return (input) => catchThrown(() => Result.mapError(decode(input), (error) => invalid(error.message)))
 }
 
 /** Makes a decoder for a union of tagged structs, whose tag is not part of the input. */
-export const decodeTaggedInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+export const decodeTaggedInput = <S extends PureSchema>(
   schema: S
 ): ((tag: string, input: unknown) => Effect.Effect<S["Type"], InvalidInput>) => {
-  const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })
+  const decode = makeFastDecoder(schema, { onExcessProperty: "error" })
   return (tag, input) =>
     catchThrown(() => Result.mapError(decode(withTag(tag, input)), (error) => invalid(error.message)))
 }

@@ -1,5 +1,5 @@
 import { assert } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array
   /** Width of both outputs as terminals, in columns. Defaults to no terminal. */
   readonly terminal?: number
+  /** References that the program uses instead of their defaults. */
+  readonly references?: Layer.Layer<never>
 }
 
 /** Runs a command line in this process. */
@@ -37,7 +39,7 @@ export const cli = async (argv: ReadonlyArray<string>, options: RunOptions = {})
     stdout: stdout.output,
     stderr: stderr.output
   }
-  const code = await Effect.runPromise(run(argv, host))
+  const code = await Effect.runPromise(Effect.provide(run(argv, host), options.references ?? Layer.empty))
   return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
 

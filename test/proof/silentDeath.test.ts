@@ -91,7 +91,7 @@ describe.concurrent("connections that die without a sign", () => {
           Effect.gen(function* () {
             yield* sql`SELECT FROM ${cards} WHERE id = 'held' FOR UPDATE`
             const noted = yield* Effect.forkScoped(Effect.exit(Effect.provide(revised, context)))
-            yield* until(Effect.map(waiters("cards"), (count) => count > 0))
+            yield* until(Effect.map(waiters("lock_and_load"), (count) => count > 0))
             proxy.swallow()
             yield* Effect.provide(create("other"), context)
             expect(noted.pollUnsafe()).toBeUndefined()

@@ -1,8 +1,7 @@
-import { HttpApi, OpenApi } from "effect/http-api"
-import { Authorization } from "../Caller.ts"
-import { RequestValidation } from "../RequestValidation.ts"
+import { HttpApi, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { AuditGroup } from "./AuditGroup.ts"
 import { BacklogGroup } from "./BacklogGroup.ts"
+import { problems } from "../problems.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
 
 /** A part of an OpenAPI document. */
@@ -32,6 +31,29 @@ const simplifyParameter = (parameter: Part): Part => {
 const mapValues = (part: Part, change: (value: unknown) => unknown): Part =>
   Object.fromEntries(Object.entries(part).map(([name, value]) => [name, change(value)]))
 
+/** Declares that every endpoint takes a token, and the errors of callers without the permission. */
+class Authorization extends HttpApiMiddleware.Service<Authorization>()("mosaic-backlog/http/Authorization", {
+  error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
+  security: { token: HttpApiSecurity.bearer }
+}) {}
+
+/** Declares the errors that every endpoint can return. */
+class RequestValidation extends HttpApiMiddleware.Service<RequestValidation>()(
+  "mosaic-backlog/http/RequestValidation",
+  {
+    error: [
+      problems.invalidInput,
+      problems.bodyTooLarge,
+      problems.databaseUnavailable,
+      problems.databaseFailed,
+      problems.readOnlyReplica,
+      problems.replicaBehind,
+      problems.replicaConflict,
+      problems.notPermitted
+    ]
+  }
+) {}
+
 /** The paths of the endpoints for operators. */
 export const operationPaths = { health: "/healthz", ready: "/readyz", metrics: "/metrics" } as const
 
@@ -42,7 +64,6 @@ export const BacklogApi = HttpApi.make("backlog")
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
   .middleware(RequestValidation)
-  // The last middleware runs first.
   .middleware(Authorization)
   .annotateMerge(
     OpenApi.annotations({

@@ -1,9 +1,8 @@
 import { ByteSize, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
-import { BodyLimit } from "../RequestValidation.ts"
 import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
-import { describeEndpoint, commandPayload, idempotencyHeader, jsonFields } from "./endpoint.ts"
+import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
 import { AwaitClaimable, CardId, ClaimFilter, ListOptions } from "../../index.ts"
 

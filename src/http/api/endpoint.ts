@@ -1,10 +1,16 @@
-import { Schema, Struct } from "effect"
+import { ByteSize, Context, Schema, Struct } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Name } from "../../domain/Text.ts"
 
 /** The summary and the description of an endpoint. */
 export const describeEndpoint = (summary: string, description?: string) =>
   OpenApi.annotations(description === undefined ? { summary } : { summary, description })
+
+/** Maximum size of a request body. Endpoints can override it. Defaults to 2 MiB. */
+export const BodyLimit: Context.Reference<ByteSize.ByteSize> = Context.Reference<ByteSize.ByteSize>(
+  "mosaic-backlog/http/BodyLimit",
+  { defaultValue: () => ByteSize.mebibytes(2) }
+)
 
 /** The header of a command's id. A retry with the same key and the same body gets the first answer. */
 export const idempotencyHeader = { "idempotency-key": Schema.optionalKey(Name) }

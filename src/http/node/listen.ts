@@ -79,10 +79,8 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     const peer = normalizeAddress(socket.remoteAddress ?? "")
     const client =
       trustedProxies === undefined ? peer : clientAddress(peer, textOf(headers["x-forwarded-for"]), trustedProxies)
-    let request: HttpServerRequest.HttpServerRequest
-    try {
-      request = toServerRequest(message, url, client)
-    } catch {
+    const request = toServerRequest(message, url, client)
+    if (request === undefined) {
       response.writeHead(400, { connection: "close" }).end()
       return
     }

@@ -32,7 +32,8 @@ export const writeResponse = (
   switch (body._tag) {
     case "Uint8Array":
       if (!isUnread) {
-        to.end(body.body)
+        // Node writes a text together with the headers, and bytes after them.
+        to.end(body.text ?? body.body)
         return Effect.void
       }
       to.write(body.body)

@@ -6,13 +6,15 @@ import { type Redact, redact } from "../../domain/Redaction.ts"
 import { CardNotFound, CommandIdConflict } from "../../domain/Rejection.ts"
 import type { EventLog } from "../../events/EventLog.ts"
 import { erasableParts } from "../../events/StoredEvent.ts"
-import { planCardLock } from "../../projections/LockPlan.ts"
+import type { CardId } from "../../domain/CardId.ts"
+import { planCardLock, planLocks } from "../../projections/LockPlan.ts"
+import type { RowChange } from "../../projections/rowChanges.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { foldCards, type ReadFailure } from "../../projections/foldCards.ts"
 import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema } from "../../projections/shadowTables.ts"
 import type { Erasure, Erasures } from "./Erasures.ts"
 import { cardsInOutcome, computeDigests, makeReceipt, type ReceiptOutcome } from "../commands/Receipt.ts"
-import { forgetDigests, type Receipts } from "../commands/Receipts.ts"
+import { forgetDigests, matchReceipts, receiptNames, type Receipts, toReceiptLines } from "../commands/Receipts.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 
@@ -60,7 +62,7 @@ const erasePartsOnce = (
   command: Redact,
   commandId: string
 ): Effect.Effect<ErasedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
-  const { log, receipts, sql } = context
+  const { readModel, receipts, sql } = context
   const taggedCommand = { ...command, _tag: "Redact" } as const
 
   const repeatOutcome = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
@@ -71,9 +73,10 @@ const erasePartsOnce = (
   })
 
   const once = Effect.gen(function* () {
-    const found = (yield* receipts.find([taggedCommand])).get(taggedCommand)
+    const { receipts: rows } = yield* readModel.lockAndLoad(planLocks([]), receiptNames([taggedCommand]))
+    const found = matchReceipts([taggedCommand], rows).get(taggedCommand)
     if (found !== undefined) {
-      yield* log.awaitStandby
+      yield* readModel.awaitStandby
       if (!found.isSame) return Result.fail(new CommandIdConflict({ commandId }))
       return yield* refusalAsResult(repeatOutcome(found.outcome))
     }
@@ -85,7 +88,17 @@ const erasePartsOnce = (
           card: { id: redacted.success.card.id, version: redacted.success.card.version },
           erased: redacted.success.erased
         }
-    yield* receipts.write([makeReceipt(command, commandId, computeDigests(taggedCommand), outcome)])
+    const receipt = makeReceipt(command, commandId, computeDigests(taggedCommand), outcome)
+    const locked = yield* readModel.lockAndLoad(planLocks([]))
+    yield* sendInOrder(
+      readModel.write({
+        locked,
+        pending: [],
+        changes: [],
+        createdCards: new Set(),
+        receipts: toReceiptLines([receipt])
+      })
+    )
     return redacted
   }).pipe(
     inTransaction(sql),
@@ -116,7 +129,7 @@ const eraseParts = (
   Effect.gen(function* () {
     const { id } = command
     yield* lockShadowSchema(sql, schema, "shared")
-    const loaded = yield* readModel.lockInOrder(planCardLock(id))
+    const loaded = yield* readModel.lockAndLoad(planCardLock(id))
     const { now, state } = loaded
     const before = state.card(id)
     if (before === undefined) return yield* new CardNotFound({ id })
@@ -129,7 +142,7 @@ const eraseParts = (
     )
     const [decided] = Result.getOrElse(redact(before, held, command), () => [])
     if (decided?.event._tag !== "CardRedacted") {
-      yield* log.awaitStandby
+      yield* readModel.awaitStandby
       return { card: before, erased: [] }
     }
     const { erased } = decided.event
@@ -143,21 +156,18 @@ const eraseParts = (
       causationId: command.causationId ?? null,
       commandId: command.commandId ?? null
     }
-    yield* sendInOrder(log.append([event], loaded.generation))
+    const createdCards: ReadonlySet<CardId> = new Set()
+    yield* sendInOrder(readModel.write({ locked: loaded, pending: [event], changes: [], createdCards, receipts: [] }))
     yield* sql.afterCommit(log.notifyCommit)
     const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))
     if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))
     const { card } = folded
     state.putCard(card, state.unmetDependencies(id))
-    const writes = readModel.writes({
-      changes: [{ _tag: "CardChanged", card, content: true }],
-      state,
-      createdCards: new Set(),
-      events: [event],
-      now
-    })
-    yield* sendInOrder(writes)
+    const changes: ReadonlyArray<RowChange> = [{ _tag: "CardChanged", card, content: true }]
+    yield* sendInOrder(
+      readModel.write({ locked: loaded, pending: [], events: [event], changes, createdCards, receipts: [] })
+    )
     yield* forgetDigests(sql, schema, id)
     yield* dropAbandonedCopies(sql, schema)
     yield* deleteShadowRow(sql, schema, id)

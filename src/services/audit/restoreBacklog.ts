@@ -4,7 +4,7 @@ import type { CardId } from "../../domain/CardId.ts"
 import { reclaimRestored } from "../../domain/decide.ts"
 import { sortIds } from "../../domain/evolve.ts"
 import type { EventLog } from "../../events/EventLog.ts"
-import type { PendingEvent } from "../../events/LogWriter.ts"
+import type { PendingEvent } from "../../events/eventLines.ts"
 import type { CardTables } from "../../projections/CardTables.ts"
 import type { GenerationReason } from "../../projections/Generations.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
@@ -53,7 +53,7 @@ export const makeRestoreBacklog = (
     generationEffect: Effect.Effect<number, SqlError.SqlError>
   ) {
     // In the lock order: the cards, then the head.
-    const loaded = yield* readModel.lockInOrder({ ...planLocks([]), cards: new Set(ids) })
+    const loaded = yield* readModel.lockAndLoad({ ...planLocks([]), cards: new Set(ids) })
     const generation = yield* generationEffect
     const { now, state } = loaded
     const events: Array<PendingEvent> = []
@@ -79,8 +79,8 @@ export const makeRestoreBacklog = (
       events.push(event)
     }
     if (events.length > 0) {
-      const writes = readModel.writes({ changes, state, createdCards: new Set(), events, now })
-      yield* sendInOrder([...log.append(events, Math.max(generation, loaded.generation)), ...writes])
+      const locked = { ...loaded, generation: Math.max(generation, loaded.generation) }
+      yield* sendInOrder(readModel.write({ locked, pending: events, changes, createdCards: new Set(), receipts: [] }))
       yield* sql.afterCommit(log.notifyCommit)
     }
     return { generation, reclaimed: events.map(({ cardId }) => cardId) }

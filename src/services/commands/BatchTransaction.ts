@@ -18,33 +18,6 @@ export type RunInTransaction = <A>(
   decide: Effect.Effect<Decided<A>, SqlError.SqlError>
 ) => Effect.Effect<A, BatchFailed>
 
-/**
- * Every statement of a batch reaches its few rows best by an index, whatever the size of the tables. With the other plan nodes
- * disabled, a generic plan that was made for a small table does not read all of a large one later (decision 26).
- */
-const disabledPlanNodes = ["seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort"]
-
-/**
- * The settings that the statements of a batch need, whatever the server, database or role sets:
- *
- * - Each statement is planned once, for any parameters and any size of the tables. Otherwise the planner's estimate of
- *   what arrays hold makes it plan some statements every time, which takes longer than executing them.
- * - Nothing is compiled. Up to Postgres 17 each disabled node adds 1e10 to the cost of a plan that cannot do without it,
- *   and plans of a cost above 1e5 are compiled, which takes a hundred times longer than executing them.
- * - Names are those of `pg_catalog`. All tables are named with their schema.
- */
-const batchSettings: ReadonlyArray<readonly [name: string, value: string]> = [
-  ["search_path", "pg_catalog"],
-  ["jit", "off"],
-  ["plan_cache_mode", "force_generic_plan"],
-  ...disabledPlanNodes.map((node) => [`enable_${node}`, "off"] as const)
-]
-
-/** Applies these settings until the end of the transaction. */
-export const batchSettingsStatement = `SELECT ${batchSettings
-  .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`)
-  .join(", ")}`
-
 export const beginStatement = beginReadCommitted
 
 /** A batch that failed. */
@@ -72,7 +45,7 @@ export class BatchTransaction extends Context.Service<
 >()("mosaic-backlog/services/BatchTransaction") {
   /** Runs a batch in the caller's transaction where one is open, else as `own` does. */
   static readonly make = (sql: SqlClient.SqlClient, own: BatchTransaction["Service"]): BatchTransaction["Service"] => {
-    const runInCallers = runInTransaction(sql, Effect.void)
+    const runInCallers = runInTransaction(sql)
     return BatchTransaction.of({
       ...own,
       run: (decide) =>
@@ -85,19 +58,17 @@ export class BatchTransaction extends Context.Service<
 
 /** One transaction at a time, in the session that all statements of the client share. */
 export const inSession = (sql: SqlClient.SqlClient): BatchTransaction["Service"] => ({
-  run: runInTransaction(sql, sql.unsafe(batchSettingsStatement)),
+  run: runInTransaction(sql),
   maxConcurrent: 1,
   stuckMillis: () => undefined
 })
 
-const runInTransaction = (
-  sql: SqlClient.SqlClient,
-  first: Effect.Effect<unknown, SqlError.SqlError>
-): RunInTransaction => {
-  return (decide) =>
+const runInTransaction =
+  (sql: SqlClient.SqlClient): RunInTransaction =>
+  (decide) =>
     Effect.suspend(() => {
       let mayHaveCommitted = false
-      return Effect.andThen(first, decide).pipe(
+      return decide.pipe(
         Effect.flatMap(({ afterCommit, answer, writes }) =>
           Effect.as(Effect.andThen(sendInOrder(writes), sql.afterCommit(afterCommit)), answer)
         ),
@@ -111,4 +82,3 @@ const runInTransaction = (
         Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted, timedOut: isNoAnswer(error) }))
       )
     })
-}

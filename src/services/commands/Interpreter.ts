@@ -1,5 +1,5 @@
 import { Context, type DateTime, Effect, Layer, Option, Result, Schedule } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import type { CardId } from "../../domain/CardId.ts"
 import { isClaimable } from "../../domain/Claimability.ts"
 import type { Command } from "../../domain/Command.ts"
@@ -7,11 +7,12 @@ import { decide } from "../../domain/decide.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import { CommandIdConflict } from "../../domain/Rejection.ts"
 import { EventLog } from "../../events/EventLog.ts"
-import type { PendingEvent } from "../../events/LogWriter.ts"
+import type { PendingEvent } from "../../events/eventLines.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
-import { type LockedState, ReadModel } from "../../projections/ReadModel.ts"
+import type { Loaded, LockedState, ReceiptColumns } from "../../projections/lockAndLoad.ts"
+import { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
-import { type BatchFailed, BatchTransaction } from "./BatchTransaction.ts"
+import { type BatchFailed, BatchTransaction, type Decided } from "./BatchTransaction.ts"
 import { answerOf, type Outcome } from "./Outcome.ts"
 import {
   cardsInOutcome,
@@ -23,7 +24,7 @@ import {
   toReceiptOutcome,
   haveSameContent
 } from "./Receipt.ts"
-import { Receipts } from "./Receipts.ts"
+import { matchReceipts, receiptNames, Receipts, toReceiptLines } from "./Receipts.ts"
 
 /** Maximum number of attempts for a batch that lost a race or was chosen as the victim of a deadlock. */
 const maxTries = 8
@@ -31,7 +32,7 @@ const maxTries = 8
 /**
  * Runs commands, and is the only writer of the log and the read model. A batch runs in one transaction:
  *
- * 1. Lock the cards and the graph, and load the facts (`ReadModel.lockInOrder`; the lock order is at the top of `ReadModel.ts`).
+ * 1. Lock the cards and the graph, and load the facts (`ReadModel.lockAndLoad`; the lock order is at the top of `ReadModel.ts`).
  * 2. Decide the commands one after the other, each on the state after the previous ones (`decideBatch`).
  * 3. Append the events and write the rows and receipts, with COMMIT in the same round trip on a server.
  *
@@ -69,16 +70,18 @@ export class Interpreter extends Context.Service<
       const transaction = yield* BatchTransaction
 
       /** The outcomes of commands that have a receipt from an earlier transaction. */
-      const findEarlierOutcomes = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-        const earlier = new Map<Command, Outcome>()
-        const found = yield* receipts.find(commands)
-        if (found.size === 0) return earlier
+      const findEarlierOutcomes = Effect.fnUntraced(function* (
+        commands: ReadonlyArray<Command>,
+        loaded: ReadonlyArray<ReceiptColumns>
+      ) {
+        const found = matchReceipts(commands, loaded)
         const cardAt = yield* (
           receipts
             .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsInOutcome(outcome) : [])))
             // A damaged log is a defect: the caller cannot do anything about it.
             .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
         )
+        const earlier = new Map<Command, Outcome>()
         for (const [command, { isSame, outcome }] of found) {
           const { commandId = "" } = command
           const outcomeNow = isSame
@@ -89,37 +92,46 @@ export class Interpreter extends Context.Service<
         return earlier
       })
 
-      const runBatch = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-        const [earlier, lockedForAll] = yield* Effect.all(
-          [findEarlierOutcomes(commands), readModel.lockInOrder(planLocks(commands))],
-          {
-            concurrency: "unbounded"
-          }
-        )
-        const isNew = (command: Command) => !earlier.has(command)
-        // The locks for all commands include candidates for claims that have a receipt: plan again without these.
-        const locked =
-          earlier.size === 0 ? lockedForAll : yield* readModel.lockInOrder(planLocks(commands.filter(isNew)))
-        const decided = decideBatch(locked, commands, earlier)
-        const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
-        if (decided.pending.length > 0) {
-          writes.push(
-            ...log.append(decided.pending, locked.generation),
-            ...readModel.writes({ ...decided, ...locked, events: decided.pending })
-          )
-        }
-        if (decided.first.length > 0) {
-          writes.push(
-            receipts.write(
-              decided.first.map(({ command, commandId, digests, outcome }) =>
-                makeReceipt(command, commandId, digests, toReceiptOutcome(command, outcome))
+      const decideLoaded = (
+        locked: LockedState,
+        commands: ReadonlyArray<Command>,
+        earlier: ReadonlyMap<Command, Outcome>
+      ): Decided<ReadonlyArray<Outcome>> => {
+        const { changes, createdCards, first, outcomes, pending } = decideBatch(locked, commands, earlier)
+        const isUnchanged = pending.length === 0 && first.length === 0
+        const writes = isUnchanged
+          ? dependsOnWrites(outcomes, earlier)
+            ? [readModel.awaitStandby]
+            : []
+          : readModel.write({
+              locked,
+              pending,
+              changes,
+              createdCards,
+              receipts: toReceiptLines(
+                first.map(({ command, commandId, digests, outcome }) =>
+                  makeReceipt(command, commandId, digests, toReceiptOutcome(command, outcome))
+                )
               )
-            )
-          )
-        }
-        if (writes.length === 0 && dependsOnWrites(decided.outcomes, earlier)) writes.push(log.awaitStandby)
-        const afterCommit = decided.pending.length > 0 ? log.notifyCommit : Effect.void
-        return { answer: decided.outcomes, writes, afterCommit }
+            })
+        return { answer: outcomes, writes, afterCommit: pending.length > 0 ? log.notifyCommit : Effect.void }
+      }
+
+      const runBatch = (commands: ReadonlyArray<Command>) =>
+        Effect.flatMap(readModel.lockAndLoad(planLocks(commands), receiptNames(commands)), (loaded) =>
+          loaded.receipts.length === 0
+            ? Effect.succeed(decideLoaded(loaded, commands, noOutcomes))
+            : runAgain(commands, loaded)
+        )
+
+      /** Runs a batch with commands that have a receipt. The locks include candidates for their claims: plan without these. */
+      const runAgain = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>, loaded: Loaded) {
+        const earlier = yield* findEarlierOutcomes(commands, loaded.receipts)
+        const locked =
+          earlier.size === 0
+            ? loaded
+            : yield* readModel.lockAndLoad(planLocks(commands.filter((command) => !earlier.has(command))))
+        return decideLoaded(locked, commands, earlier)
       })
 
       const run = (commands: ReadonlyArray<Command>) =>
@@ -136,7 +148,7 @@ export class Interpreter extends Context.Service<
         maxConcurrentBatches: transaction.maxConcurrent,
         stuckMillis: transaction.stuckMillis,
         probe: transaction.run(
-          Effect.succeed({ answer: undefined, writes: [log.head("lock")], afterCommit: Effect.void })
+          Effect.succeed({ answer: undefined, writes: [readModel.lockHead], afterCommit: Effect.void })
         )
       })
     })
@@ -290,6 +302,8 @@ export const decideBatch = (
 }
 
 const none: ReadonlyArray<CardId> = []
+
+const noOutcomes: ReadonlyMap<Command, Outcome> = new Map()
 
 const rank = (command: Command): number => {
   if (command._tag === "Claim") return command.id === undefined ? 1 : 0

@@ -4,6 +4,7 @@ import type { Card } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import { EventLog } from "../../events/EventLog.ts"
 import { foldEvent, type ReadFailure } from "../../projections/foldCards.ts"
+import type { ReceiptColumns, ReceiptName } from "../../projections/lockAndLoad.ts"
 import {
   type CardAtVersion,
   computeDigests,
@@ -14,11 +15,9 @@ import {
   receiptKey,
   ReceiptOutcome
 } from "./Receipt.ts"
-import { DatabaseClock, databaseNow, databaseTime } from "../../sql/DatabaseClock.ts"
+import { DatabaseClock, databaseNow } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
-import { arrayLiteral, fromJsonLines, toJsonLines } from "../../sql/arrayLiteral.ts"
-import { prepareStatement } from "../../sql/prepareStatement.ts"
-import { requireDurableCommit } from "../../sql/inTransaction.ts"
+import { jsonField, textField } from "../../sql/recordLines.ts"
 
 /** The receipt of a command's id. */
 export interface FoundReceipt {
@@ -37,12 +36,6 @@ const anyActor = ""
 export class Receipts extends Context.Service<
   Receipts,
   {
-    /** Finds the receipts of commands. Commands without an id or a receipt are omitted. */
-    readonly find: <C extends ReceiptedCommand>(
-      commands: ReadonlyArray<C>
-    ) => Effect.Effect<ReadonlyMap<C, FoundReceipt>, SqlError.SqlError>
-    /** Writes receipts. A second receipt of one actor with the same id is a unique violation. */
-    readonly write: (receipts: ReadonlyArray<Receipt>) => Effect.Effect<void, SqlError.SqlError>
     /** Reads cards as of a version from the log. Texts that were redacted since are redacted here. */
     readonly cardsAt: (cards: ReadonlyArray<CardAtVersion>) => Effect.Effect<(of: CardAtVersion) => Card, ReadFailure>
     /** Removes receipts that are older than this by the clock of the database, and returns how many. */
@@ -57,76 +50,7 @@ export class Receipts extends Context.Service<
       const clock = yield* DatabaseClock
       const receipts = sql(`${yield* BacklogSchema}.receipts`)
 
-      const findRows = prepareStatement<{ readonly commandIds: string; readonly actors: string }, ReceiptRow>(
-        sql,
-        ({ actors, commandIds }) => sql`
-        SELECT command_id AS "commandId", actor, kind, encode(shape, 'hex') AS shape, encode(salt, 'hex') AS salt,
-          encode(digest, 'hex') AS digest, outcome
-        FROM unnest(${commandIds}::text[], ${actors}::text[]) AS asked (command_id, actor)
-          JOIN ${receipts} AS receipts USING (command_id, actor)`
-      )
-
-      const insertRows = prepareStatement<NewReceipts>(
-        sql,
-        (row) => sql`
-        INSERT INTO ${receipts} (command_id, actor, kind, shape, salt, digest, outcome, recorded_at)
-        SELECT command_id, actor, kind, decode(shape, 'hex'), decode(nullif(salt, ''), 'hex'),
-          decode(nullif(digest, ''), 'hex'), outcome::jsonb, ${databaseTime(sql, row.now)}
-        FROM unnest(${row.commandIds}::text[], ${row.actors}::text[], ${row.kinds}::text[], ${row.shapes}::text[],
-            ${row.salts}::text[], ${row.digests}::text[], ${fromJsonLines(sql, row.outcomes)})
-          AS row (command_id, actor, kind, shape, salt, digest, outcome)
-        RETURNING ${requireDurableCommit(sql)} AS "synchronousCommit"`
-      )
-
-      const find = Effect.fnUntraced(function* <C extends ReceiptedCommand>(commands: ReadonlyArray<C>) {
-        const found = new Map<C, FoundReceipt>()
-        const identified = commands.filter((command): command is C & Identified => command.commandId !== undefined)
-        if (identified.length === 0) return found
-        const rows = yield* findRows({
-          commandIds: arrayLiteral(identified.flatMap(({ commandId }) => [commandId, commandId])),
-          actors: arrayLiteral(identified.flatMap(({ actor }) => [actor, anyActor]))
-        })
-        const byKey = new Map(rows.map((row) => [receiptKey(row), row]))
-        for (const command of rows.length === 0 ? [] : identified) {
-          const { commandId } = command
-          const own = byKey.get(receiptKey(command))
-          const row = own ?? byKey.get(receiptKey({ actor: anyActor, commandId }))
-          if (row === undefined) continue
-          const receipt = { ...row, outcome: decodeOutcome(row.outcome) }
-          const isSame = matchesReceipt(receipt, computeDigests(command))
-          // A receipt without an actor: only its digest, which covers the actor, shows that it is this actor's.
-          if (own !== undefined || (isSame && row.digest !== null))
-            found.set(command, { outcome: receipt.outcome, isSame })
-        }
-        return found
-      })
-
       return Receipts.of({
-        find,
-        write: (written) =>
-          Effect.suspend(() => {
-            const rows = written.toSorted((left, right) =>
-              left.commandId === right.commandId
-                ? left.actor < right.actor
-                  ? -1
-                  : 1
-                : left.commandId < right.commandId
-                  ? -1
-                  : 1
-            )
-            return Effect.asVoid(
-              insertRows({
-                commandIds: arrayLiteral(rows.map((row) => row.commandId)),
-                actors: arrayLiteral(rows.map((row) => row.actor)),
-                kinds: arrayLiteral(rows.map((row) => row.kind ?? "")),
-                shapes: arrayLiteral(rows.map((row) => row.shape ?? "")),
-                salts: arrayLiteral(rows.map((row) => row.salt ?? "")),
-                digests: arrayLiteral(rows.map((row) => row.digest ?? "")),
-                outcomes: toJsonLines(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome)))),
-                now: clock.override()
-              })
-            )
-          }),
         cardsAt: Effect.fnUntraced(function* (cards) {
           const wanted = new Set(cards.map(keyOf))
           const found = new Map<string, Card>()
@@ -171,20 +95,61 @@ export const forgetDigests = (sql: SqlClient.SqlClient, schema: string, id: Card
     OR pg_catalog.jsonb_path_exists(outcome, '$.cards[*] ? (@.id == $id)', pg_catalog.jsonb_build_object('id', ${id}::text))
     OR outcome #>> '{card,id}' = ${id} OR outcome #>> '{next,id}' = ${id})`
 
-interface ReceiptRow extends Omit<Receipt, "outcome"> {
-  readonly outcome: unknown
+/** The receipts to load for commands with an id. */
+export const receiptNames = (commands: ReadonlyArray<ReceiptedCommand>): ReadonlyArray<ReceiptName> =>
+  commands.filter(isIdentified).flatMap(({ actor, commandId }) => [
+    { commandId, actor },
+    { commandId, actor: anyActor }
+  ])
+
+const isIdentified = <C extends ReceiptedCommand>(command: C): command is C & Identified =>
+  command.commandId !== undefined
+
+/** Finds the receipts of commands among the loaded ones. Commands without an id or a receipt are omitted. */
+export const matchReceipts = <C extends ReceiptedCommand>(
+  commands: ReadonlyArray<C>,
+  loaded: ReadonlyArray<ReceiptColumns>
+): ReadonlyMap<C, FoundReceipt> => {
+  const found = new Map<C, FoundReceipt>()
+  if (loaded.length === 0) return found
+  const byKey = new Map(
+    loaded.map(([commandId, actor, kind, shape, salt, digest, outcome]) => [
+      receiptKey({ actor, commandId }),
+      { kind, shape, salt, digest, outcome }
+    ])
+  )
+  for (const command of commands.filter(isIdentified)) {
+    const { commandId } = command
+    const own = byKey.get(receiptKey(command))
+    const row = own ?? byKey.get(receiptKey({ actor: anyActor, commandId }))
+    if (row === undefined) continue
+    const receipt = { ...row, outcome: decodeOutcome(row.outcome) }
+    const isSame = matchesReceipt(receipt, computeDigests(command))
+    // A receipt without an actor: only its digest, which covers the actor, shows that it is this actor's.
+    if (own !== undefined || (isSame && row.digest !== null)) found.set(command, { outcome: receipt.outcome, isSame })
+  }
+  return found
 }
 
-interface NewReceipts {
-  readonly commandIds: string
-  readonly actors: string
-  readonly kinds: string
-  readonly shapes: string
-  readonly salts: string
-  readonly digests: string
-  readonly outcomes: string
-  readonly now: Date | null
-}
+/**
+ * Formats receipts as records of the type `receipt_v1`, in the order in which every transaction locks them. A second receipt
+ * of one actor with the same id is a unique violation.
+ */
+export const toReceiptLines = (receipts: ReadonlyArray<Receipt>): ReadonlyArray<string> =>
+  receipts
+    .toSorted((left, right) =>
+      left.commandId === right.commandId
+        ? left.actor < right.actor
+          ? -1
+          : 1
+        : left.commandId < right.commandId
+          ? -1
+          : 1
+    )
+    .map(
+      ({ actor, commandId, digest, kind, outcome, salt, shape }) =>
+        `(${textField(commandId)},${textField(actor)},${kind ?? ""},${shape ?? ""},${salt ?? ""},${digest ?? ""},${jsonField(encodeOutcome(outcome))})`
+    )
 
 const encodeBySchema = Schema.encodeSync(ReceiptOutcome)
 

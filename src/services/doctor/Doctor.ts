@@ -8,6 +8,8 @@ import { outsideLog, ReadGate } from "../../events/ReadGate.ts"
 import { type Holder, findOverlaps } from "../access/AccessRole.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { hasOneSession } from "../hasOneSession.ts"
+import { appendFunction, functionNames } from "../schema/BacklogRoles.ts"
+import { readFunctions } from "../schema/functionState.ts"
 import { readMigrations } from "../schema/Migrations.ts"
 import { type Difference, findDifference } from "../schema/grantRoles.ts"
 import { findSessionProblem } from "../schema/findSessionProblem.ts"
@@ -167,12 +169,16 @@ export class Doctor extends Context.Service<
           readonly kind: "owner" | "writer" | "auditor"
         }>`
           SELECT rolname::text AS name,
-            CASE WHEN rolname = owner THEN 'owner' WHEN has_any_column_privilege(rolname, events, 'INSERT') THEN 'writer'
+            CASE WHEN rolname = owner THEN 'owner'
+              WHEN has_function_privilege(rolname, appends, 'EXECUTE')
+                OR has_any_column_privilege(rolname, events, 'INSERT') THEN 'writer'
               ELSE 'auditor' END AS kind
           FROM (
-            SELECT pg_class.oid AS events, pg_get_userbyid(relowner) AS owner,
-              ARRAY(SELECT grantee FROM aclexplode(relacl)) OPERATOR(pg_catalog.||) relowner AS grantees
-            FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relname = 'events') AS log
+            SELECT pg_class.oid AS events, pg_proc.oid AS appends, pg_get_userbyid(relowner) AS owner,
+              ARRAY(SELECT grantee FROM aclexplode(relacl) UNION SELECT grantee FROM aclexplode(proacl))
+                OPERATOR(pg_catalog.||) relowner AS grantees
+            FROM pg_class LEFT JOIN pg_proc ON pronamespace = relnamespace AND proname = ${appendFunction}
+            WHERE relnamespace = ${schema}::regnamespace AND relname = 'events') AS log
             JOIN pg_roles ON pg_roles.oid = ANY(grantees)
           ORDER BY 1`
         const all: Array<DoctorFacts["roles"][number]> = []
@@ -182,6 +188,16 @@ export class Doctor extends Context.Service<
         }
         return all
       })
+
+      const functions = Effect.map(readFunctions(sql, schema), (found) =>
+        functionNames.flatMap((name): DoctorFacts["functions"] => {
+          const state = found.find((one) => one.name === name)
+          if (state === undefined) return [{ name, problem: "missing" }]
+          if (!state.isInSchema) return [{ name, problem: "misdirected" }]
+          if (!state.isOwners) return [{ name, problem: "owner" }]
+          return state.isPublic ? [{ name, problem: "public" }] : []
+        })
+      )
 
       const tables = sql<DoctorFacts["tables"][number]>`
         SELECT pg_class.relname::text AS "table", n_live_tup::float8 AS "liveRows", n_dead_tup::float8 AS "deadRows",
@@ -322,6 +338,7 @@ export class Doctor extends Context.Service<
           keepsSession: isEmbedded ? null : yield* keepsSession,
           notificationMillis: isEmbedded || serverFacts.isReplica ? null : yield* notificationMillis,
           roles: isEmbedded || !isComplete ? [] : yield* roles,
+          functions: isComplete ? yield* functions : [],
           tables: yield* tables,
           oldestTransaction: yield* oldestTransaction,
           consumers: isComplete ? yield* consumers : [],
@@ -355,5 +372,5 @@ const first = <A>(row: A | undefined): A => {
   return row
 }
 
-const describeDifference = ({ column, isSurplus, privilege, table }: Difference): string =>
-  `${isSurplus ? "has" : "does not have"} ${privilege}${column === null ? "" : ` of ${column}`} on ${table ?? "the schema"}`
+const describeDifference = ({ column, isSurplus, on, privilege }: Difference): string =>
+  `${isSurplus ? "has" : "does not have"} ${privilege}${column === null ? "" : ` of ${column}`} on ${on}`

@@ -4,6 +4,12 @@ import { DirectoryAccess } from "../files/DirectoryAccess.ts"
 
 const Count = Schema.Finite
 
+/**
+ * `missing`: commands fail. `misdirected`: it works on the tables of another schema. `owner`: it runs with the privileges of a
+ * role that does not own the tables. `public`: every role that may use the schema can execute it.
+ */
+const FunctionProblem = Schema.Literals(["missing", "misdirected", "owner", "public"])
+
 /** The facts about a backlog and its database, which `diagnose` interprets. Ages are in seconds. */
 export const DoctorFacts = Schema.Struct({
   /** Whether the database is embedded in this process. */
@@ -43,6 +49,8 @@ export const DoctorFacts = Schema.Struct({
       difference: Schema.NullOr(Schema.String)
     })
   ),
+  /** What is wrong with the functions that carry out commands, the first problem of each. */
+  functions: Schema.Array(Schema.Struct({ name: Schema.String, problem: FunctionProblem })),
   tables: Schema.Array(
     Schema.Struct({
       table: Schema.String,

@@ -190,6 +190,35 @@ const roles = ({ roles: of }: DoctorFacts) =>
       : `The privileges match the grants: ${of.map(({ kind, name }) => `${kind} ${JSON.stringify(name)}`).join(", ")}.`
   )
 
+const functionProblems: Readonly<
+  Record<DoctorFacts["functions"][number]["problem"], readonly [what: string, toDo: string]>
+> = {
+  missing: [
+    "does not exist, so commands fail",
+    "Remove the migration that creates it, and apply it again (docs/upgrading.md)."
+  ],
+  misdirected: ["works on the tables of another schema: this one was renamed", "Run `backlog migrate` as the owner."],
+  owner: [
+    "does not belong to the owner of the tables, and runs with the privileges of another role",
+    "Run `backlog migrate --owner-role OWNER` as a superuser."
+  ],
+  public: [
+    "can be executed by every role that may use the schema",
+    "Revoke that as the owner: `backlog migrate --writer-role ROLE` (docs/roles.md)."
+  ]
+}
+
+const functions = ({ functions: of, migrations: { exists, missing } }: DoctorFacts) =>
+  !exists || missing.length > 0
+    ? []
+    : orOk(
+        of.map(({ name, problem: which }) => {
+          const [what, toDo] = functionProblems[which]
+          return problem(`The function ${name} ${what}.`, toDo)
+        }),
+        "The functions that carry out commands are complete."
+      )
+
 const bloat = ({ tables }: DoctorFacts) =>
   orOk(
     tables.flatMap(({ autovacuum, deadRows, liveRows, table }) => [
@@ -410,6 +439,7 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["pooler", pooler],
   ["notifications", notifications],
   ["roles", roles],
+  ["functions", functions],
   ["vacuum", bloat],
   ["transactions", transactions],
   ["generation", generation],

@@ -61,10 +61,10 @@ export class ConnectionMonitor {
     return this.pendingStatements === 0 ? 0 : performance.now() - Math.max(this.lastReceivedAt, this.sentAt)
   }
 
-  /** Runs a statement, and closes the connection when the server sends nothing for `timeoutMillis`. */
+  /** Runs statements, and closes the connection when the server sends nothing for the timeout, in milliseconds. */
   readonly withTimeout = <A, R>(
-    statement: Effect.Effect<A, SqlError.SqlError, R>,
-    timeoutMillis: number
+    statements: Effect.Effect<A, SqlError.SqlError, R>,
+    timeout: number | (() => number)
   ): Effect.Effect<A, SqlError.SqlError, R> =>
     Effect.suspend(() => {
       this.pendingStatements++
@@ -72,6 +72,7 @@ export class ConnectionMonitor {
       let timer: NodeJS.Timeout
       let isGrace = false
       const check = (): void => {
+        const timeoutMillis = typeof timeout === "number" ? timeout : timeout()
         const leftMillis = timeoutMillis - this.silentMillis
         if (leftMillis > 0) wait(leftMillis)
         else if (isGrace) this.socket.destroy(new NoAnswer(timeoutMillis))
@@ -85,8 +86,8 @@ export class ConnectionMonitor {
         isGrace = false
         timer = setTimeout(check, Math.min(millis, maxTimerMillis))
       }
-      wait(timeoutMillis)
-      return Effect.onExitPrimitive(statement, () => {
+      wait(typeof timeout === "number" ? timeout : timeout())
+      return Effect.onExitPrimitive(statements, () => {
         clearTimeout(timer)
         this.pendingStatements--
         return undefined

@@ -1,6 +1,7 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
-import { Clock, Duration, Effect, type Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, type Scope, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import { IdleTransactionMillis } from "../../projections/lockAndLoad.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
@@ -9,7 +10,6 @@ import {
   type BatchTransaction,
   beginStatement,
   type Decided,
-  batchSettingsStatement,
   type RunInTransaction
 } from "../commands/BatchTransaction.ts"
 import {
@@ -57,7 +57,8 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
-  const settings = `${batchSettingsStatement}, ${idleTransactionTimeout(batchMillis)}`
+  // Half of the batch timeout, so that batches that wait for the locks of a vanished client get them before they fail.
+  const idleMillis = Number.isFinite(batchMillis) ? Math.ceil(Math.min(batchMillis / 2, maxSettingMillis)) : undefined
   // One transaction at a time: the statements of two transactions must not mix on a connection.
   const makePool = PgPool.make({
     ...config,
@@ -109,30 +110,34 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           const isNew = !known.has(monitor)
           known.add(monitor)
           connection.monitor = monitor
-          const withTimeout = <B>(statement: Effect.Effect<B, SqlError.SqlError>) =>
-            monitor.withTimeout(statement, batchMillis)
-          const sqlConnection = toSqlConnection(session, withTimeout, () =>
-            Stream.die(new Error("a batch reads no streams"))
+          // The timeout is that of the whole transaction.
+          const sqlConnection = toSqlConnection(
+            session,
+            (statement) => statement,
+            () => Stream.die(new Error("a batch reads no streams"))
           )
-          const begin = Effect.tap(
-            monitor.withTimeout(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
-            () =>
-              Effect.sync(() => {
-                hasBegun = true
-              })
+          const begin = Effect.tap(session.query(beginStatement), () =>
+            Effect.sync(() => {
+              hasBegun = true
+            })
           )
-          const applySettings = sqlConnection.execute(settings, [], undefined)
           const sendCommit = Effect.suspend(() => {
             commitSent = true
-            return withTimeout(commit(session))
+            return commit(session)
           })
-          return Effect.all([begin, applySettings, decide], { concurrency: "unbounded" }).pipe(
-            Effect.flatMap(([, , { afterCommit, answer, writes }]) =>
+          const transaction = Effect.all([begin, decide], { concurrency: "unbounded" }).pipe(
+            Effect.flatMap(([, { afterCommit, answer, writes }]) =>
               Effect.as(Effect.andThen(sendInOrder([...writes.map(noteRefusal), sendCommit]), afterCommit), answer)
             ),
-            Effect.provideService(sql.transactionService, [sqlConnection, 0]),
+            Effect.provideContext(
+              Context.make(sql.transactionService, [sqlConnection, 0] as const).pipe(
+                Context.add(IdleTransactionMillis, idleMillis)
+              )
+            ),
             Effect.onError(() => Effect.ignore(sqlConnection.executeRaw("ROLLBACK", [])))
           )
+          const beginTimeout = isNew || !mayRunAgain ? batchMillis : beginMillis
+          return monitor.withTimeout(transaction, () => (hasBegun ? batchMillis : beginTimeout))
         })
         .pipe(
           Effect.ensuring(
@@ -163,17 +168,6 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
     }
   }
 })
-
-/**
- * Makes the server end a transaction whose client has vanished, because it would keep its locks. The timeout is half of
- * the batch timeout, so that batches that wait for those locks get them before they fail. A setting of the role is
- * kept.
- */
-const idleTransactionTimeout = (batchMillis: number): string => {
-  const millis = Number.isFinite(batchMillis) ? Math.ceil(Math.min(batchMillis / 2, maxSettingMillis)) : 0
-  return `set_config('idle_in_transaction_session_timeout', CASE current_setting('idle_in_transaction_session_timeout')
-    WHEN '0' THEN '${millis}' ELSE current_setting('idle_in_transaction_session_timeout') END, true)`
-}
 
 /** The largest value of a setting in milliseconds. */
 const maxSettingMillis = 2 ** 31 - 1

@@ -36,46 +36,21 @@ interface TableGrants extends Readonly<Record<Role, TablePrivileges>> {
 
 const reads = { SELECT: "all" } as const
 
-/** The privileges on every table of a backlog. `grantRoles` locks the tables in this order. */
+/**
+ * The privileges on every table of a backlog. `grantRoles` locks the tables in this order, which is the lock order of commands.
+ * The functions of `functionGrants` change the tables that a writer only reads.
+ */
 const tableGrants: ReadonlyArray<TableGrants> = [
-  // The table has no rows. Locking it in a mode that conflicts with writers needs a write privilege on it.
-  { table: "graph_lock", writer: { DELETE: "all" }, auditor: {} },
   // Only the owner rebuilds and redacts.
   { table: "rebuild_lock", writer: {}, auditor: {} },
-  {
-    table: "cards",
-    // Ids, idempotency keys and creation times never change, and no card is deleted.
-    writer: {
-      SELECT: "all",
-      INSERT: "all",
-      UPDATE: (
-        "title body phase priority status unmet_dependencies not_before deferred claim_owner claim_ttl_seconds " +
-        "claimed_at claim_expires_at claim_token_high claim_token attempts acceptance result blocked_reason updated_at completed_at " +
-        "version position"
-      ).split(" ")
-    },
-    auditor: reads
-  },
-  { table: "dependencies", writer: { SELECT: "all", INSERT: "all", DELETE: "all" }, auditor: reads },
-  {
-    table: "head",
-    writer: {
-      SELECT: "all",
-      UPDATE:
-        "position guarded_position chain_hash recorded_at generation generation_reason generation_since server server_started server_table".split(
-          " "
-        )
-    },
-    auditor: reads
-  },
-  {
-    table: "counts",
-    writer: { SELECT: "all", UPDATE: "position ready waiting claimed blocked done".split(" ") },
-    auditor: reads
-  },
+  { table: "graph_lock", writer: {}, auditor: {} },
+  { table: "cards", writer: reads, auditor: reads },
+  { table: "dependencies", writer: reads, auditor: reads },
+  { table: "head", writer: reads, auditor: reads },
+  { table: "counts", writer: reads, auditor: reads },
   // Repeated commands read their answers from the log.
-  { table: "events", writer: { SELECT: "all", INSERT: "all" }, auditor: reads },
-  { table: "receipts", writer: { SELECT: "all", INSERT: "all" }, auditor: {} },
+  { table: "events", writer: reads, auditor: reads },
+  { table: "receipts", writer: reads, auditor: {} },
   {
     table: "checkpoints",
     writer: { SELECT: "all", INSERT: "all", UPDATE: ["position", "updated_at"] },
@@ -91,6 +66,37 @@ const tableGrants: ReadonlyArray<TableGrants> = [
   // A server authenticates callers. Only the owner creates tokens.
   { table: "access_tokens", writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },
   { table: "migrations", writer: reads, auditor: reads }
+]
+
+/** The functions that carry out commands, and the roles that may execute them. They run with the owner's privileges. */
+const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: ReadonlyArray<Role> }> = [
+  { name: "lock_and_load_v1", roles: ["writer"] },
+  { name: "append_and_project_v1", roles: ["writer"] },
+  { name: "begin_generation_v1", roles: ["writer"] },
+  { name: "lock_head_v1", roles: ["writer"] },
+  // Called by the others.
+  { name: "current_time_v1", roles: [] }
+]
+
+/** The function that appends events. Only writers may execute it. */
+export const appendFunction = "append_and_project_v1"
+
+/** The names of the functions whose privileges `grantRoles` sets. */
+export const functionNames: ReadonlyArray<string> = functionGrants.map(({ name }) => name)
+
+/** The functions that a role may execute. */
+export const functionsOf = (role: Role): ReadonlyArray<string> =>
+  functionGrants.flatMap(({ name, roles }) => (roles.includes(role) ? [name] : []))
+
+/** The composite types of the functions' records. */
+export const typeNames: ReadonlyArray<string> = [
+  "event_v1",
+  "card_state_v1",
+  "card_content_v1",
+  "card_counter_v1",
+  "dependency_v1",
+  "card_counts_v1",
+  "receipt_v1"
 ]
 
 /** The names of all tables of a backlog. */

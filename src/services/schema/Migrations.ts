@@ -8,7 +8,8 @@ import { inTransaction } from "../../sql/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../../sql/SchemaName.ts"
 import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
-import { grantRoles } from "./grantRoles.ts"
+import { grantRoles, keepOwner, quoted } from "./grantRoles.ts"
+import { misdirected, redirectFunctions } from "./functionState.ts"
 import { findSessionProblem } from "./findSessionProblem.ts"
 import { migrationsDirectory } from "../packageFiles.ts"
 
@@ -89,7 +90,10 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
             has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT') AS "mayRead",
             CASE WHEN pg_class.oid IS NOT NULL THEN pg_has_role(relowner, 'USAGE')
               WHEN pg_namespace.oid IS NOT NULL THEN has_schema_privilege(pg_namespace.oid, 'CREATE')
-              ELSE has_database_privilege(current_database(), 'CREATE') END AS "mayMigrate"
+              ELSE has_database_privilege(current_database(), 'CREATE') END AS "mayMigrate",
+            pg_namespace.oid IS NULL OR has_schema_privilege(pg_namespace.oid, 'CREATE') AS "mayCreate",
+            (SELECT has_language_privilege(oid, 'USAGE') FROM pg_language WHERE lanname = 'plpgsql') AS "mayUsePlpgsql",
+            EXISTS (SELECT FROM pg_proc WHERE ${misdirected(sql, schema)}) AS "isMisdirected"
           FROM (SELECT 1) AS one LEFT JOIN pg_namespace ON nspname = ${schema}
             LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'migrations'`
       if (server === undefined) return yield* Effect.die(new Error("the catalog returned no row"))
@@ -136,6 +140,9 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
           yield* runStatements(sql, schema, file)
           yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
         }
+        // The functions would run with the privileges of the superuser who applies a migration.
+        if (server.exists && pending.length > 0) yield* keepOwner(sql, schema)
+        yield* redirectFunctions(sql, schema)
         if (namesRoles) yield* grantRoles(sql, schema, roles, refuse)
         return pending
       })
@@ -144,7 +151,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       const found = server.exists ? yield* readApplied : []
       const known = pendingAfter(found)
       if (known instanceof MigrationRefused) return yield* known
-      const isReady = known.length === 0 && !namesRoles
+      const isReady = known.length === 0 && !namesRoles && !server.isMisdirected
       const [first] = known
       if (!isReady && (opening !== "create" || server.isReplica)) {
         if (!server.exists) {
@@ -153,6 +160,11 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
             schema,
             toDo: server.isReplica ? createOnPrimary : createHint
           })
+        }
+        if (server.isMisdirected && first === undefined) {
+          return yield* refuse(
+            `its functions work on the tables of another schema, because it was renamed: ${server.isReplica ? migratePrimary : `run \`backlog migrate\` as ${owner}`}`
+          )
         }
         return yield* refuse(
           first === undefined
@@ -165,11 +177,21 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       if (!isReady && !server.mayMigrate) {
         const what =
           first === undefined
-            ? "grant roles in it"
+            ? server.isMisdirected
+              ? "repair its functions, which work on the tables of another schema because it was renamed"
+              : "grant roles in it"
             : server.exists
               ? `apply migration ${first.id} (${first.name}), which is missing`
               : "create it, and it does not exist yet"
         return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
+      }
+      if (first !== undefined) {
+        const missing = missingPrivilege(server, schema)
+        if (missing !== undefined) {
+          return yield* refuse(
+            `the role ${role} may not create the functions of migration ${first.id} (${first.name}): ${missing}`
+          )
+        }
       }
       const appliedNow = isReady
         ? []
@@ -222,6 +244,26 @@ interface Server {
   /** Null when there is no backlog. */
   readonly mayRead: boolean | null
   readonly mayMigrate: boolean
+  /** Whether it may create objects in the schema, or may create the schema. */
+  readonly mayCreate: boolean
+  /** Null when the database has no such language. */
+  readonly mayUsePlpgsql: boolean | null
+  /** Whether the functions of the backlog work on the tables of another schema: the schema was renamed. */
+  readonly isMisdirected: boolean
+}
+
+/** What a role lacks that migrates a backlog and may not create its functions. */
+const missingPrivilege = ({ mayCreate, mayUsePlpgsql, role }: Server, schema: string): string | undefined => {
+  const name = quoted(role)
+  if (mayUsePlpgsql === null)
+    return "the database has no language plpgsql. Create it as a superuser: CREATE EXTENSION plpgsql"
+  if (!mayUsePlpgsql) {
+    return `it lacks USAGE on the language plpgsql. Grant it as a superuser: GRANT USAGE ON LANGUAGE plpgsql TO ${name}`
+  }
+  if (!mayCreate) {
+    return `it lacks CREATE on the schema. Grant it as the schema's owner: GRANT CREATE ON SCHEMA ${quoted(schema)} TO ${name}`
+  }
+  return undefined
 }
 
 /** Whether another program created the schema or the table of migrations first. */

@@ -6,43 +6,21 @@ import { AccessTokens, AccessTokenStaleness } from "../../../src/services/access
 import { attempt, type Connected, grantsIn, outcome, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 
-/** The privileges of each role on each table besides SELECT: updatable columns, INSERT and DELETE. */
+/** The privileges of each role on each table: SELECT, updatable columns, INSERT and DELETE. */
 const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, ReadonlyArray<string>>>>> = {
   writer: {
-    graph_lock: ["DELETE"],
+    graph_lock: [],
     rebuild_lock: [],
-    events: ["SELECT", "INSERT"],
-    head: [
-      "SELECT",
-      "UPDATE chain_hash",
-      "UPDATE generation",
-      "UPDATE generation_reason",
-      "UPDATE generation_since",
-      "UPDATE guarded_position",
-      "UPDATE position",
-      "UPDATE recorded_at",
-      "UPDATE server",
-      "UPDATE server_started",
-      "UPDATE server_table"
-    ],
-    cards: [
-      "SELECT",
-      "INSERT",
-      ...(
-        "acceptance attempts blocked_reason body claim_expires_at claim_owner claim_token claim_token_high claim_ttl_seconds " +
-        "claimed_at completed_at deferred not_before phase position priority result status title unmet_dependencies " +
-        "updated_at version"
-      )
-        .split(" ")
-        .map((column) => `UPDATE ${column}`)
-    ],
-    dependencies: ["SELECT", "INSERT", "DELETE"],
-    receipts: ["SELECT", "INSERT"],
+    events: ["SELECT"],
+    head: ["SELECT"],
+    cards: ["SELECT"],
+    dependencies: ["SELECT"],
+    receipts: ["SELECT"],
     checkpoints: ["SELECT", "INSERT", "UPDATE position", "UPDATE updated_at"],
     erasures: ["SELECT"],
     parked_events: ["SELECT", "INSERT", "DELETE", "UPDATE parked_at", "UPDATE reason"],
     access_tokens: ["SELECT", "UPDATE last_used_at"],
-    counts: ["SELECT", ..."blocked claimed done position ready waiting".split(" ").map((column) => `UPDATE ${column}`)],
+    counts: ["SELECT"],
     migrations: ["SELECT"]
   },
   auditor: {
@@ -62,13 +40,29 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
   }
 }
 
+/** The functions that each role may execute, besides those of triggers, which only triggers can call. */
+const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> = {
+  writer: ["append_and_project_v1", "begin_generation_v1", "lock_and_load_v1", "lock_head_v1", "server_identity"],
+  auditor: ["server_identity"]
+}
+
+/** The modes in which a role that may write a table can lock it. */
+const lockModes = [
+  "ROW EXCLUSIVE",
+  "SHARE UPDATE EXCLUSIVE",
+  "SHARE",
+  "SHARE ROW EXCLUSIVE",
+  "EXCLUSIVE",
+  "ACCESS EXCLUSIVE"
+]
+
 /** What each role can and cannot do with its own SQL. */
 export const privileges = (test: Test): void => {
   test(
-    "each role has exactly the privileges that it needs on every table and column",
+    "each role has exactly the privileges that it needs on every table, column, function and type",
     Effect.gen(function* () {
       const admin = yield* SqlClient.SqlClient
-      const { auditor, schema, writer } = yield* shared
+      const { auditor, logins, schema, writer } = yield* shared
       yield* work(writer, "w")
       const columns = yield* admin<{ readonly table: string; readonly column: string }>`
         SELECT relname AS "table", attname AS "column" FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
@@ -89,7 +83,8 @@ export const privileges = (test: Test): void => {
             ["DELETE", `DELETE FROM ${name}`],
             ["TRUNCATE", `TRUNCATE ${name}`],
             ["TRIGGER", `CREATE TRIGGER x BEFORE INSERT ON ${name} EXECUTE FUNCTION ${schema}.refuse_change()`],
-            ["LOCK", `LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE`],
+            ...lockModes.map((mode) => ["LOCK", `LOCK TABLE ${name} IN ${mode} MODE`] as const),
+            ["FOR KEY SHARE", `SELECT 1 FROM ${name} FOR KEY SHARE`],
             ...own.map((column) => [`UPDATE ${column}`, `UPDATE ${name} SET ${column} = NULL WHERE false`] as const),
             ...own.map((column) => [`SELECT ${column}`, `SELECT ${column} FROM ${name}`] as const)
           ]
@@ -101,14 +96,32 @@ export const privileges = (test: Test): void => {
           }
           const allowed = may[role][table] ?? []
           const reads = allowed.includes("SELECT") ? own.map((column) => `SELECT ${column}`) : []
-          // Postgres lets a role that may delete rows of a table lock it.
-          expect([role, table, done.filter((what) => what !== "LOCK").sort()]).toEqual([
+          // Postgres lets a role lock a table that it may change, and rows of which it may update a column.
+          const changes = allowed.filter((what) => what !== "SELECT")
+          expect([role, table, done.filter((what) => what !== "LOCK" && what !== "FOR KEY SHARE").sort()]).toEqual([
             role,
             table,
             [...allowed, ...reads].sort()
           ])
-          if (!allowed.includes("DELETE")) expect([table, done.includes("LOCK")]).toEqual([table, false])
+          if (changes.length === 0) {
+            expect([table, done.filter((what) => what === "LOCK" || what === "FOR KEY SHARE")]).toEqual([table, []])
+          }
         }
+        const functions = yield* admin<{ readonly name: string; readonly isTrigger: boolean }>`
+          SELECT proname AS name, prorettype = 'trigger'::regtype AS "isTrigger" FROM pg_proc
+          WHERE pronamespace = ${schema}::regnamespace
+            AND has_function_privilege(${logins[role].name}, oid, 'EXECUTE')
+          ORDER BY 1`
+        expect([role, functions.flatMap(({ isTrigger, name }) => (isTrigger ? [] : [name]))]).toEqual([
+          role,
+          mayExecute[role]
+        ])
+        // A role that could use a type could create objects that keep it from being dropped.
+        expect(
+          yield* admin`SELECT typname FROM pg_type JOIN pg_class ON pg_class.oid = typrelid
+            WHERE typnamespace = ${schema}::regnamespace AND relkind = 'c'
+              AND has_type_privilege(${logins[role].name}, pg_type.oid, 'USAGE')`
+        ).toEqual([])
       }
     })
   )

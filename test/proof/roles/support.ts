@@ -22,7 +22,8 @@ const urlOf = (user: string, password: string): string => {
   return url.href
 }
 
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+/** Formats a name as an identifier. */
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** Creates a role that may only log in. It is dropped with everything it owns when the scope ends. */
 export const login = (kind: string): Effect.Effect<Login, SqlError.SqlError, SqlClient.SqlClient | Scope.Scope> =>

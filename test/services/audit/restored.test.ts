@@ -282,7 +282,7 @@ onServer("a new generation", (test) => {
             yield* Effect.repeat(
               sql<{ readonly waiting: number }>`
                 SELECT count(*)::int4 AS waiting FROM pg_stat_activity
-                WHERE wait_event_type = 'Lock' AND query LIKE ${`%${schema}%head%FOR UPDATE%`}`,
+                WHERE wait_event_type = 'Lock' AND query LIKE ${`%${schema}%append_and_project%`}`,
               { until: ([row]) => (row?.waiting ?? 0) > 0, schedule: Schedule.spaced("10 millis") }
             )
             yield* other`UPDATE ${head} SET generation = 4294967296, generation_reason = 'restored', generation_since = now()`

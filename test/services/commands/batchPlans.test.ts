@@ -85,11 +85,11 @@ onServer("the statements of a batch", (test) => {
       }).pipe(Effect.scoped)
       const readStatistics = sql<{ readonly index: string; readonly read: number }>`
         SELECT indexrelname AS index, idx_tup_read::float8 AS read FROM pg_stat_user_indexes
-        WHERE schemaname = ${schema} AND indexrelname IN ('cards_pkey', 'cards_list_order')`
+        WHERE schemaname = ${schema} AND indexrelname IN ('cards_pkey', 'cards_claimed_order')`
       const readOf = (rows: ReadonlyArray<{ readonly index: string; readonly read: number }>, name: string) =>
         rows.find(({ index }) => index === name)?.read ?? 0
       yield* until(Effect.map(readStatistics, (rows) => readOf(rows, "cards_pkey") >= pairs))
-      expect(readOf(yield* readStatistics, "cards_list_order")).toBeLessThan(pairs)
+      expect(readOf(yield* readStatistics, "cards_claimed_order")).toBeLessThan(pairs)
     })
   )
 })

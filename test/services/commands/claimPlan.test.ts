@@ -1,12 +1,10 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { SqlClient, Statement } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { makeCardTables } from "../../../src/projections/CardTables.ts"
-import type { ClaimFilter } from "../../../src/domain/Command.ts"
 import { arrayLiteral } from "../../../src/sql/arrayLiteral.ts"
-import { claimStatement } from "../../../src/projections/claimQuery.ts"
 import { Migrations } from "../../../src/services/schema/Migrations.ts"
 import { type Client, currentClient, freshSchema, postgresClient } from "../../support/backlogs.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
@@ -19,7 +17,6 @@ interface PlanNode {
   readonly "Rows Removed by Filter"?: number
   readonly "Shared Hit Blocks": number
   readonly "Shared Read Blocks": number
-  readonly "Parent Relationship"?: string
   readonly Plans?: ReadonlyArray<PlanNode>
 }
 
@@ -53,64 +50,71 @@ const manyCards = Effect.gen(function* () {
   yield* sql`
     INSERT INTO ${dependencies} (card_id, depends_on_id)
     SELECT id, 'c' || lpad((position / 10 * 10 + 8)::text, 6, '0') FROM ${cards} WHERE unmet_dependencies = 1`
-  return { sql, tables }
+  return { sql, schema, tables }
 })
 
-/** A plan's nodes without the subplans that run for each found row (its edges and its version). */
-const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [
-  node,
-  ...(node.Plans ?? []).filter((plan) => plan["Parent Relationship"] !== "SubPlan").flatMap(nodes)
-]
+const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [node, ...(node.Plans ?? []).flatMap(nodes)]
 
-/** The statement of a claim with its parameters. */
-const claimQuery = (
-  sql: SqlClient.SqlClient,
-  tables: ReturnType<typeof makeCardTables>,
-  { minPriority, phase }: ClaimFilter,
-  limit: number,
-  except: ReadonlySet<string> = new Set()
-) =>
-  claimStatement(
-    sql,
-    tables,
-    {
-      phase: Statement.parameter(phase),
-      minPriority: Statement.parameter(minPriority),
-      except: Statement.parameter(arrayLiteral(except)),
-      limit: Statement.parameter(limit)
-    },
-    phase !== undefined,
-    minPriority !== undefined,
-    except.size > 0
-  )
+/** The parameters of a claim, in the order of `claimParameters`. */
+interface Claim {
+  readonly phase?: string
+  readonly minPriority?: number
+  readonly limit: number
+  readonly except?: ReadonlyArray<string>
+}
 
-/** Runs a statement and returns its plan. */
-const explain = (sql: SqlClient.SqlClient, text: string, params: ReadonlyArray<unknown> = []) =>
-  Effect.flatMap(
-    sql.unsafe<{ readonly "QUERY PLAN": ReadonlyArray<{ readonly Plan: PlanNode }> }>(
-      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
-      params
-    ),
-    (rows) => Effect.fromNullishOr(rows[0]?.["QUERY PLAN"][0]?.Plan)
-  )
+/** The variables of `lock_and_load_v1` in its statements for claims, and their types. */
+const claimParameters = [
+  ["claim_phases[i]", "text"],
+  ["claim_priorities[i]", "integer"],
+  ["claim_limits[i]", "integer"],
+  ["claimed_by_id", "text[]"]
+] as const
 
-/** The plan of a claim, either for the given values or generic as a prepared statement uses it. */
-const planOf = (
-  { sql, tables }: { readonly sql: SqlClient.SqlClient; readonly tables: ReturnType<typeof makeCardTables> },
-  limit: number,
-  mode: "force_custom_plan" | "force_generic_plan"
-) =>
+/**
+ * Runs a statement for claims of `lock_and_load_v1`, with the settings of that function, as a prepared statement. Returns its
+ * plan, and the rows that it locks.
+ */
+const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; readonly schema: string }, claim: Claim) =>
   sql.withTransaction(
     Effect.gen(function* () {
-      const [text, params] = claimQuery(sql, tables, {}, limit).compile()
-      expect(params).toEqual([limit])
-      yield* sql.unsafe(`SET LOCAL plan_cache_mode = ${mode}`)
-      yield* sql.unsafe(`PREPARE claim (bigint) AS ${text}`)
-      const plan = yield* explain(sql, `EXECUTE claim (${limit})`)
+      const [definition] = yield* sql<{ readonly source: string; readonly settings: ReadonlyArray<string> }>`
+        SELECT prosrc AS source, proconfig AS settings FROM pg_proc
+        WHERE pronamespace = ${schema}::regnamespace AND proname = 'lock_and_load_v1'`
+      const { settings, source } = yield* Effect.fromNullishOr(definition)
+      for (const setting of settings) {
+        const [name, value] = setting.split(/=(.*)/s)
+        yield* sql`SELECT set_config(${name}, ${value}, true)`
+      }
+      const statements = Array.from(
+        source.matchAll(/ARRAY\(\s*(SELECT id FROM cards WHERE status = 'ready'[^;]*SKIP LOCKED)\)/g),
+        ([, statement = ""]) => statement
+      )
+      expect(statements).toHaveLength(4)
+      const found = statements.filter(
+        (statement) =>
+          statement.includes("claim_phases") === (claim.phase !== undefined) &&
+          statement.includes("claim_priorities") === (claim.minPriority !== undefined)
+      )
+      expect(found).toHaveLength(1)
+      const text = claimParameters.reduce((all, [name], index) => all.replaceAll(name, `$${index + 1}`), found[0] ?? "")
+      yield* sql.unsafe(`PREPARE claim (${claimParameters.map(([, type]) => type).join()}) AS ${text}`)
+      const literals = [claim.phase, claim.minPriority, claim.limit, claim.except].map((value) =>
+        value === undefined ? "NULL" : typeof value === "object" ? `'${arrayLiteral(value)}'` : `'${value}'`
+      )
+      const execute = `EXECUTE claim (${literals.join()})`
+      const [explained] = yield* sql.unsafe<{ readonly "QUERY PLAN": ReadonlyArray<{ readonly Plan: PlanNode }> }>(
+        `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${execute}`
+      )
+      const plan = yield* Effect.fromNullishOr(explained?.["QUERY PLAN"][0]?.Plan)
+      const rows = yield* sql.unsafe<{ readonly id: string }>(execute)
       yield* sql.unsafe("DEALLOCATE claim")
-      return plan
+      return { plan, nodes: nodes(plan), rows }
     })
   )
+
+const rowsRemoved = (plan: ReadonlyArray<PlanNode>): number =>
+  plan.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0)
 
 const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
   layer(client, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
@@ -128,44 +132,35 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
         for (const statistics of ["none", "analyzed"]) {
           if (statistics === "analyzed") yield* sql`ANALYZE ${tables.cards}`
           for (const limit of [1, 30]) {
-            for (const mode of ["force_custom_plan", "force_generic_plan"] as const) {
-              const plan = yield* planOf(backlog, limit, mode)
-              const all = nodes(plan)
-              const pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
-              expect({
-                statistics,
-                limit,
-                mode,
-                nodes: all.map((node) => node["Node Type"]),
-                index: all.at(-1)?.["Index Name"],
-                rows: plan["Actual Rows"],
-                rowsRemoved: all.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0),
-                readsFewPages: pages > 0 && pages < 50 + 12 * limit
-              }).toEqual({
-                statistics,
-                limit,
-                mode,
-                nodes: ["Limit", "LockRows", "Index Scan"],
-                index: "cards_claim_order",
-                rows: limit,
-                rowsRemoved: 0,
-                readsFewPages: true
-              })
-            }
+            const { nodes: all, plan, rows } = yield* explainClaim(backlog, { limit })
+            const pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            expect({
+              statistics,
+              limit,
+              nodes: all.map((node) => node["Node Type"]),
+              index: all.at(-1)?.["Index Name"],
+              rowsRemoved: rowsRemoved(all),
+              readsFewPages: pages > 0 && pages < 50 + 12 * limit
+            }).toEqual({
+              statistics,
+              limit,
+              nodes: ["Limit", "LockRows", "Index Scan"],
+              index: "cards_claim_order",
+              rowsRemoved: 0,
+              readsFewPages: true
+            })
+            expect(rows).toEqual(best.slice(0, limit))
           }
-          expect((yield* claimQuery(sql, tables, {}, 30)).map(({ id }) => ({ id }))).toEqual(best)
 
           for (const choice of [{ phase: "rare" }, { phase: "rare", minPriority: 5 }, { minPriority: 5 }]) {
-            const [text, params] = claimQuery(sql, tables, choice, 5).compile()
-            const plan = yield* explain(sql, text, params)
-            const all = nodes(plan)
+            const { nodes: all, plan } = yield* explainClaim(backlog, { ...choice, limit: 5 })
             expect({
               statistics,
               choice,
               nodes: all.map((node) => node["Node Type"]),
               index: all.at(-1)?.["Index Name"],
               rows: plan["Actual Rows"],
-              rowsRemoved: all.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0)
+              rowsRemoved: rowsRemoved(all)
             }).toEqual({
               statistics,
               choice,
@@ -177,15 +172,14 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
           }
 
           // Each card that another command of the batch claims by id costs one removed row.
-          const except = new Set(best.slice(0, 5).map((row) => row.id))
-          const [text, params] = claimQuery(sql, tables, {}, 1, except).compile()
-          const plan = nodes(yield* explain(sql, text, params))
+          const except = best.slice(0, 5).map(({ id }) => id)
+          const { nodes: all, rows } = yield* explainClaim(backlog, { limit: 1, except })
           expect({
             statistics,
-            nodes: plan.map((node) => node["Node Type"]),
-            rowsRemoved: plan.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0)
+            nodes: all.map((node) => node["Node Type"]),
+            rowsRemoved: rowsRemoved(all)
           }).toEqual({ statistics, nodes: ["Limit", "LockRows", "Index Scan"], rowsRemoved: 5 })
-          expect((yield* claimQuery(sql, tables, {}, 1, except)).map(({ id }) => ({ id }))).toEqual(best.slice(5, 6))
+          expect(rows).toEqual(best.slice(5, 6))
         }
       })
     )

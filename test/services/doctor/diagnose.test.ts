@@ -29,6 +29,7 @@ const healthy: DoctorFacts = {
     { name: "backlog_owner", kind: "owner", difference: null },
     { name: "backlog_writer", kind: "writer", difference: null }
   ],
+  functions: [],
   tables: [{ table: "cards", liveRows: 1000, deadRows: 900, bytes: 1e6, autovacuum: true }],
   oldestTransaction: { pid: 7, state: "active", ageSeconds: 3 },
   head: 100,

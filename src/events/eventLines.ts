@@ -1,0 +1,81 @@
+import { DateTime } from "effect"
+import type { StreamEvent } from "../domain/evolve.ts"
+import { memoizeLast } from "../sql/memoize.ts"
+import { textField } from "../sql/recordLines.ts"
+import { canonicalMembers, createCommitments } from "./ContentHash.ts"
+import { encodeEvent } from "./EventCodec.ts"
+
+/** Who caused an event, and the command, correlation and cause that it belongs to. */
+interface Origin {
+  readonly actor: string
+  readonly correlationId: string | null
+  readonly causationId: string | null
+  readonly commandId: string | null
+}
+
+/** A decided event with its place in its card's stream, not yet appended. */
+export interface PendingEvent extends StreamEvent, Origin {}
+
+/** Events as the function `append_and_project_v1` receives them: a line for each event. */
+export interface EventLines {
+  /** Records of the type `event_v1`. */
+  readonly events: string
+  /** The payloads as the content hashes cover them, with commitments in place of erasable fields. */
+  readonly data: string
+  /** The values of erasable fields; null when no event has any. */
+  readonly erasable: string | null
+  /** The commitments of erasable fields; null when no event has any. */
+  readonly commitments: string | null
+}
+
+/** Encodes events for the function that appends them. The database computes their hashes from what it stores. */
+export const encodeEventLines = (pending: ReadonlyArray<PendingEvent>): EventLines => {
+  let events = ""
+  let data = ""
+  let erasable = ""
+  let commitments = ""
+  let hasErasable = false
+  let separator = ""
+  for (const event of pending) {
+    const encoded = encodeEvent(event.event)
+    const committed = createCommitments(encoded.data)
+    const fields = Object.keys(committed)
+    events += `${separator}(${textField(event.cardId)},${event.version},${encoded.type},${encoded.schemaVersion},${textField(event.actor)},${textField(event.correlationId)},${textField(event.causationId)},${textField(event.commandId)},${isoText(event.occurredAt)})`
+    erasable += separator
+    commitments += separator
+    if (fields.length === 0) data += separator + canonicalMembers(encoded.data)
+    else {
+      const hashed: Record<string, unknown> = { ...encoded.data }
+      const values: Record<string, unknown> = {}
+      for (const field of fields) {
+        values[field] = encoded.data[field]
+        hashed[field] = { sha256: committed[field]?.sha256 }
+      }
+      data += separator + canonicalMembers(hashed)
+      erasable += JSON.stringify(values)
+      commitments += JSON.stringify(committed)
+      hasErasable = true
+    }
+    separator = "\n"
+  }
+  return {
+    events,
+    data,
+    erasable: hasErasable ? erasable : null,
+    commitments: hasErasable ? commitments : null
+  }
+}
+
+/** The approximate number of characters of an event's payload, without quotes, names and times. */
+export const payloadSize = ({ event }: PendingEvent): number => {
+  let size = 0
+  for (const value of Object.values(event) as ReadonlyArray<unknown>) {
+    if (typeof value === "string") size += value.length
+    else if (typeof value === "object" && value !== null && !DateTime.isDateTime(value)) {
+      size += JSON.stringify(value).length
+    }
+  }
+  return size
+}
+
+const isoText = memoizeLast(DateTime.formatIso)

@@ -1,0 +1,237 @@
+import { Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { CardId } from "../domain/CardId.ts"
+import { encodeEventLines, type PendingEvent, payloadSize } from "../events/eventLines.ts"
+import { chunkRows } from "../sql/bulkStatements.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
+import { joinLines, textField } from "../sql/recordLines.ts"
+import { type CardRow, contentSize, isDeferred, resultSize, toContentLine, toStateLine } from "./cardLines.ts"
+import type { LockedState } from "./lockAndLoad.ts"
+import type { RowChange } from "./rowChanges.ts"
+
+/** What a transaction writes. */
+export interface BatchWrite {
+  /** The state that the transaction locked, after the changes. */
+  readonly locked: LockedState
+  /** The events to append, in order. */
+  readonly pending: ReadonlyArray<PendingEvent>
+  /** The last events of the log, when the rows are written. Defaults to the pending ones. */
+  readonly events?: ReadonlyArray<{ readonly cardId: CardId }>
+  /** The changes of the read model that follow from the events, in order. */
+  readonly changes: ReadonlyArray<RowChange>
+  readonly createdCards: ReadonlySet<CardId>
+  /** Records of the type `receipt_v1`, in the order of their ids and actors. */
+  readonly receipts: ReadonlyArray<string>
+}
+
+type Statements = ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+
+/** Calls of `append_and_project_v1` of the migrations, in the caller's transaction. */
+export interface AppendAndProject {
+  /**
+   * The statements that append events, update the read model and write receipts: one, or several for a large batch, to be run
+   * in this order. The first locks the head row, which is the last lock of a transaction but for the receipts. They fail with a
+   * `SerializationError` when the generation of the log is greater than the one that was loaded.
+   */
+  readonly write: (batch: BatchWrite) => Statements
+  /**
+   * Makes the commit of a read-only transaction wait for the synchronous standby, like the commits that it has read.
+   * Does nothing where no synchronous standby is configured.
+   */
+  readonly awaitStandby: Effect.Effect<unknown, SqlError.SqlError>
+}
+
+export const makeAppendAndProject = (
+  sql: SqlClient.SqlClient,
+  schema: string,
+  clockOverride: () => Date | null
+): AppendAndProject => {
+  const execute = prepareStatement<Call & { readonly override: Date | null }>(
+    sql,
+    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v1`)}(${call.events}, ${call.data}, ${call.erasable},
+      ${call.commitments}, ${call.continues}, ${call.generation}, ${call.createdStates}, ${call.createdContents},
+      ${call.changed}, ${call.revised}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
+      ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
+  )
+  const run = (call: () => Partial<Call>) =>
+    Effect.suspend(() => execute({ ...emptyCall, ...call(), override: clockOverride() }))
+
+  return {
+    write: (batch) => {
+      const rows = summarize(batch)
+      if (isSmall(batch, rows)) return [run(() => wholeCall(batch, rows))]
+      return splitCalls(batch, rows).map(run)
+    },
+    awaitStandby: run(() => ({ awaitsStandby: true }))
+  }
+}
+
+/** The arguments of `append_and_project_v1`. */
+interface Call {
+  readonly events: string | null
+  readonly data: string | null
+  readonly erasable: string | null
+  readonly commitments: string | null
+  readonly continues: boolean
+  readonly generation: string
+  readonly createdStates: string | null
+  readonly createdContents: string | null
+  readonly changed: string | null
+  readonly revised: string | null
+  readonly counters: string | null
+  readonly addedEdges: string | null
+  readonly removedEdges: string | null
+  readonly counted: string | null
+  readonly receipts: string | null
+  readonly awaitsStandby: boolean
+}
+
+const emptyCall: Call = {
+  events: null,
+  data: null,
+  erasable: null,
+  commitments: null,
+  continues: false,
+  generation: "0",
+  createdStates: null,
+  createdContents: null,
+  changed: null,
+  revised: null,
+  counters: null,
+  addedEdges: null,
+  removedEdges: null,
+  counted: null,
+  receipts: null,
+  awaitsStandby: false
+}
+
+/** What changes in the tables: the net effect of the row changes. */
+interface ChangedRows {
+  readonly created: ReadonlyArray<CardRow>
+  readonly changed: ReadonlyArray<CardRow>
+  /** Those of the changed cards whose content changed. */
+  readonly revised: ReadonlyArray<CardRow>
+  /** Records of the type `card_counter_v1`. */
+  readonly counters: ReadonlyArray<string>
+  /** Records of the type `dependency_v1`. */
+  readonly addedEdges: ReadonlyArray<string>
+  readonly removedEdges: ReadonlyArray<string>
+}
+
+const summarize = ({ changes, createdCards, locked, pending, events = pending }: BatchWrite): ChangedRows => {
+  const { now, state } = locked
+  const places = new Map<CardId, number>()
+  events.forEach(({ cardId }, index) => places.set(cardId, events.length - 1 - index))
+  const cards = new Map<CardId, boolean>()
+  const counted = new Set<CardId>()
+  const edges = new Map<string, number>()
+  for (const change of changes) {
+    switch (change._tag) {
+      case "CardChanged":
+        cards.set(change.card.id, cards.get(change.card.id) === true || change.content)
+        break
+      case "UnmetDependenciesChanged":
+        counted.add(change.cardId)
+        break
+      case "DependencyAdded":
+      case "DependencyRemoved": {
+        const edge = `(${textField(change.cardId)},${textField(change.dependsOnId)})`
+        edges.set(edge, (edges.get(edge) ?? 0) + (change._tag === "DependencyAdded" ? 1 : -1))
+      }
+    }
+  }
+  const created: Array<CardRow> = []
+  const changed: Array<CardRow> = []
+  const revised: Array<CardRow> = []
+  for (const [id, content] of cards) {
+    const card = state.card(id)
+    const place = places.get(id)
+    if (card === undefined || place === undefined) throw new Error(`card ${id} changed without an event`)
+    const row = { card, unmetDependencies: state.unmetDependencies(id), deferred: isDeferred(card, now), place }
+    if (createdCards.has(id)) created.push(row)
+    else {
+      changed.push(row)
+      if (content) revised.push(row)
+    }
+  }
+  const counters: Array<string> = []
+  for (const id of counted) if (!cards.has(id)) counters.push(`(${textField(id)},${state.unmetDependencies(id)})`)
+  const addedEdges: Array<string> = []
+  const removedEdges: Array<string> = []
+  for (const [edge, net] of edges) if (net !== 0) (net > 0 ? addedEdges : removedEdges).push(edge)
+  return { created, changed, revised, counters, addedEdges, removedEdges }
+}
+
+const countsRecord = ({ changedCounts: { blocked, claimed, done, ready, waiting } }: LockedState["state"]): string =>
+  `(${ready},${waiting},${claimed},${blocked},${done})`
+
+/** One call for the whole batch. */
+const wholeCall = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows): Partial<Call> => ({
+  ...(pending.length === 0 ? undefined : encodeEventLines(pending)),
+  generation: String(locked.generation),
+  createdStates: joinLines(rows.created.map(toStateLine)),
+  createdContents: joinLines(rows.created.map(toContentLine)),
+  changed: joinLines(rows.changed.map(toStateLine)),
+  revised: joinLines(rows.revised.map(toContentLine)),
+  counters: joinLines(rows.counters),
+  addedEdges: joinLines(rows.addedEdges),
+  removedEdges: joinLines(rows.removedEdges),
+  counted: pending.length === 0 ? null : countsRecord(locked.state),
+  receipts: joinLines(receipts)
+})
+
+/** Maximum number of events of a batch that is written with one call. Few batches have more. */
+const eventsOfOneCall = 500
+
+/** Maximum number of characters of their payloads. */
+const charactersOfOneCall = 1024 * 1024
+
+const isSmall = ({ pending, receipts }: BatchWrite, { addedEdges, counters, removedEdges }: ChangedRows): boolean =>
+  Math.max(pending.length, receipts.length, counters.length, addedEdges.length, removedEdges.length) <=
+    eventsOfOneCall && sizeOf(pending) <= charactersOfOneCall
+
+const sizeOf = (pending: ReadonlyArray<PendingEvent>): number => {
+  let size = 0
+  for (const event of pending) size += payloadSize(event)
+  return size
+}
+
+/** A call for each part of a large batch. Each is encoded when the previous one has been sent. */
+const splitCalls = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows): Array<() => Partial<Call>> => {
+  const generation = String(locked.generation)
+  const none = () => 0
+  return [
+    ...Array.from(chunkRows(pending, payloadSize), (chunk, index) => () => ({
+      ...encodeEventLines(chunk),
+      generation,
+      continues: index > 0
+    })),
+    ...Array.from(
+      chunkRows(rows.created, (row) => contentSize(row) + resultSize(row)),
+      (chunk) => () => ({
+        generation,
+        createdStates: joinLines(chunk.map(toStateLine)),
+        createdContents: joinLines(chunk.map(toContentLine))
+      })
+    ),
+    ...Array.from(chunkRows(rows.changed, resultSize), (chunk) => () => ({
+      generation,
+      changed: joinLines(chunk.map(toStateLine))
+    })),
+    ...Array.from(chunkRows(rows.revised, contentSize), (chunk) => () => ({
+      generation,
+      revised: joinLines(chunk.map(toContentLine))
+    })),
+    ...Array.from(chunkRows(rows.counters, none), (chunk) => () => ({ generation, counters: joinLines(chunk) })),
+    ...Array.from(chunkRows(rows.addedEdges, none), (chunk) => () => ({ generation, addedEdges: joinLines(chunk) })),
+    ...Array.from(chunkRows(rows.removedEdges, none), (chunk) => () => ({
+      generation,
+      removedEdges: joinLines(chunk)
+    })),
+    ...(pending.length === 0 ? [] : [() => ({ generation, counted: countsRecord(locked.state) })]),
+    ...Array.from(
+      chunkRows(receipts, (line) => line.length),
+      (chunk) => () => ({ receipts: joinLines(chunk) })
+    )
+  ]
+}

@@ -1,0 +1,43 @@
+import { DateTime } from "effect"
+import type { Card } from "../domain/Card.ts"
+import { isDue } from "../domain/Claimability.ts"
+import { memoizeLast } from "../sql/memoize.ts"
+import { jsonField, textField } from "../sql/recordLines.ts"
+
+/** The state of a card's row. */
+export interface CardRow {
+  readonly card: Card
+  readonly unmetDependencies: number
+  readonly deferred: boolean
+  /** The place of the card's last event, counted back from the last event of the log, which has place 0. */
+  readonly place: number
+}
+
+/** Whether a card is not in the claim index because its retry time has not passed. */
+export const isDeferred = (card: Pick<Card, "status" | "notBefore">, now: DateTime.Utc): boolean =>
+  card.status === "ready" && !isDue(card.notBefore, now)
+
+/** Formats a record of the type `card_state_v1`: every column except those of `toContentLine`. */
+export const toStateLine = ({ card, deferred, place, unmetDependencies }: CardRow): string => {
+  const { claimToken } = card
+  return `(${textField(card.id)},${card.status},${unmetDependencies},${timeField(card.notBefore)},${deferred},${card.attempts},${timeField(card.updatedAt)},${timeField(card.completedAt)},${card.version},${place},${
+    claimToken === null
+      ? ",,,,0,"
+      : `${textField(card.claimOwner)},${card.claimTtlSeconds},${timeField(card.claimedAt)},${timeField(card.claimExpiresAt)},${Math.floor(claimToken / 2 ** 31)},${claimToken % 2 ** 31}`
+  },${jsonField(card.blockedReason)},${jsonField(card.result)})`
+}
+
+/** Formats a record of the type `card_content_v1`: the columns that a claim or a completion does not change. */
+export const toContentLine = ({ card }: CardRow): string =>
+  `(${textField(card.id)},${textField(card.phase)},${card.priority},${textField(card.idempotencyKey)},${timeField(card.createdAt)},${jsonField(card.title)},${jsonField(card.body)},${jsonField(card.acceptance)})`
+
+/** The approximate number of characters of a card's texts. */
+export const contentSize = ({ card }: CardRow): number =>
+  card.title.length + (card.body?.length ?? 0) + (card.acceptance === null ? 0 : JSON.stringify(card.acceptance).length)
+
+/** The approximate number of characters of a card's result. */
+export const resultSize = ({ card }: CardRow): number => (card.result === null ? 0 : JSON.stringify(card.result).length)
+
+const isoText = memoizeLast(DateTime.formatIso)
+
+const timeField = (time: DateTime.Utc | null): string => (time === null ? "" : isoText(time))

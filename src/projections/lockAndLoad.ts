@@ -1,0 +1,234 @@
+import { Context, DateTime, Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { Card, Status } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
+import type { LockPlan } from "./LockPlan.ts"
+import { ReadModelState } from "./ReadModelState.ts"
+
+/** Identifies receipts: the id of a command and its actor. */
+export interface ReceiptName {
+  readonly commandId: string
+  readonly actor: string
+}
+
+/** The columns of a receipt, as the database returns them. */
+export type ReceiptColumns = readonly [
+  commandId: string,
+  actor: string,
+  kind: string | null,
+  shape: string | null,
+  salt: string | null,
+  digest: string | null,
+  outcome: unknown
+]
+
+/** What a batch decides on: locked cards, facts of other cards, the generation, and the database's clock after the locks. */
+export interface LockedState {
+  readonly state: ReadModelState
+  readonly generation: number
+  readonly now: DateTime.Utc
+}
+
+/** The result of `lock_and_load_v1`. */
+export interface Loaded extends LockedState {
+  readonly receipts: ReadonlyArray<ReceiptColumns>
+}
+
+/**
+ * After how many milliseconds the server ends a transaction whose client sends nothing, unless the role or the database sets
+ * a time. Defaults to none.
+ */
+export const IdleTransactionMillis: Context.Reference<number | undefined> = Context.Reference<number | undefined>(
+  "mosaic-backlog/IdleTransactionMillis",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Calls `lock_and_load_v1` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
+ * `ReadModel.ts`, and loads what a batch decides on. Begins a new generation with `recordServer` first where the log was last
+ * written on another server or timeline: that locks the head, and nothing is locked after it.
+ */
+export const makeLockAndLoad = (
+  sql: SqlClient.SqlClient,
+  schema: string,
+  clockOverride: () => Date | null,
+  recordServer: Effect.Effect<number, SqlError.SqlError>
+) => {
+  const call = prepareStatement<LockAndLoadArguments, { readonly facts: string }>(
+    sql,
+    (plan) => sql`SELECT ${sql(`${schema}.lock_and_load_v1`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
+      ${plan.doneChanges}, ${plan.completed}, ${plan.edgeTargets}, ${plan.haveDependents}, ${plan.claimedById},
+      ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
+      ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override}) AS facts`
+  )
+  return (plan: LockPlan, receipts: ReadonlyArray<ReceiptName>): Effect.Effect<Loaded, SqlError.SqlError> =>
+    Effect.flatMap(
+      Effect.withFiber((fiber) =>
+        call(toArguments(plan, receipts, fiber.getRef(IdleTransactionMillis), clockOverride()))
+      ),
+      ([row]) => {
+        if (row === undefined) throw new Error("the database returned no facts")
+        const facts = JSON.parse(row.facts) as Facts
+        // Null where the head row is missing: only a damaged backlog has none, and nothing can be appended to it.
+        const [, generation, isSameServer] = facts
+        return isSameServer === false
+          ? Effect.map(recordServer, (current) => decodeFacts(facts, current))
+          : Effect.succeed(decodeFacts(facts, generation ?? 0))
+      }
+    )
+}
+
+/** The arguments of `lock_and_load_v1`. Arrays are array literals; null when they are empty. */
+interface LockAndLoadArguments {
+  readonly graphLock: string
+  readonly cards: string | null
+  readonly keys: string | null
+  readonly doneChanges: string | null
+  readonly completed: string | null
+  readonly edgeTargets: string | null
+  readonly haveDependents: string | null
+  readonly claimedById: string | null
+  readonly phases: string | null
+  readonly priorities: string | null
+  readonly limits: string | null
+  readonly edgesFrom: string | null
+  readonly edgesTo: string | null
+  readonly reclaims: boolean
+  readonly commandIds: string | null
+  readonly actors: string | null
+  readonly idleTimeout: string | null
+  readonly override: Date | null
+}
+
+const toArguments = (
+  plan: LockPlan,
+  receipts: ReadonlyArray<ReceiptName>,
+  idleMillis: number | undefined,
+  override: Date | null
+): LockAndLoadArguments => {
+  const { claims, created, doneChanges, newEdges } = plan
+  const hasClaims = claims.length > 0
+  const hasNewEdges = newEdges.length > 0
+  const hasReceipts = receipts.length > 0
+  return {
+    graphLock: plan.graphLock,
+    cards: setLiteral(plan.cards),
+    keys: setLiteral(plan.idempotencyKeys),
+    doneChanges: setLiteral(doneChanges),
+    completed: setLiteral(plan.completedBeforeClaim),
+    edgeTargets: setLiteral(plan.edgeTargets),
+    haveDependents: setLiteral(
+      created.size === 0 ? doneChanges : doneChanges.size === 0 ? created : new Set([...doneChanges, ...created])
+    ),
+    claimedById: setLiteral(plan.claimedById),
+    phases: hasClaims ? arrayLiteral(claims.map(({ filter }) => filter.phase ?? anyPhase)) : null,
+    priorities: hasClaims ? arrayLiteral(claims.map(({ filter }) => filter.minPriority ?? leastPriority)) : null,
+    limits: hasClaims ? arrayLiteral(claims.map(({ limit }) => limit)) : null,
+    edgesFrom: hasNewEdges ? arrayLiteral(newEdges.map((edge) => edge.from)) : null,
+    edgesTo: hasNewEdges ? arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to))) : null,
+    reclaims: plan.reclaimsExpired,
+    commandIds: hasReceipts ? arrayLiteral(receipts.map(({ commandId }) => commandId)) : null,
+    actors: hasReceipts ? arrayLiteral(receipts.map(({ actor }) => actor)) : null,
+    idleTimeout: idleMillis === undefined ? null : String(idleMillis),
+    override
+  }
+}
+
+/** Names are not empty. */
+const anyPhase = ""
+
+const leastPriority = -(2 ** 31)
+
+const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
+
+/** The result of `lock_and_load_v1`. Times are milliseconds since 1970. */
+type Facts = readonly [
+  now: number,
+  generation: number | null,
+  isSameServer: boolean | null,
+  cards: ReadonlyArray<LoadedCard>,
+  statuses: ReadonlyArray<readonly [id: CardId, status: Status]> | null,
+  dependents: ReadonlyArray<
+    readonly [id: CardId, dependsOn: CardId, status: Status, unmetDependencies: number, notBefore: number | null]
+  > | null,
+  edges: ReadonlyArray<readonly [id: CardId, dependsOn: CardId]> | null,
+  receipts: ReadonlyArray<ReceiptColumns> | null
+]
+
+const decodeFacts = ([now, , , cards, statuses, dependents, edges, receipts]: Facts, generation: number): Loaded => {
+  const state = new ReadModelState(generation)
+  for (const loaded of cards) state.putCard(decodeLoadedCard(loaded), loaded[4])
+  for (const [id, status] of statuses ?? []) {
+    if (state.summary(id) === undefined) state.putSummary(id, { status, notBefore: null, unmetDependencies: 0 })
+  }
+  for (const [id, dependsOn, status, unmetDependencies, notBefore] of dependents ?? []) {
+    if (state.card(id) === undefined)
+      state.putSummary(id, { status, notBefore: timeOrNull(notBefore), unmetDependencies })
+    state.putDependency(id, dependsOn)
+  }
+  for (const [id, dependsOn] of edges ?? []) state.putDependency(id, dependsOn)
+  return { state, now: timeOf(now), generation, receipts: receipts ?? [] }
+}
+
+/** The columns of a loaded card. Those after the claim are missing when all of them are null. */
+type LoadedCard = readonly [
+  id: CardId,
+  title: string,
+  priority: number,
+  status: Status,
+  unmetDependencies: number,
+  attempts: number,
+  version: number,
+  createdAt: number,
+  updatedAt: number,
+  dependsOn: ReadonlyArray<CardId>,
+  claimOwner: string | null,
+  claimTtlSeconds: number | null,
+  claimedAt: number | null,
+  claimExpiresAt: number | null,
+  claimToken: number | null,
+  body?: string | null,
+  phase?: string | null,
+  idempotencyKey?: string | null,
+  blockedReason?: string | null,
+  acceptance?: Card["acceptance"],
+  result?: Card["result"],
+  notBefore?: number | null,
+  completedAt?: number | null
+]
+
+/** The types of the columns leave nothing to check. A verification compares the rows with the log. */
+const decodeLoadedCard = (from: LoadedCard): Card => ({
+  id: from[0],
+  title: from[1],
+  body: from[15] ?? null,
+  phase: from[16] ?? null,
+  priority: from[2],
+  status: from[3],
+  dependsOn: from[9],
+  claimOwner: from[10],
+  claimTtlSeconds: from[11],
+  claimedAt: timeOrNull(from[12]),
+  claimExpiresAt: timeOrNull(from[13]),
+  claimToken: from[14],
+  attempts: from[5],
+  notBefore: timeOrNull(from[21]),
+  idempotencyKey: from[17] ?? null,
+  acceptance: from[19] ?? null,
+  result: from[20] ?? null,
+  blockedReason: from[18] ?? null,
+  createdAt: timeOf(from[7]),
+  updatedAt: timeOf(from[8]),
+  completedAt: timeOrNull(from[22]),
+  version: from[6]
+})
+
+let lastTime = DateTime.makeUnsafe(0)
+
+/** Times of a batch repeat: cards that were created together share one. */
+const timeOf = (millis: number): DateTime.Utc =>
+  lastTime.epochMilliseconds === millis ? lastTime : (lastTime = DateTime.makeUnsafe(millis))
+
+const timeOrNull = (millis: number | null | undefined): DateTime.Utc | null => (millis == null ? null : timeOf(millis))
