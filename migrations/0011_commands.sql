@@ -16,6 +16,18 @@ CREATE INDEX cards_blocked_order ON cards (priority DESC, created_at, id) WHERE 
 --;;
 CREATE INDEX cards_done_order ON cards (priority DESC, created_at, id) WHERE status = 'done'
 --;;
+-- The functions below are the only writers of commands, and a verification finds every row that no event explains. Each check
+-- is parsed and initialized again by every statement that writes the table.
+ALTER TABLE cards DROP CONSTRAINT cards_status_check, DROP CONSTRAINT cards_unmet_dependencies_check,
+  DROP CONSTRAINT cards_check, DROP CONSTRAINT cards_check1, DROP CONSTRAINT cards_check2
+--;;
+ALTER TABLE events DROP CONSTRAINT events_position_check, DROP CONSTRAINT events_version_check,
+  DROP CONSTRAINT events_schema_version_check, DROP CONSTRAINT events_content_hash_check,
+  DROP CONSTRAINT events_chain_hash_check
+--;;
+ALTER TABLE head DROP CONSTRAINT head_position_check, DROP CONSTRAINT head_chain_hash_check,
+  DROP CONSTRAINT head_generation_check, DROP CONSTRAINT head_generation_reason_check, DROP CONSTRAINT head_check
+--;;
 -- Typed records, which the program sends as lines of text in the format of composite values. Names contain no line feeds;
 -- texts that may are JSON.
 CREATE TYPE event_v1 AS (
@@ -61,55 +73,58 @@ $$
 -- Locks and loads, in the lock order of src/projections/ReadModel.ts. Every statement has a snapshot of its own, so facts are
 -- as they are after the locks. The idle timeout ends the transaction of a client that has vanished.
 --
--- Arrays may be null, but contain no nulls: under array_nulls = off the server would read them as texts. A claim of any phase
+-- Arrays may be null, but contain no nulls: under array_nulls = off the server would read them as texts. `claim_limit` is the
+-- number of cards for claims without a filter, and the arrays of claims have one place for each filter: a claim of any phase
 -- has the phase '', and one without a minimum has the least priority.
 --
--- Returns JSON: [now, generation, isSameServer, cards, statuses, dependents, edges, receipts]. Times are milliseconds since
--- 1970, as integers: the text of floating-point numbers depends on extra_float_digits. A card is an array of the columns below.
+-- `cards` is a JSON array of arrays of the columns below; `facts` is null or JSON: [statuses, dependents, edges, receipts].
+-- Times are milliseconds since 1970, as integers: the text of floating-point numbers depends on extra_float_digits.
+--
+-- Every expression is initialized again in each transaction, so there are few, and rare parts are behind one condition.
 CREATE FUNCTION lock_and_load_v1(
   graph text, named text[], keys text[], done_changes text[], completed text[], edge_targets text[], has_dependents text[],
-  claimed_by_id text[], claim_phases text[], claim_priorities integer[], claim_limits integer[],
+  claimed_by_id text[], claim_limit integer, claim_phases text[], claim_priorities integer[], claim_limits integer[],
   edges_from text[], edges_to text[], reclaims boolean, command_ids text[], actors text[], idle_timeout text,
-  override timestamptz
-) RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+  override timestamptz,
+  OUT now double precision, OUT generation double precision, OUT is_same_server boolean, OUT cards text, OUT facts text
+) LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
   loaded text[] := named;
-  locked text[];
   moment timestamptz;
-  head_generation bigint;
-  is_same_server boolean;
-  cards_json text;
-  statuses_json text;
-  dependents_json text;
-  edges_json text;
-  receipts_json text;
+  is_due boolean;
+  is_expired boolean;
+  setting text;
+  statuses json;
+  dependents json;
+  edges json;
+  found_receipts json;
 BEGIN
-  IF idle_timeout IS NOT NULL AND current_setting('idle_in_transaction_session_timeout') = '0' THEN
-    PERFORM set_config('idle_in_transaction_session_timeout', idle_timeout, true);
-  END IF;
-
   IF command_ids IS NOT NULL THEN
     SELECT json_agg(json_build_array(command_id, actor, kind, encode(shape, 'hex'), encode(salt, 'hex'),
-      encode(digest, 'hex'), outcome)) INTO receipts_json
+      encode(digest, 'hex'), outcome)) INTO found_receipts
     FROM unnest(command_ids, actors) AS asked (command_id, actor) JOIN receipts USING (command_id, actor);
   END IF;
 
-  IF graph = 'exclusive' THEN
-    LOCK TABLE graph_lock IN EXCLUSIVE MODE;
-  ELSIF graph = 'shared' THEN
-    LOCK TABLE graph_lock IN ROW EXCLUSIVE MODE;
+  IF graph IS NOT NULL THEN
+    IF graph = 'exclusive' THEN
+      LOCK TABLE graph_lock IN EXCLUSIVE MODE;
+    ELSE
+      LOCK TABLE graph_lock IN ROW EXCLUSIVE MODE;
+    END IF;
   END IF;
 
   IF keys IS NOT NULL THEN
     loaded := loaded || ARRAY(SELECT id FROM cards WHERE idempotency_key = ANY(keys));
   END IF;
   IF loaded IS NOT NULL THEN
-    locked := loaded;
-    IF done_changes IS NOT NULL THEN
-      locked := locked || ARRAY(SELECT card_id FROM dependencies WHERE depends_on_id = ANY(done_changes));
+    IF done_changes IS NULL THEN
+      PERFORM FROM cards WHERE id = ANY(loaded) ORDER BY id FOR UPDATE;
+    ELSE
+      PERFORM FROM cards WHERE id = ANY(
+        loaded || ARRAY(SELECT card_id FROM dependencies WHERE depends_on_id = ANY(done_changes)))
+      ORDER BY id FOR UPDATE;
     END IF;
-    PERFORM FROM cards WHERE id = ANY(locked) ORDER BY id FOR UPDATE;
     -- A card with one of the keys may have been created meanwhile.
     IF keys IS NOT NULL THEN
       loaded := loaded || ARRAY(SELECT id FROM cards WHERE idempotency_key = ANY(keys));
@@ -119,33 +134,45 @@ BEGIN
     END IF;
   END IF;
 
-  moment := current_time_v1(override);
-  SELECT generation, coalesce(server_started = pg_postmaster_start_time() AND server_table = tableoid, false)
-    INTO head_generation, is_same_server FROM head;
+  -- The order makes the planner use the indexes by these times, where the due and expired cards come first; EXISTS would
+  -- ignore it. An index that begins with the status would scan every claim that has ended since, while an old snapshot keeps
+  -- their rows.
+  SELECT clock.moment, (date_part('epoch', clock.moment) * 1000)::bigint, head.generation,
+    CASE WHEN head.generation IS NOT NULL THEN
+      coalesce(server_started = pg_postmaster_start_time() AND server_table = head.tableoid, false) END,
+    CASE WHEN reclaims THEN (
+      SELECT true FROM cards WHERE deferred AND not_before <= clock.moment ORDER BY not_before LIMIT 1) END,
+    CASE WHEN reclaims THEN (
+      SELECT true FROM cards WHERE status = 'claimed' AND claim_expires_at <= clock.moment
+      ORDER BY claim_expires_at LIMIT 1) END,
+    CASE WHEN idle_timeout IS NOT NULL AND current_setting('idle_in_transaction_session_timeout') = '0'
+      THEN set_config('idle_in_transaction_session_timeout', idle_timeout, true) END
+  INTO moment, now, generation, is_same_server, is_due, is_expired, setting
+  FROM (SELECT CASE WHEN override IS NULL THEN date_trunc('milliseconds', clock_timestamp())
+    ELSE current_time_v1(override) END AS moment OFFSET 0) AS clock LEFT JOIN head ON true;
 
   IF claimed_by_id IS NOT NULL THEN
     loaded := loaded || ARRAY(
       SELECT id FROM cards WHERE id = ANY(claimed_by_id) AND status IN ('ready', 'claimed') FOR UPDATE SKIP LOCKED);
   END IF;
+  IF is_due THEN
+    UPDATE cards SET deferred = false WHERE id = ANY(ARRAY(
+      SELECT id FROM cards WHERE deferred AND not_before <= moment FOR UPDATE SKIP LOCKED));
+  END IF;
+  -- The conditions and the order are exactly those of the indexes cards_claim_order and cards_claim_order_by_phase.
+  IF claim_limit IS NOT NULL THEN
+    loaded := loaded || ARRAY(
+      SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
+        AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
+      ORDER BY priority DESC, created_at, id LIMIT claim_limit FOR UPDATE SKIP LOCKED);
+  END IF;
   IF claim_limits IS NOT NULL THEN
-    IF (SELECT true FROM cards WHERE deferred AND not_before <= moment ORDER BY not_before LIMIT 1) THEN
-      UPDATE cards SET deferred = false WHERE id = ANY(ARRAY(
-        SELECT id FROM cards WHERE deferred AND not_before <= moment FOR UPDATE SKIP LOCKED));
-    END IF;
-    -- The conditions and the order are exactly those of the indexes cards_claim_order and cards_claim_order_by_phase.
     FOR i IN 1 .. cardinality(claim_limits) LOOP
       IF claim_phases[i] = '' THEN
-        IF claim_priorities[i] = -2147483648 THEN
-          loaded := loaded || ARRAY(
-            SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
-              AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
-            ORDER BY priority DESC, created_at, id LIMIT claim_limits[i] FOR UPDATE SKIP LOCKED);
-        ELSE
-          loaded := loaded || ARRAY(
-            SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
-              AND priority >= claim_priorities[i] AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
-            ORDER BY priority DESC, created_at, id LIMIT claim_limits[i] FOR UPDATE SKIP LOCKED);
-        END IF;
+        loaded := loaded || ARRAY(
+          SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
+            AND priority >= claim_priorities[i] AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
+          ORDER BY priority DESC, created_at, id LIMIT claim_limits[i] FOR UPDATE SKIP LOCKED);
       ELSIF claim_priorities[i] = -2147483648 THEN
         loaded := loaded || ARRAY(
           SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
@@ -160,18 +187,14 @@ BEGIN
       END IF;
     END LOOP;
   END IF;
-  -- The order makes the planner use the index by this time, where the expired claims come first; EXISTS would ignore it. An
-  -- index that begins with the status would scan every claim that has ended since, while an old snapshot keeps their rows.
-  IF reclaims AND (
-    SELECT true FROM cards WHERE status = 'claimed' AND claim_expires_at <= moment ORDER BY claim_expires_at LIMIT 1)
-  THEN
+  IF is_expired THEN
     loaded := loaded || ARRAY(
       SELECT id FROM cards WHERE status = 'claimed' AND claim_expires_at <= moment FOR UPDATE SKIP LOCKED);
   END IF;
 
-  IF cardinality(loaded) > 0 THEN
-    SELECT string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',"', status, '",', unmet_dependencies,
-      ',', attempts, ',', version, ',', (date_part('epoch', created_at) * 1000)::bigint,
+  IF loaded IS NOT NULL THEN
+    SELECT concat('[', string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',', to_json(status), ',',
+      unmet_dependencies, ',', attempts, ',', version, ',', (date_part('epoch', created_at) * 1000)::bigint,
       ',', (date_part('epoch', updated_at) * 1000)::bigint, ',',
       to_json(ARRAY(SELECT depends_on_id FROM dependencies WHERE card_id = cards.id ORDER BY depends_on_id)),
       CASE WHEN claim_token IS NULL THEN ',null,null,null,null,null' ELSE concat(',', to_json(claim_owner), ',',
@@ -183,17 +206,17 @@ BEGIN
           coalesce(acceptance, 'null'), ',', coalesce(result, 'null'), ',',
           coalesce(to_json((date_part('epoch', not_before) * 1000)::bigint), 'null'), ',',
           coalesce(to_json((date_part('epoch', completed_at) * 1000)::bigint), 'null')) END,
-      ']'), ',') INTO cards_json
+      ']'), ','), ']') INTO cards
     FROM cards WHERE id = ANY(loaded);
   END IF;
-  IF num_nonnulls(done_changes, edge_targets) > 0 THEN
-    SELECT json_agg(json_build_array(id, status)) INTO statuses_json FROM cards WHERE id = ANY(ARRAY(
-      SELECT unnest(edge_targets) UNION SELECT depends_on_id FROM dependencies WHERE card_id = ANY(done_changes)));
-  END IF;
-  IF has_dependents IS NOT NULL THEN
-    SELECT json_agg(json_build_array(card_id, depends_on_id, status, unmet_dependencies,
-      (date_part('epoch', not_before) * 1000)::bigint)) INTO dependents_json
-    FROM dependencies JOIN cards ON id = card_id WHERE depends_on_id = ANY(has_dependents);
+  IF has_dependents IS NOT NULL OR edge_targets IS NOT NULL THEN
+    SELECT (
+        SELECT json_agg(json_build_array(id, status)) FROM cards WHERE id = ANY(ARRAY(
+          SELECT unnest(edge_targets) UNION SELECT depends_on_id FROM dependencies WHERE card_id = ANY(done_changes)))), (
+        SELECT json_agg(json_build_array(card_id, depends_on_id, status, unmet_dependencies,
+          (date_part('epoch', not_before) * 1000)::bigint))
+        FROM dependencies JOIN cards ON id = card_id WHERE depends_on_id = ANY(has_dependents))
+    INTO statuses, dependents;
   END IF;
   IF edges_from IS NOT NULL THEN
     -- LATERAL with OFFSET 0 forces an index scan for each step. A plain join is planned as a scan of all edges for each step
@@ -202,13 +225,12 @@ BEGIN
       SELECT unnest(edges_to) COLLATE "C" WHERE EXISTS (SELECT FROM dependencies WHERE depends_on_id = ANY(edges_from))
       UNION SELECT next.id FROM reachable CROSS JOIN LATERAL (
         SELECT depends_on_id AS id FROM dependencies WHERE card_id = reachable.id OFFSET 0) AS next)
-    SELECT json_agg(json_build_array(card_id, depends_on_id)) INTO edges_json
+    SELECT json_agg(json_build_array(card_id, depends_on_id)) INTO edges
     FROM dependencies JOIN reachable ON card_id = reachable.id;
   END IF;
-
-  RETURN concat('[', (date_part('epoch', moment) * 1000)::bigint, ',', coalesce(head_generation::text, 'null'), ',',
-    coalesce(to_json(is_same_server), 'null'), ',[', cards_json, '],', coalesce(statuses_json, '[]'), ',',
-    coalesce(dependents_json, '[]'), ',', coalesce(edges_json, '[]'), ',', coalesce(receipts_json, '[]'), ']');
+  IF num_nonnulls(statuses, dependents, edges, found_receipts) > 0 THEN
+    facts := json_build_array(statuses, dependents, edges, found_receipts);
+  END IF;
 END
 $$
 --;;
@@ -226,8 +248,8 @@ CREATE FUNCTION append_and_project_v1(
 ) RETURNS double precision LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
-  pending event_v1[] := string_to_array(events, chr(10))::event_v1[];
-  data_lines text[] := string_to_array(data, chr(10));
+  pending event_v1[];
+  data_lines text[];
   one event_v1;
   last_position bigint;
   last_generation bigint;
@@ -236,41 +258,54 @@ DECLARE
   recorded_text text;
   content_hashes bytea[];
   chain_hashes bytea[];
-  content bytea;
-  total integer := coalesce(cardinality(pending), 0);
-  change card_counts_v1 := counted::card_counts_v1;
+  total integer := 0;
+  setting text;
 BEGIN
   -- An acknowledged command must not be lost, whatever the role or the database waits for.
   IF current_setting('synchronous_commit') IN ('off', 'local') THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  IF awaits_standby AND current_setting('synchronous_standby_names') <> '' THEN
-    -- A commit waits only when its transaction has written to the write-ahead log.
-    PERFORM pg_logical_emit_message(true, 'mosaic_backlog', '');
+  IF awaits_standby THEN
+    IF current_setting('synchronous_standby_names') <> '' THEN
+      -- A commit waits only when its transaction has written to the write-ahead log.
+      PERFORM pg_logical_emit_message(true, 'mosaic_backlog', '');
+    END IF;
+    RETURN NULL;
   END IF;
 
-  IF num_nonnulls(events, created_states, changed, revised, counters, added_edges, removed_edges, counted) > 0 THEN
+  IF read_generation IS NOT NULL THEN
     SELECT position, chain_hash, recorded_at, generation
       INTO STRICT last_position, chain, recorded, last_generation FROM head FOR UPDATE;
-    IF last_generation IS DISTINCT FROM read_generation THEN
+    IF last_generation <> read_generation THEN
       RAISE EXCEPTION 'generation % of the backlog began after this transaction had read generation %',
         last_generation, read_generation USING ERRCODE = 'serialization_failure';
     END IF;
+  ELSIF num_nonnulls(events, created_states, changed, revised, counters, added_edges, removed_edges, counted) > 0 THEN
+    RAISE EXCEPTION 'the generation that the transaction has read is missing' USING ERRCODE = 'null_value_not_allowed';
   END IF;
 
-  IF total > 0 THEN
+  IF events IS NOT NULL THEN
+    pending := string_to_array(events, chr(10))::event_v1[];
+    data_lines := string_to_array(data, chr(10));
+    total := cardinality(pending);
     -- Only the time of an event that this transaction, or a savepoint of it, has appended is taken: a caller could backdate
     -- events. The row is visible, so if its transaction is in progress, it is this one.
-    IF continues IS NOT TRUE OR (
-      SELECT pg_xact_status((pg_current_xact_id()::text::bigint - age(xmin))::text::xid8) FROM events
-      WHERE position = last_position AND age(xmin) <= 0) IS DISTINCT FROM 'in progress'
-    THEN
+    IF continues THEN
+      IF (
+        SELECT pg_xact_status((pg_current_xact_id()::text::bigint - age(xmin))::text::xid8) FROM events
+        WHERE position = last_position AND age(xmin) <= 0) IS DISTINCT FROM 'in progress'
+      THEN
+        recorded := greatest(recorded, current_time_v1(override));
+      END IF;
+    ELSIF override IS NULL THEN
+      recorded := greatest(recorded, date_trunc('milliseconds', clock_timestamp()));
+    ELSE
       recorded := greatest(recorded, current_time_v1(override));
     END IF;
     recorded_text := to_char(recorded AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
     FOR i IN 1 .. total LOOP
       one := pending[i];
-      content := sha256(convert_to(concat(
+      content_hashes[i] := sha256(convert_to(concat(
         '{"actor":', to_json(one.actor), ',"cardId":', to_json(one.card_id),
         ',"causationId":', coalesce(to_json(one.causation_id), 'null'),
         ',"commandId":', coalesce(to_json(one.command_id), 'null'),
@@ -278,24 +313,51 @@ BEGIN
         ',"data":', data_lines[i], ',"occurredAt":"',
         to_char(one.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), '","recordedAt":"', recorded_text,
         '","schemaVersion":', one.schema_version, ',"type":', to_json(one.type), ',"version":', one.version, '}'), 'UTF8'));
-      chain := sha256(chain || content);
-      content_hashes[i] := content;
+      chain := sha256(chain || content_hashes[i]);
       chain_hashes[i] := chain;
     END LOOP;
-    INSERT INTO events (position, card_id, version, type, schema_version, data, commitments, actor, correlation_id,
-      causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash)
-    SELECT last_position + place, card_id, version, type, schema_version,
-      CASE WHEN erased_data = '' THEN event_data::jsonb ELSE coalesce(event_data::jsonb || erased_data::jsonb, event_data::jsonb) END,
-      coalesce(nullif(salted, ''), '{}')::jsonb, actor, correlation_id, causation_id, command_id,
-      date_trunc('milliseconds', occurred_at), recorded, content_hash, chain_hash
-    FROM ROWS FROM (unnest(pending), unnest(data_lines), unnest(string_to_array(erasable, chr(10))),
-        unnest(string_to_array(commitments, chr(10))), unnest(content_hashes), unnest(chain_hashes)) WITH ORDINALITY
-      AS row (card_id, version, type, schema_version, actor, correlation_id, causation_id, command_id, occurred_at,
-        event_data, erased_data, salted, content_hash, chain_hash, place);
-    UPDATE head SET position = last_position + total, guarded_position = last_position + total, recorded_at = recorded,
-      chain_hash = chain;
+    IF total = 1 AND commitments IS NULL THEN
+      INSERT INTO events (position, card_id, version, type, schema_version, data, commitments, actor, correlation_id,
+        causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash)
+      VALUES (last_position + 1, one.card_id, one.version, one.type, one.schema_version, data::jsonb, '{}', one.actor,
+        one.correlation_id, one.causation_id, one.command_id, date_trunc('milliseconds', one.occurred_at), recorded,
+        content_hashes[1], chain);
+    ELSE
+      INSERT INTO events (position, card_id, version, type, schema_version, data, commitments, actor, correlation_id,
+        causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash)
+      SELECT last_position + place, card_id, version, type, schema_version,
+        CASE WHEN erased_data = '' THEN event_data::jsonb
+          ELSE coalesce(event_data::jsonb || erased_data::jsonb, event_data::jsonb) END,
+        coalesce(nullif(salted, ''), '{}')::jsonb, actor, correlation_id, causation_id, command_id,
+        date_trunc('milliseconds', occurred_at), recorded, content_hash, chain_hash
+      FROM ROWS FROM (unnest(pending), unnest(data_lines), unnest(string_to_array(erasable, chr(10))),
+          unnest(string_to_array(commitments, chr(10))), unnest(content_hashes), unnest(chain_hashes)) WITH ORDINALITY
+        AS row (card_id, version, type, schema_version, actor, correlation_id, causation_id, command_id, occurred_at,
+          event_data, erased_data, salted, content_hash, chain_hash, place);
+    END IF;
     last_position := last_position + total;
-    PERFORM pg_notify('mosaic_backlog', (current_schemas(false))[2]);
+    UPDATE head SET position = last_position, guarded_position = last_position, recorded_at = recorded, chain_hash = chain
+    RETURNING pg_notify('mosaic_backlog', (current_schemas(false))[2])::text INTO setting;
+  END IF;
+
+  IF changed IS NOT NULL THEN
+    UPDATE cards SET status = state.status, unmet_dependencies = state.unmet_dependencies, not_before = state.not_before,
+      deferred = state.deferred, attempts = state.attempts, blocked_reason = state.blocked_reason #>> '{}',
+      updated_at = state.updated_at, completed_at = state.completed_at, version = state.version,
+      position = last_position - state.place, claim_owner = state.claim_owner,
+      claim_ttl_seconds = state.claim_ttl_seconds, claimed_at = state.claimed_at,
+      claim_expires_at = state.claim_expires_at, claim_token_high = state.claim_token_high,
+      claim_token = state.claim_token, result = state.result
+    FROM unnest(string_to_array(changed, chr(10))::card_state_v1[]) AS state WHERE cards.id = state.id;
+  END IF;
+  IF counted IS NOT NULL THEN
+    -- Behind the log, the row counts for nothing until it is recounted.
+    UPDATE counts SET position = last_position, ready = counts.ready + change.ready, waiting = counts.waiting + change.waiting,
+      claimed = counts.claimed + change.claimed, blocked = counts.blocked + change.blocked, done = counts.done + change.done
+    FROM (SELECT (counted::card_counts_v1).*) AS change
+    WHERE position = last_position - total;
+  ELSIF total > 0 THEN
+    UPDATE counts SET position = last_position WHERE position = last_position - total;
   END IF;
 
   IF created_states IS NOT NULL THEN
@@ -312,39 +374,24 @@ BEGIN
         claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, blocked_reason, result,
         content_id, phase, priority, idempotency_key, created_at, title, body, acceptance);
   END IF;
-  IF changed IS NOT NULL THEN
-    UPDATE cards SET status = state.status, unmet_dependencies = state.unmet_dependencies, not_before = state.not_before,
-      deferred = state.deferred, attempts = state.attempts, blocked_reason = state.blocked_reason #>> '{}',
-      updated_at = state.updated_at, completed_at = state.completed_at, version = state.version,
-      position = last_position - state.place, claim_owner = state.claim_owner,
-      claim_ttl_seconds = state.claim_ttl_seconds, claimed_at = state.claimed_at,
-      claim_expires_at = state.claim_expires_at, claim_token_high = state.claim_token_high,
-      claim_token = state.claim_token, result = state.result
-    FROM unnest(string_to_array(changed, chr(10))::card_state_v1[]) AS state WHERE cards.id = state.id;
-  END IF;
-  IF revised IS NOT NULL THEN
-    UPDATE cards SET title = content.title #>> '{}', body = content.body #>> '{}', phase = content.phase,
-      priority = content.priority, acceptance = content.acceptance
-    FROM unnest(string_to_array(revised, chr(10))::card_content_v1[]) AS content WHERE cards.id = content.id;
-  END IF;
-  IF counters IS NOT NULL THEN
-    UPDATE cards SET unmet_dependencies = counter.unmet_dependencies
-    FROM unnest(string_to_array(counters, chr(10))::card_counter_v1[]) AS counter WHERE cards.id = counter.id;
-  END IF;
-  IF added_edges IS NOT NULL THEN
-    INSERT INTO dependencies (card_id, depends_on_id)
-    SELECT card_id, depends_on_id FROM unnest(string_to_array(added_edges, chr(10))::dependency_v1[]);
-  END IF;
-  IF removed_edges IS NOT NULL THEN
-    DELETE FROM dependencies WHERE (card_id, depends_on_id) IN (
-      SELECT card_id, depends_on_id FROM unnest(string_to_array(removed_edges, chr(10))::dependency_v1[]));
-  END IF;
-  IF total > 0 OR counted IS NOT NULL THEN
-    -- Behind the log, the row counts for nothing until it is recounted.
-    UPDATE counts SET position = last_position, ready = counts.ready + coalesce((change).ready, 0),
-      waiting = counts.waiting + coalesce((change).waiting, 0), claimed = counts.claimed + coalesce((change).claimed, 0),
-      blocked = counts.blocked + coalesce((change).blocked, 0), done = counts.done + coalesce((change).done, 0)
-    WHERE position = last_position - total;
+  IF num_nonnulls(revised, counters, added_edges, removed_edges) > 0 THEN
+    IF revised IS NOT NULL THEN
+      UPDATE cards SET title = content.title #>> '{}', body = content.body #>> '{}', phase = content.phase,
+        priority = content.priority, acceptance = content.acceptance
+      FROM unnest(string_to_array(revised, chr(10))::card_content_v1[]) AS content WHERE cards.id = content.id;
+    END IF;
+    IF counters IS NOT NULL THEN
+      UPDATE cards SET unmet_dependencies = counter.unmet_dependencies
+      FROM unnest(string_to_array(counters, chr(10))::card_counter_v1[]) AS counter WHERE cards.id = counter.id;
+    END IF;
+    IF added_edges IS NOT NULL THEN
+      INSERT INTO dependencies (card_id, depends_on_id)
+      SELECT card_id, depends_on_id FROM unnest(string_to_array(added_edges, chr(10))::dependency_v1[]);
+    END IF;
+    IF removed_edges IS NOT NULL THEN
+      DELETE FROM dependencies WHERE (card_id, depends_on_id) IN (
+        SELECT card_id, depends_on_id FROM unnest(string_to_array(removed_edges, chr(10))::dependency_v1[]));
+    END IF;
   END IF;
   IF new_receipts IS NOT NULL THEN
     INSERT INTO receipts (command_id, actor, kind, shape, salt, digest, outcome, recorded_at)
@@ -399,12 +446,18 @@ BEGIN
     RAISE EXCEPTION 'permission denied to choose a generation of the backlog: only its owner may'
       USING ERRCODE = 'insufficient_privilege';
   END IF;
+  IF reason NOT IN ('restored', 'imported') THEN
+    RAISE EXCEPTION 'a generation of the backlog cannot begin because of "%"', reason USING ERRCODE = 'check_violation';
+  END IF;
   moment := coalesce(override, clock_timestamp());
   -- Generations count microseconds since this time. 2^53 microseconds last until the year 2310.
   ticks := extract(epoch FROM moment - '2025-01-01T00:00:00Z'::timestamptz) * 1000000;
   last := greatest(found.generation, at_least);
   SELECT coalesce(max(version), 0) INTO last_version FROM cards;
   begun := CASE WHEN ticks > last + last_version AND ticks <= 9007197107257344 THEN ticks ELSE last + 2147483648 END;
+  IF begun > 9007197107257344 THEN
+    RAISE EXCEPTION 'the backlog has no generation after %', last USING ERRCODE = 'numeric_value_out_of_range';
+  END IF;
   UPDATE head SET server = server_now, server_started = pg_postmaster_start_time(), server_table = found.oid,
     generation = begun, generation_since = moment,
     generation_reason = CASE WHEN reason IS NOT NULL THEN reason

@@ -91,8 +91,8 @@ const mutations = [
   {
     name: "the server ends transactions whose client has vanished",
     file: commandFunctions,
-    find: "IF idle_timeout IS NOT NULL AND",
-    replace: "IF false AND",
+    find: "CASE WHEN idle_timeout IS NOT NULL AND",
+    replace: "CASE WHEN false AND",
     tests: silent
   },
   {

@@ -36,15 +36,16 @@ export const mutations = [
   {
     name: "the head row of the log is locked",
     file: commandFunctions,
-    find: "is_mine FROM head FOR UPDATE;",
-    replace: "is_mine FROM head;",
+    find: "last_generation FROM head FOR UPDATE;",
+    replace: "last_generation FROM head;",
     tests: concurrency
   },
   {
     name: "the cards that commands name are locked",
     file: commandFunctions,
-    find: "ORDER BY id FOR UPDATE;",
-    replace: "ORDER BY id;",
+    find: "PERFORM FROM cards WHERE id = ANY(loaded) ORDER BY id FOR UPDATE;",
+    replace: "PERFORM FROM cards WHERE id = ANY(loaded) ORDER BY id;",
+    also: [{ find: "done_changes)))\n      ORDER BY id FOR UPDATE;", replace: "done_changes)))\n      ORDER BY id;" }],
     tests: concurrency
   },
   {
@@ -99,8 +100,8 @@ export const mutations = [
   {
     name: "the dependents of a completed card are locked",
     file: commandFunctions,
-    find: "IF done_changes IS NOT NULL THEN",
-    replace: "IF false THEN",
+    find: "IF done_changes IS NULL THEN",
+    replace: "IF true THEN",
     tests: concurrency
   },
   {
@@ -133,8 +134,14 @@ export const mutations = [
   {
     name: "cards are locked in the order of their ids",
     file: commandFunctions,
-    find: "ORDER BY id FOR UPDATE;",
-    replace: "ORDER BY id DESC FOR UPDATE;",
+    find: "PERFORM FROM cards WHERE id = ANY(loaded) ORDER BY id FOR UPDATE;",
+    replace: "PERFORM FROM cards WHERE id = ANY(loaded) ORDER BY id DESC FOR UPDATE;",
+    also: [
+      {
+        find: "done_changes)))\n      ORDER BY id FOR UPDATE;",
+        replace: "done_changes)))\n      ORDER BY id DESC FOR UPDATE;"
+      }
+    ],
     tests: concurrency
   },
   {
@@ -154,21 +161,15 @@ export const mutations = [
   {
     name: "the clock is read after the locks",
     file: commandFunctions,
-    find: "  moment := current_time_v1(override);\n",
-    replace: "",
-    also: [
-      {
-        find: "  IF graph = 'exclusive' THEN\n",
-        replace: "  moment := current_time_v1(override);\n  IF graph = 'exclusive' THEN\n"
-      }
-    ],
+    find: "THEN date_trunc('milliseconds', clock_timestamp())\n    ELSE",
+    replace: "THEN date_trunc('milliseconds', statement_timestamp())\n    ELSE",
     tests: concurrency
   },
   {
     name: "recording times never decrease",
     file: commandFunctions,
-    find: "recorded := greatest(recorded, current_time_v1(override));",
-    replace: "recorded := current_time_v1(override);",
+    find: "ELSE\n      recorded := greatest(recorded, current_time_v1(override));",
+    replace: "ELSE\n      recorded := current_time_v1(override);",
     tests: conformance
   },
   // Rules
@@ -238,8 +239,8 @@ export const mutations = [
   {
     name: "the card counts are updated",
     file: commandFunctions,
-    find: "IF total > 0 OR counted IS NOT NULL THEN",
-    replace: "IF false THEN",
+    find: "AS change\n    WHERE position = last_position - total;",
+    replace: "AS change\n    WHERE false;",
     tests: conformance
   },
   {
@@ -296,8 +297,8 @@ export const mutations = [
   {
     name: "events that are appended together have the same recording time",
     file: commandFunctions,
-    find: "IF NOT (continues AND is_mine) THEN",
-    replace: "IF true THEN",
+    find: "    IF continues THEN\n",
+    replace: "    IF false THEN\n",
     tests: ["test/services/pglite/runningClock.test.ts"]
   },
   {

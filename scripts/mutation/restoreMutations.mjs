@@ -27,8 +27,8 @@ const mutations = [
   {
     name: "a change of server is recognized",
     file: lockAndLoad,
-    find: "return isSameServer === false",
-    replace: "return isSameServer === undefined",
+    find: "row.is_same_server === false",
+    replace: "row.is_same_server === undefined",
     tests: restored
   },
   {

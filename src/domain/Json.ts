@@ -11,60 +11,64 @@ const tooLarge = `must be at most ${maxBytes} bytes of JSON`
 
 /**
  * Copies a JSON value, or returns why it cannot be stored. Reads each part once: the copy is what was checked, even where
- * reading runs getters of the caller. Uses its own stack, so that nesting cannot exhaust the call stack.
+ * reading runs getters of the caller. Calls itself at most `maxDepth` times.
  */
 export const copyStorableJson = (root: unknown): Result.Result<Schema.Json, string> => {
-  let copy: unknown
-  const stack: Array<readonly [value: unknown, depth: number, keep: (copied: unknown) => void]> = [
-    [root, 0, (copied) => (copy = copied)]
-  ]
   let bytes = 0
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const [value, depth, keep] = next
-    if (depth > maxDepth) return Result.fail(`must not nest deeper than ${maxDepth} levels`)
+  const copy = (value: unknown, depth: number): unknown => {
+    if (depth > maxDepth) return new NotStorable(`must not nest deeper than ${maxDepth} levels`)
     if (typeof value === "string") {
       const problem = storageProblem(value)
-      if (problem !== undefined) return Result.fail(problem)
+      if (problem !== undefined) return new NotStorable(problem)
       bytes += utf8Length(value) + 2
-      keep(value)
     } else if (typeof value === "number") {
-      if (!Number.isFinite(value)) return Result.fail("must not contain NaN or an infinite number")
+      if (!Number.isFinite(value)) return new NotStorable("must not contain NaN or an infinite number")
       bytes += 8
-      keep(value === 0 ? 0 : value)
     } else if (typeof value === "boolean" || value === null) {
       bytes += 5
-      keep(value)
     } else if (Array.isArray(value)) {
-      const { length } = value
-      bytes += length + 2
-      if (bytes > maxBytes) return Result.fail(tooLarge)
-      const array: Array<unknown> = Array.from({ length }, () => null)
-      keep(array)
-      for (let index = 0; index < length; index++) {
-        stack.push([value[index], depth + 1, (copied) => (array[index] = copied)])
-      }
+      return copyArray(value, depth)
     } else if (typeof value === "object" && isPlain(value)) {
-      const object: Record<string, unknown> = {}
-      keep(object)
-      for (const key of Object.keys(value)) {
-        const problem = storageProblem(key)
-        if (problem !== undefined) return Result.fail(problem)
-        bytes += utf8Length(key) + 4
-        if (bytes > maxBytes) return Result.fail(tooLarge)
-        // Defined at once, so that the members keep their order, and by defineProperty, so that `__proto__` is an ordinary name.
-        Object.defineProperty(object, key, { value: null, enumerable: true, configurable: true, writable: true })
-        const put = (copied: unknown) => Object.defineProperty(object, key, { value: copied })
-        stack.push([(value as Record<string, unknown>)[key], depth + 1, put])
-      }
+      return copyObject(value as Readonly<Record<string, unknown>>, depth)
     } else {
-      return Result.fail("must be JSON: null, true, false, a number, a string, an array or a plain object")
+      return new NotStorable("must be JSON: null, true, false, a number, a string, an array or a plain object")
     }
-    if (bytes > maxBytes) return Result.fail(tooLarge)
+    if (bytes > maxBytes) return new NotStorable(tooLarge)
+    return value === 0 ? 0 : value
   }
-  return Result.succeed(copy as Schema.Json)
+  const copyArray = (array: ReadonlyArray<unknown>, depth: number): unknown => {
+    const { length } = array
+    bytes += length + 2
+    if (bytes > maxBytes) return new NotStorable(tooLarge)
+    const copied: Array<unknown> = []
+    for (let index = 0; index < length; index++) {
+      const item = copy(array[index], depth + 1)
+      if (item instanceof NotStorable) return item
+      copied.push(item)
+    }
+    return copied
+  }
+  const copyObject = (object: Readonly<Record<string, unknown>>, depth: number): unknown => {
+    const copied: Record<string, unknown> = {}
+    for (const key of Object.keys(object)) {
+      const problem = storageProblem(key)
+      if (problem !== undefined) return new NotStorable(problem)
+      bytes += utf8Length(key) + 4
+      if (bytes > maxBytes) return new NotStorable(tooLarge)
+      const member = copy(object[key], depth + 1)
+      if (member instanceof NotStorable) return member
+      if (key === "__proto__") {
+        // Assigned, it would become the prototype.
+        Object.defineProperty(copied, key, { value: member, enumerable: true, configurable: true, writable: true })
+      } else copied[key] = member
+    }
+    return copied
+  }
+  const copied = copy(root, 0)
+  return copied instanceof NotStorable ? Result.fail(copied.problem) : Result.succeed(copied as Schema.Json)
 }
 
-/** Replaces a value that cannot be stored, because a second check of the value itself could have another result. */
+/** Why a value cannot be stored. Also replaces such a value: a second check of the value itself could have another result. */
 class NotStorable {
   readonly problem: string
 

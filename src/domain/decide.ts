@@ -17,6 +17,7 @@ import {
   SelfDependency
 } from "./Rejection.ts"
 import { sortIds } from "./evolve.ts"
+import { addSeconds } from "./Time.ts"
 
 /**
  * Decides a command: which events it leads to at `now`, the time of the database, or which rule refuses it. Pure and
@@ -65,7 +66,7 @@ const claimEvent = (generation: number, card: Card, request: ClaimRequest, now: 
       _tag: "CardClaimed",
       owner: request.owner,
       ttlSeconds,
-      expiresAt: DateTime.add(now, { seconds: ttlSeconds }),
+      expiresAt: addSeconds(now, ttlSeconds),
       generation
     }
   }
@@ -114,7 +115,7 @@ const reclaimIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedE
 
 const renew = (card: Card, claim: HeldClaim, command: CommandOf<"Renew">, now: DateTime.Utc): Decision => {
   const ttlSeconds = command.ttlSeconds ?? claim.ttlSeconds
-  const expiresAt = DateTime.add(now, { seconds: ttlSeconds })
+  const expiresAt = addSeconds(now, ttlSeconds)
   return ttlSeconds === claim.ttlSeconds && DateTime.Equivalence(expiresAt, claim.expiresAt)
     ? noEvents
     : oneEvent(card.id, { _tag: "ClaimRenewed", owner: claim.owner, token: claim.token, ttlSeconds, expiresAt })
@@ -129,7 +130,7 @@ const release = (card: Card, claim: HeldClaim, command: CommandOf<"Release">, no
     notBefore:
       command.retryAfterSeconds === undefined || command.retryAfterSeconds === 0
         ? null
-        : DateTime.add(now, { seconds: command.retryAfterSeconds })
+        : addSeconds(now, command.retryAfterSeconds)
   })
 
 const reclaimExpired = (backlog: BacklogView, now: DateTime.Utc): Decision =>

@@ -6,6 +6,7 @@ import { DateTime, Result, Schema } from "effect"
 import { maxGeneration, maxToken, maxTtlSeconds } from "../domain/Card.ts"
 import { Event } from "../domain/Event.ts"
 import { isName, isReason } from "../domain/Text.ts"
+import { formatTime } from "../domain/Time.ts"
 import { truncateMessage } from "../domain/displayText.ts"
 
 /** An event as it is stored: its type, the schema version of its payload, and the payload as JSON. */
@@ -74,7 +75,7 @@ const encodeFrequent = (event: Event): Schema.JsonObject | undefined => {
       return {
         owner: event.owner,
         ttlSeconds: event.ttlSeconds,
-        expiresAt: DateTime.formatIso(event.expiresAt),
+        expiresAt: formatTime(event.expiresAt),
         generation: event.generation
       }
     case "CardCompleted":

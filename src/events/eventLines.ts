@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
 import type { StreamEvent } from "../domain/evolve.ts"
-import { memoizeLast } from "../sql/memoize.ts"
+import { formatTime } from "../domain/Time.ts"
 import { textField } from "../sql/recordLines.ts"
 import { canonicalMembers, createCommitments } from "./ContentHash.ts"
 import { encodeEvent } from "./EventCodec.ts"
@@ -40,7 +40,7 @@ export const encodeEventLines = (pending: ReadonlyArray<PendingEvent>): EventLin
     const encoded = encodeEvent(event.event)
     const committed = createCommitments(encoded.data)
     const fields = Object.keys(committed)
-    events += `${separator}(${textField(event.cardId)},${event.version},${encoded.type},${encoded.schemaVersion},${textField(event.actor)},${textField(event.correlationId)},${textField(event.causationId)},${textField(event.commandId)},${isoText(event.occurredAt)})`
+    events += `${separator}(${textField(event.cardId)},${event.version},${encoded.type},${encoded.schemaVersion},${textField(event.actor)},${textField(event.correlationId)},${textField(event.causationId)},${textField(event.commandId)},${formatTime(event.occurredAt)})`
     erasable += separator
     commitments += separator
     if (fields.length === 0) data += separator + canonicalMembers(encoded.data)
@@ -77,5 +77,3 @@ export const payloadSize = ({ event }: PendingEvent): number => {
   }
   return size
 }
-
-const isoText = memoizeLast(DateTime.formatIso)

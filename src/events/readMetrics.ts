@@ -2,7 +2,8 @@ import { type Context, Effect, type Exit, Metric } from "effect"
 import { outcomeLabel } from "./outcomeLabel.ts"
 
 const reads = Metric.counter("backlog_reads_total", {
-  description: "Reads by name and outcome: done, nothing (no such card), or the tag of the error",
+  description:
+    "Reads by name and outcome: done, nothing (a card or checkpoint that does not exist), or the tag of the error",
   incremental: true
 })
 

@@ -53,16 +53,18 @@ export const makeAppendAndProject = (
       ${call.changed}, ${call.revised}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
       ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
   )
-  const run = (call: () => Partial<Call>) =>
-    Effect.suspend(() => execute({ ...emptyCall, ...call(), override: clockOverride() }))
+  const run = (call: Partial<Call>) => execute({ ...emptyCall, ...call, override: clockOverride() })
 
   return {
     write: (batch) => {
       const rows = summarize(batch)
-      if (isSmall(batch, rows)) return [run(() => wholeCall(batch, rows))]
-      return splitCalls(batch, rows).map(run)
+      if (hasFewRows(batch, rows)) {
+        const call = wholeCall(batch, rows)
+        if (sizeOf(call) <= charactersOfOneCall) return [run(call)]
+      }
+      return splitCalls(batch, rows).map((call) => Effect.suspend(() => run(call())))
     },
-    awaitStandby: run(() => ({ awaitsStandby: true }))
+    awaitStandby: Effect.suspend(() => run({ awaitsStandby: true }))
   }
 }
 
@@ -73,7 +75,7 @@ interface Call {
   readonly erasable: string | null
   readonly commitments: string | null
   readonly continues: boolean
-  readonly generation: string
+  readonly generation: string | null
   readonly createdStates: string | null
   readonly createdContents: string | null
   readonly changed: string | null
@@ -92,7 +94,7 @@ const emptyCall: Call = {
   erasable: null,
   commitments: null,
   continues: false,
-  generation: "0",
+  generation: null,
   createdStates: null,
   createdContents: null,
   changed: null,
@@ -166,9 +168,9 @@ const countsRecord = ({ changedCounts: { blocked, claimed, done, ready, waiting 
   `(${ready},${waiting},${claimed},${blocked},${done})`
 
 /** One call for the whole batch. */
-const wholeCall = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows): Partial<Call> => ({
+const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: ChangedRows): Partial<Call> => ({
   ...(pending.length === 0 ? undefined : encodeEventLines(pending)),
-  generation: String(locked.generation),
+  generation: pending.length + changes.length === 0 ? null : String(locked.generation),
   createdStates: joinLines(rows.created.map(toStateLine)),
   createdContents: joinLines(rows.created.map(toContentLine)),
   changed: joinLines(rows.changed.map(toStateLine)),
@@ -186,15 +188,10 @@ const eventsOfOneCall = 500
 /** Maximum number of characters of their payloads. */
 const charactersOfOneCall = 1024 * 1024
 
-const isSmall = ({ pending, receipts }: BatchWrite, { addedEdges, counters, removedEdges }: ChangedRows): boolean =>
-  Math.max(pending.length, receipts.length, counters.length, addedEdges.length, removedEdges.length) <=
-    eventsOfOneCall && sizeOf(pending) <= charactersOfOneCall
+const hasFewRows = ({ pending, receipts }: BatchWrite, { addedEdges, counters, removedEdges }: ChangedRows): boolean =>
+  Math.max(pending.length, receipts.length, counters.length, addedEdges.length, removedEdges.length) <= eventsOfOneCall
 
-const sizeOf = (pending: ReadonlyArray<PendingEvent>): number => {
-  let size = 0
-  for (const event of pending) size += payloadSize(event)
-  return size
-}
+const sizeOf = ({ data, erasable }: Partial<Call>): number => (data?.length ?? 0) + (erasable?.length ?? 0)
 
 /** A call for each part of a large batch. Each is encoded when the previous one has been sent. */
 const splitCalls = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows): Array<() => Partial<Call>> => {

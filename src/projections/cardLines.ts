@@ -1,7 +1,7 @@
-import { DateTime } from "effect"
+import type { DateTime } from "effect"
 import type { Card } from "../domain/Card.ts"
 import { isDue } from "../domain/Claimability.ts"
-import { memoizeLast } from "../sql/memoize.ts"
+import { formatTime } from "../domain/Time.ts"
 import { jsonField, textField } from "../sql/recordLines.ts"
 
 /** The state of a card's row. */
@@ -38,6 +38,4 @@ export const contentSize = ({ card }: CardRow): number =>
 /** The approximate number of characters of a card's result. */
 export const resultSize = ({ card }: CardRow): number => (card.result === null ? 0 : JSON.stringify(card.result).length)
 
-const isoText = memoizeLast(DateTime.formatIso)
-
-const timeField = (time: DateTime.Utc | null): string => (time === null ? "" : isoText(time))
+const timeField = (time: DateTime.Utc | null): string => (time === null ? "" : formatTime(time))

@@ -56,12 +56,12 @@ export const makeLockAndLoad = (
   clockOverride: () => Date | null,
   recordServer: Effect.Effect<number, SqlError.SqlError>
 ) => {
-  const call = prepareStatement<LockAndLoadArguments, { readonly facts: string }>(
+  const call = prepareStatement<LockAndLoadArguments, LoadedRow>(
     sql,
-    (plan) => sql`SELECT ${sql(`${schema}.lock_and_load_v1`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
+    (plan) => sql`SELECT * FROM ${sql(`${schema}.lock_and_load_v1`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
       ${plan.doneChanges}, ${plan.completed}, ${plan.edgeTargets}, ${plan.haveDependents}, ${plan.claimedById},
-      ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
-      ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override}) AS facts`
+      ${plan.limit}, ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
+      ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override})`
   )
   return (plan: LockPlan, receipts: ReadonlyArray<ReceiptName>): Effect.Effect<Loaded, SqlError.SqlError> =>
     Effect.flatMap(
@@ -70,19 +70,17 @@ export const makeLockAndLoad = (
       ),
       ([row]) => {
         if (row === undefined) throw new Error("the database returned no facts")
-        const facts = JSON.parse(row.facts) as Facts
-        // Null where the head row is missing: only a damaged backlog has none, and nothing can be appended to it.
-        const [, generation, isSameServer] = facts
-        return isSameServer === false
-          ? Effect.map(recordServer, (current) => decodeFacts(facts, current))
-          : Effect.succeed(decodeFacts(facts, generation ?? 0))
+        return row.is_same_server === false
+          ? Effect.map(recordServer, (generation) => decodeRow(row, generation))
+          : // Null where the head row is missing: only a damaged backlog has none, and nothing can be appended to it.
+            Effect.succeed(decodeRow(row, row.generation ?? 0))
       }
     )
 }
 
 /** The arguments of `lock_and_load_v1`. Arrays are array literals; null when they are empty. */
 interface LockAndLoadArguments {
-  readonly graphLock: string
+  readonly graphLock: string | null
   readonly cards: string | null
   readonly keys: string | null
   readonly doneChanges: string | null
@@ -90,6 +88,7 @@ interface LockAndLoadArguments {
   readonly edgeTargets: string | null
   readonly haveDependents: string | null
   readonly claimedById: string | null
+  readonly limit: number | null
   readonly phases: string | null
   readonly priorities: string | null
   readonly limits: string | null
@@ -109,11 +108,13 @@ const toArguments = (
   override: Date | null
 ): LockAndLoadArguments => {
   const { claims, created, doneChanges, newEdges } = plan
-  const hasClaims = claims.length > 0
+  // Nearly all claims have no filter.
+  const filtered = claims.filter(isFiltered)
+  const hasFilters = filtered.length > 0
   const hasNewEdges = newEdges.length > 0
   const hasReceipts = receipts.length > 0
   return {
-    graphLock: plan.graphLock,
+    graphLock: plan.graphLock === "none" ? null : plan.graphLock,
     cards: setLiteral(plan.cards),
     keys: setLiteral(plan.idempotencyKeys),
     doneChanges: setLiteral(doneChanges),
@@ -123,9 +124,10 @@ const toArguments = (
       created.size === 0 ? doneChanges : doneChanges.size === 0 ? created : new Set([...doneChanges, ...created])
     ),
     claimedById: setLiteral(plan.claimedById),
-    phases: hasClaims ? arrayLiteral(claims.map(({ filter }) => filter.phase ?? anyPhase)) : null,
-    priorities: hasClaims ? arrayLiteral(claims.map(({ filter }) => filter.minPriority ?? leastPriority)) : null,
-    limits: hasClaims ? arrayLiteral(claims.map(({ limit }) => limit)) : null,
+    limit: claims.find((claim) => !isFiltered(claim))?.limit ?? null,
+    phases: hasFilters ? arrayLiteral(filtered.map(({ filter }) => filter.phase ?? anyPhase)) : null,
+    priorities: hasFilters ? arrayLiteral(filtered.map(({ filter }) => filter.minPriority ?? leastPriority)) : null,
+    limits: hasFilters ? arrayLiteral(filtered.map(({ limit }) => limit)) : null,
     edgesFrom: hasNewEdges ? arrayLiteral(newEdges.map((edge) => edge.from)) : null,
     edgesTo: hasNewEdges ? arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to))) : null,
     reclaims: plan.reclaimsExpired,
@@ -136,6 +138,9 @@ const toArguments = (
   }
 }
 
+const isFiltered = ({ filter }: LockPlan["claims"][number]): boolean =>
+  filter.phase !== undefined || filter.minPriority !== undefined
+
 /** Names are not empty. */
 const anyPhase = ""
 
@@ -143,12 +148,19 @@ const leastPriority = -(2 ** 31)
 
 const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
 
-/** The result of `lock_and_load_v1`. Times are milliseconds since 1970. */
+/** The result of `lock_and_load_v1`. */
+interface LoadedRow {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly generation: number | null
+  readonly is_same_server: boolean | null
+  /** A JSON array of `LoadedCard`. */
+  readonly cards: string | null
+  /** JSON of `Facts`. */
+  readonly facts: string | null
+}
+
 type Facts = readonly [
-  now: number,
-  generation: number | null,
-  isSameServer: boolean | null,
-  cards: ReadonlyArray<LoadedCard>,
   statuses: ReadonlyArray<readonly [id: CardId, status: Status]> | null,
   dependents: ReadonlyArray<
     readonly [id: CardId, dependsOn: CardId, status: Status, unmetDependencies: number, notBefore: number | null]
@@ -157,9 +169,16 @@ type Facts = readonly [
   receipts: ReadonlyArray<ReceiptColumns> | null
 ]
 
-const decodeFacts = ([now, , , cards, statuses, dependents, edges, receipts]: Facts, generation: number): Loaded => {
+const decodeRow = ({ cards, facts, now }: LoadedRow, generation: number): Loaded => {
   const state = new ReadModelState(generation)
-  for (const loaded of cards) state.putCard(decodeLoadedCard(loaded), loaded[4])
+  if (cards !== null) {
+    for (const loaded of JSON.parse(cards) as ReadonlyArray<LoadedCard>) {
+      state.putCard(decodeLoadedCard(loaded), loaded[4])
+    }
+  }
+  const loaded = { state, now: timeOf(now), generation }
+  if (facts === null) return { ...loaded, receipts: [] }
+  const [statuses, dependents, edges, receipts] = JSON.parse(facts) as Facts
   for (const [id, status] of statuses ?? []) {
     if (state.summary(id) === undefined) state.putSummary(id, { status, notBefore: null, unmetDependencies: 0 })
   }
@@ -169,7 +188,7 @@ const decodeFacts = ([now, , , cards, statuses, dependents, edges, receipts]: Fa
     state.putDependency(id, dependsOn)
   }
   for (const [id, dependsOn] of edges ?? []) state.putDependency(id, dependsOn)
-  return { state, now: timeOf(now), generation, receipts: receipts ?? [] }
+  return { ...loaded, receipts: receipts ?? [] }
 }
 
 /** The columns of a loaded card. Those after the claim are missing when all of them are null. */

@@ -54,6 +54,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
     { language: "indented", having: "may not apply migration", why: "it is an error message, which test/proof checks" },
     { language: /^(sql|indented)$/, by: "test/docs/statements.test.ts" }
   ],
+  "docs/upgrading.md": [{ language: "sql", by: "test/services/schema/functions.test.ts" }],
   "docs/security.md": [{ language: /^(sh|ts)$/, by: "test/http/docs.test.ts" }],
   "docs/testing.md": [{ language: "ts", by: "test/proof/testingDocs.test.ts" }],
   "docs/worker.md": [{ language: /^(console|ts)$/, by: "test/worker/docs.test.ts" }]

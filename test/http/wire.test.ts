@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Option, Tracer } from "effect"
 import { once } from "node:events"
 import { connect } from "node:net"
 import { expect, it } from "vitest"
@@ -88,6 +88,33 @@ onServer("the text of responses", (test) => {
       }
       const text = request("POST /create", "{}", "Content-Type: text/plain\r\n")
       expect((yield* exchange(url, text)).split("\r\n")[0]).toBe("HTTP/1.1 415 Unsupported Media Type")
+    })
+  )
+
+  test(
+    "a request is a span with its route, and the read is a span below",
+    Effect.gen(function* () {
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const { ask } = yield* Effect.provideService(startServer(), Tracer.Tracer, tracer)
+      yield* ask("/get?id=a")
+      const serverSpan = spans.find(({ kind }) => kind === "server")
+      expect(serverSpan?.name).toBe("GET")
+      expect(Object.fromEntries(serverSpan?.attributes ?? [])).toMatchObject({
+        "http.request.method": "GET",
+        "http.route": "/get",
+        "http.response.status_code": 404,
+        "url.path": "/get"
+      })
+      const read = spans.find(({ name }) => name === "BacklogService.get")
+      expect(Option.getOrUndefined(read?.parent ?? Option.none())?.spanId).toBe(serverSpan?.spanId)
+      expect(spans.filter(({ status }) => status._tag !== "Ended")).toEqual([])
     })
   )
 

@@ -23,19 +23,23 @@ type Methods<Service> = Readonly<Record<keyof Service, Read<Service> | "writes" 
 
 const read = <Service>(shows: number, run: Read<Service>["run"]): Read<Service> => ({ shows, run })
 
-/** Fails if the stream fails or has emitted nothing. Elements of a stream that fails leave it too, so they are an error. */
-const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<ReadonlyArray<A>, E> =>
+/** Runs a read that also emits while it runs. What was emitted has left the service, also when the read fails afterwards. */
+const emitsNothingOnFailure = <A, E>(
+  run: (emit: (emitted: unknown) => Effect.Effect<void>) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    const emitted: Array<A> = []
-    return Effect.tapError(
-      Effect.as(
-        Stream.runForEach(stream, (element) => Effect.sync(() => emitted.push(element))),
-        emitted
-      ),
-      () =>
-        emitted.length === 0 ? Effect.void : Effect.die(new Error(`${emitted.length} elements were emitted before`))
+    let emitted = 0
+    const emit = () =>
+      Effect.sync(() => {
+        emitted++
+      })
+    return Effect.tapError(run(emit), () =>
+      emitted === 0 ? Effect.void : Effect.die(new Error(`the read emitted ${emitted} times before it failed`))
     )
   })
+
+const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<void, E> =>
+  emitsNothingOnFailure((emit) => Stream.runForEach(stream, emit))
 
 /**
  * A backlog with five events: 1 and 2 create the cards `a` and `b`, 3 claims `a`, 4 redacts `b`, 5 creates `c`. A consumer is at
@@ -92,11 +96,7 @@ export const auditMethods: Methods<AuditService["Service"]> = {
   park: "writes",
   parked: read(1, ({ parked }) => parked()),
   unpark: "writes",
-  verify: read(5, ({ verify }) =>
-    verify({
-      onProgress: (_, total) => (total === 0 ? Effect.die(new Error("the log has no events")) : Effect.void)
-    })
-  ),
+  verify: read(5, ({ verify }) => emitsNothingOnFailure((emit) => verify({ onProgress: emit }))),
   anchor: read(5, ({ anchor }) => Effect.map(anchor(), formatAnchor)),
   rebuild: "writes",
   redact: "writes",
@@ -107,18 +107,7 @@ export const auditMethods: Methods<AuditService["Service"]> = {
   restored: "writes",
   importLog: "writes",
   // The last one, because it moves a checkpoint.
-  consume: read(5, ({ consume }) =>
-    Effect.suspend(() => {
-      let received = 0
-      const handler = () =>
-        Effect.sync(() => {
-          received++
-        })
-      return Effect.tapError(consume({ consumer: "another", handler }), () =>
-        received === 0 ? Effect.void : Effect.die(new Error("the handler received an event"))
-      )
-    })
-  )
+  consume: read(5, ({ consume }) => emitsNothingOnFailure((emit) => consume({ consumer: "another", handler: emit })))
 }
 
 /** The methods of the result of `backlogAt({ position: 3 })`. */

@@ -313,8 +313,12 @@ const rank = (command: Command): number => {
 
 /** The times at which imported cards were created. */
 const occurredAtByCard = (command: Command): ReadonlyMap<CardId, DateTime.Utc> => {
+  if (command._tag !== "Create" && command._tag !== "CreateMany") return noTimes
   const times = new Map<CardId, DateTime.Utc>()
-  const cards = command._tag === "Create" ? [command] : command._tag === "CreateMany" ? command.cards : []
-  for (const card of cards) if (card.occurredAt !== undefined) times.set(card.id, card.occurredAt)
+  for (const card of command._tag === "Create" ? [command] : command.cards) {
+    if (card.occurredAt !== undefined) times.set(card.id, card.occurredAt)
+  }
   return times
 }
+
+const noTimes: ReadonlyMap<CardId, DateTime.Utc> = new Map()

@@ -50,7 +50,11 @@ export const answerOf = (
     case "Reclaim":
       return events.map((event) => event.cardId)
     case "Complete":
-      return { ...card(command.id), madeClaimable, next: claimed()[0] ?? null }
+      return {
+        ...card(command.id),
+        madeClaimable,
+        next: command.claimNext === undefined ? null : (claimed()[0] ?? null)
+      }
     case "Link":
     case "Unlink":
       return card(command.from)

@@ -33,7 +33,7 @@ export const endOfLog = (test: Test): void => {
           "not permitted"
         ],
         ["the clock of the functions", `SELECT ${schema}.current_time_v1(NULL)`, "not permitted"],
-        ["no generation", callStatement(schema, "append_and_project_v1", eventOf("a")), /^SerializationError/],
+        ["no generation", callStatement(schema, "append_and_project_v1", eventOf("a")), /generation .* is missing/],
         [
           "an old generation",
           callStatement(schema, "append_and_project_v1", { ...eventOf("a"), read_generation: 1 }),
@@ -41,12 +41,11 @@ export const endOfLog = (test: Test): void => {
         ],
         [
           "an unknown reason",
-          callStatement(schema, "begin_generation_v1", { reason: "x" }),
-          /violates check constraint/
+          callStatement(schema, "begin_generation_v1", { reason: "failover" }),
+          /cannot begin because of "failover"/
         ],
         // Places in the log.
         ["an existing version", append(eventOf("a", { version: "1" })), /^UniqueViolation/],
-        ["version 0", append(eventOf("a", { version: "0" })), /violates check constraint/],
         ["no version", append(eventOf("a", { version: "" })), /null value in column "version"/],
         [
           "a version that is too large",
@@ -62,9 +61,17 @@ export const endOfLog = (test: Test): void => {
           /invalid input syntax for type timestamp/
         ],
         // Lines that do not match.
-        ["more payloads than events", append(eventOf("a", { data: '{"priority":5}\n{"priority":6}' })), /null value/],
+        [
+          "more payloads than events",
+          append(eventOf("a", { data: '{"priority":5}\n{"priority":6}' })),
+          /null value|invalid input syntax for type json/
+        ],
         ["fewer payloads than events", append({ ...eventOf("a"), data: null }), /null value in column "data"/],
-        ["erasable values of no event", append(eventOf("a", { erasable: '\n{"title":"x"}' })), /null value/],
+        [
+          "erasable values of no event",
+          append(eventOf("a", { erasable: '\n{"title":"x"}', commitments: "{}" })),
+          /null value/
+        ],
         ["commitments of no event", append(eventOf("a", { commitments: "\n{}" })), /null value/],
         ["an empty line", append({ ...eventOf("a"), events: "\n" }), /malformed record literal/],
         ["a line feed in a name", append(eventOf("a", { actor: "one\ntwo" })), /malformed record literal/],
@@ -81,18 +88,13 @@ export const endOfLog = (test: Test): void => {
         ["half a pair", append(eventOf("a", { data: '{"priority":"\\ud800"}' })), /invalid input syntax for type json/],
         ["a number without end", append(eventOf("a", { data: '{"priority":1e999999}' })), /overflow|out of range/],
         // Rows that the tables refuse.
-        [
-          "a status",
-          append({ created_states: "(n,odd,0,,f,0,2026-01-01,,1,0,,,,,0,,,)" }),
-          /null value|check constraint/
-        ],
+        ["half a row", append({ created_states: "(n,ready,0,,f,0,2026-01-01,,1,0,,,,,0,,,)" }), /null value in column/],
         ["an edge to itself", append({ added_edges: "(a,a)" }), /violates check constraint/],
-        ["negative counters", append({ counters: "(a,-1)" }), /violates check constraint/],
         ["a second receipt", append({ new_receipts: '("w claim",worker,,,,,{})' }), /^UniqueViolation/],
         ["a receipt without an actor", append({ new_receipts: "(c,,,,,,{})" }), /null value in column "actor"/],
         [
           "a negative limit",
-          callStatement(schema, "lock_and_load_v1", { claim_limits: "{-1}" }),
+          callStatement(schema, "lock_and_load_v1", { claim_limit: -1 }),
           /LIMIT must not be negative/
         ],
         ["an array that is none", callStatement(schema, "lock_and_load_v1", { named: "a" }), /malformed array literal/]
@@ -178,7 +180,7 @@ export const endOfLog = (test: Test): void => {
             yield* writer.sql.unsafe(`SELECT pg_catalog.set_config('${name}', '${value}', true)`)
           }
           yield* writer.sql.unsafe(
-            callStatement(schema, "lock_and_load_v1", { graph: "exclusive", named: "{a}", claim_limits: "{1}" })
+            callStatement(schema, "lock_and_load_v1", { graph: "exclusive", named: "{a}", claim_limit: 1 })
           )
           yield* writer.sql.unsafe(callStatement(schema, "lock_head_v1"))
           yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "restored", at_least: 0 }))
@@ -307,14 +309,15 @@ export const endOfLog = (test: Test): void => {
         // Payloads and their hashes.
         "not canonical": ["content", { data: '{"priority": 5}' }],
         "another order": ["content", { data: '{"priority":5,"phase":null}' }],
+        "a payload of two lines": ["content", { data: '{"priority":\n5}' }],
         "the same member twice": ["content", { data: '{"priority":4,"priority":5}' }],
         "a number with a fraction of zero": ["content", { data: '{"priority":5.0}' }],
         "a number that is not exact": ["decode", { data: '{"priority":9007199254740993}' }],
         "a large number": ["decode", { data: '{"priority":1e400}' }],
         "no object": ["decode", { data: "5" }],
         null: ["decode", { data: "null" }],
-        "a value beside the hashed one": ["content", { erasable: '{"priority":6}' }],
-        "a value that the hash does not cover": ["content", { erasable: '{"body":"secret"}' }],
+        "a value beside the hashed one": ["content", { erasable: '{"priority":6}', commitments: "{}" }],
+        "a value that the hash does not cover": ["content", { erasable: '{"body":"secret"}', commitments: "{}" }],
         "no commitment": ["content", { data: '{"title":"T"}' }],
         "no salt": [
           "content",
@@ -336,6 +339,9 @@ export const endOfLog = (test: Test): void => {
         "a version of a payload": ["decode", { schemaVersion: "99" }],
         "a value out of range": ["decode", { data: '{"priority":99999999999}' }],
         "a gap in the versions": ["version", { version: "4" }],
+        "version 0": ["version", { version: "0" }],
+        "a negative version": ["version", { version: "-1" }],
+        "version 0 of a payload": ["decode", { schemaVersion: "0" }],
         "an event that cannot follow": ["fold", { type: "CardReopened", data: '{"reason":null}' }],
         "a control character in a name": ["decode", { actor: "a\u0007b" }],
         "a long name": ["decode", { actor: "a".repeat(2_000) }],
@@ -348,6 +354,9 @@ export const endOfLog = (test: Test): void => {
         "another title": ["card", { revised: '("another title",,0,,,"""X""",,)' }],
         "another state": ["card", { changed: '("another state",done,0,,f,0,2026-01-01,2026-01-01,1,0,,,,,0,,,)' }],
         "an edge that no event made": ["dependencies", { added_edges: '("an edge that no event made",missing)' }],
+        "a status": ["card", { changed: '("a status",odd,0,,f,0,2026-01-01,,1,0,,,,,0,,,)' }],
+        "half a claim": ["card", { changed: '("half a claim",claimed,0,,f,0,2026-01-01,,1,0,w,,,,0,,,)' }],
+        "a negative counter": ["unmetDependencies", { counters: '("a negative counter",-1)' }],
         "a counter": ["unmetDependencies", { counters: '("a counter",3)' }],
         "a row without events": [
           "card",
@@ -396,7 +405,7 @@ export const endOfLog = (test: Test): void => {
           )
         })
       )
-      yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "failover" }))
+      yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "imported" }))
       yield* audited(auditor)
       // The time of the business is the writer's statement, the time of recording is not.
       const [last] = yield* Stream.runCollect(auditor.audit.events({ after: 1 }))
@@ -404,7 +413,7 @@ export const endOfLog = (test: Test): void => {
       expect(last === undefined ? 0 : DateTime.toEpochMillis(last.recordedAt)).toBeGreaterThan(Date.parse("2026-01-01"))
       const [head] = yield* owner.sql<{ readonly generation: number; readonly reason: string }>`
         SELECT generation::float8 AS generation, generation_reason AS reason FROM ${owner.sql(`${schema}.head`)}`
-      expect(head?.reason).toBe("failover")
+      expect(head?.reason).toBe("imported")
       expect(head?.generation).toBeGreaterThan(generation)
       // The command of this id does nothing, and returns what the writer chose.
       const command = { id: "b", title: "B", actor: "ann" }
@@ -452,7 +461,7 @@ export const endOfLog = (test: Test): void => {
       const own = `own_${schema}`
       yield* alter((role) => `CREATE SCHEMA ${own} AUTHORIZATION ${role}`, logins.writer)
       yield* writer.sql.unsafe(
-        `CREATE FUNCTION ${own}.call() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ ${statement.replace(" AS result", "::text")} $$`
+        `CREATE FUNCTION ${own}.call() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ ${statement.replace(" AS result", "")} $$`
       )
       expect(yield* attempt(writer.sql, `SELECT ${own}.call()`)).toBe("not permitted")
       expect(yield* attempt((yield* connect(operator, { schema })).sql, statement)).toBe("done")

@@ -8,7 +8,7 @@ const parameters = {
     "events data erasable commitments continues read_generation created_states created_contents changed revised counters added_edges removed_edges counted new_receipts awaits_standby override",
   begin_generation_v1: "reason at_least override",
   lock_and_load_v1:
-    "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_phases claim_priorities claim_limits edges_from edges_to reclaims command_ids actors idle_timeout override",
+    "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_limit claim_phases claim_priorities claim_limits edges_from edges_to reclaims command_ids actors idle_timeout override",
   lock_head_v1: ""
 } as const
 
@@ -18,7 +18,7 @@ export const callStatement = (schema: string, name: keyof typeof parameters, giv
   const unknown = Object.keys(given).find((each) => !names.includes(each))
   if (unknown !== undefined) throw new Error(`${name} has no parameter ${unknown}`)
   const list = names.map((each) => `${each} => ${literal(given[each] ?? null)}`)
-  return `SELECT ${schema}.${name}(${list.join(", ")}) AS result`
+  return `SELECT ${schema}.${name}(${list.join(", ")})::text AS result`
 }
 
 const literal = (value: string | boolean | number | null): string =>

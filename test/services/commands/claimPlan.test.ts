@@ -68,6 +68,7 @@ const claimParameters = [
   ["claim_phases[i]", "text"],
   ["claim_priorities[i]", "integer"],
   ["claim_limits[i]", "integer"],
+  ["claim_limit", "integer"],
   ["claimed_by_id", "text[]"]
 ] as const
 
@@ -99,7 +100,7 @@ const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; read
       expect(found).toHaveLength(1)
       const text = claimParameters.reduce((all, [name], index) => all.replaceAll(name, `$${index + 1}`), found[0] ?? "")
       yield* sql.unsafe(`PREPARE claim (${claimParameters.map(([, type]) => type).join()}) AS ${text}`)
-      const literals = [claim.phase, claim.minPriority, claim.limit, claim.except].map((value) =>
+      const literals = [claim.phase, claim.minPriority, claim.limit, claim.limit, claim.except].map((value) =>
         value === undefined ? "NULL" : typeof value === "object" ? `'${arrayLiteral(value)}'` : `'${value}'`
       )
       const execute = `EXECUTE claim (${literals.join()})`

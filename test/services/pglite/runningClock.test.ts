@@ -1,5 +1,6 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { DatabaseClock } from "../../../src/sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
@@ -47,15 +48,36 @@ const suite = (name: string, clients: Layer.Layer<Client, unknown>): void =>
       )
     )
 
+    // More events than one call of the database's function appends.
+    const create1001 = (prefix: string) =>
+      Effect.flatMap(BacklogService, (backlog) =>
+        backlog.createMany({
+          cards: Array.from({ length: 1001 }, (_, index) => ({ id: `${prefix}${index}`, title: "T" })),
+          actor: "ann"
+        })
+      )
+    const eventsByTime = Effect.gen(function* () {
+      const { events, sql } = yield* tables
+      const times = yield* sql<{ readonly events: number }>`
+        SELECT count(*)::int4 AS events FROM ${events} GROUP BY recorded_at ORDER BY recorded_at`
+      return times.map((time) => time.events)
+    })
+
     it.effect("records all events of one command at the same time", () =>
       withRunningClock(
         Effect.gen(function* () {
-          const backlog = yield* BacklogService
-          const cards = Array.from({ length: 1001 }, (_, index) => ({ id: `c${index}`, title: "T" }))
-          yield* backlog.createMany({ cards, actor: "ann" })
-          const { events, sql } = yield* tables
-          const times = yield* sql`SELECT count(*)::int4 AS events FROM ${events} GROUP BY recorded_at`
-          expect(times).toEqual([{ events: 1001 }])
+          yield* create1001("c")
+          expect(yield* eventsByTime).toEqual([1001])
+        })
+      )
+    )
+
+    it.effect("records each command in a caller's transaction at its own time", () =>
+      withRunningClock(
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql.withTransaction(Effect.andThen(create1001("a"), create1001("b")))
+          expect(yield* eventsByTime).toEqual([1001, 1001])
         })
       )
     )

@@ -134,6 +134,29 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
+    it.effect("temporary tables with the names of the backlog's tables do not replace them in commands", () =>
+      inBacklog(
+        {},
+        Effect.gen(function* () {
+          const { schema, sql } = yield* tables
+          const backlog = yield* BacklogService
+          yield* sql.withTransaction(
+            Effect.gen(function* () {
+              const names = yield* sql<{ readonly name: string }>`
+                SELECT relname AS name FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r'`
+              expect(names.length).toBeGreaterThan(10)
+              for (const { name } of names) yield* sql`CREATE TEMPORARY TABLE ${sql(name)} (shadow text) ON COMMIT DROP`
+              yield* backlog.create({ id: "a", title: "A", actor: "ann", commandId: "one" })
+              const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+              yield* backlog.complete({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
+            })
+          )
+          yield* verifyBacklog
+          expect((yield* eventsOf("a")).length).toBe(3)
+        })
+      )
+    )
+
     it.effect("a new generation is durable, also without live claims", () =>
       Effect.gen(function* () {
         const setting = yield* inBacklog(
