@@ -326,7 +326,7 @@ describe("reads", () => {
   it.each([
     ["src/services/BacklogService.ts", 'const get = gate.read("get", (id) => readModel.get(id))'],
     ["src/services/a.ts", 'const history = gate.stream("history", (id) => log.history(id))'],
-    ["src/services/a.ts", "const locked = readModel.lockInOrder(plan)"],
+    ["src/services/a.ts", "const locked = readModel.lockAndLoad(plan)"],
     ["src/projections/a.ts", "const events = log.streams(9)"]
   ])("in %s are allowed: %s", (file, text) => {
     expect(ungated({ [file]: text })).toEqual([])

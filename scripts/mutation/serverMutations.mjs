@@ -3,7 +3,6 @@ const commandFunctions = "migrations/0011_commands.sql"
 const sessionProblem = "src/services/schema/findSessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const logWriter = "src/events/LogWriter.ts"
-const shadowTables = "src/projections/shadowTables.ts"
 const inTransaction = "src/sql/inTransaction.ts"
 
 const settings = ["test/services/postgres/sessionSettings.test.ts"]
@@ -49,13 +48,6 @@ export const serverMutations = [
     file: logWriter,
     find: '${enableArrayNulls(sql)} AS "arrayNulls", ',
     replace: "'' AS \"arrayNulls\", ",
-    tests: settings
-  },
-  {
-    name: "arrays in a rebuild can contain nulls where array_nulls is off",
-    file: shadowTables,
-    find: "sql`SELECT ${enableArrayNulls(sql)}`",
-    replace: "sql`SELECT 1`",
     tests: settings
   },
   {

@@ -7,14 +7,16 @@
  *     `events/EventCodec.ts` (also `encodeFrequent`) and a file to `test/events/golden/`: see docs/evolution.md;
  *  4. `domain/decide.ts` (command → event) and `domain/evolve.ts` (event → card);
  *  5. a new file in `migrations/`: the column of `cards`; `projections/erasableColumns.ts`: whether a redaction erases it;
- *     `services/schema/BacklogRoles.ts`: the writer's privilege to update it;
- *  6. `projections/CardTables.ts` (read), `projections/rowStatements.ts` (write), `projections/compareRows.ts` (verify);
+ *     in the same file the next versions of the functions that load and write it (docs/decisions/0040) and of their types,
+ *     with their names in `services/schema/BacklogRoles.ts`;
+ *  6. `projections/CardTables.ts` (read), `projections/lockAndLoad.ts` (load), `projections/cardLines.ts` and
+ *     `projections/ReadModelBuilder.ts` (write), `projections/compareRows.ts` (verify);
  *  7. the surfaces: `cli/describeCard.ts`, `cli/describeEvent.ts`, `cli/commands/` with the flags in `cli/argv.ts`, `mcp/tools/cards.ts`,
  *     `mcp/AgentText.ts`, `import/`;
  *  8. the model of `testing/` (`step.ts`, `applyEvent.ts`, `checkLinearizability.ts`, `generateProgram.ts`, `arbitraries.ts`)
  *     and `test/support/` (`verifyBacklog.ts`, `plainCard.ts`, `goldenEvents.ts`), which check it;
  *  9. if it is a text that may be erased: `ErasablePart` in `domain/Event.ts` and `withoutTexts` in
- *     `projections/StreamCheck.ts`; if claims or lists filter by it: `projections/LockPlan.ts`, `claimQuery.ts`,
+ *     `projections/StreamCheck.ts`; if claims or lists filter by it: `projections/LockPlan.ts`, `lockAndLoad.ts`,
  *     `claimOutlookQueries.ts`, `readQueries.ts`, `PastBacklog.ts` and `testing/modelQueries.ts`.
  */
 import { Schema } from "effect"

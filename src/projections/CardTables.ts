@@ -2,8 +2,8 @@
  * The tables of cards and dependencies: their names, the columns of a card, and decoding a row.
  *
  * A new field of a card needs changes in these places: `Card`, the events that set it, and `evolve` (`src/domain`); a column in
- * a new migration; `columns` and `decodeCountedCard` in this file; `rowStatements.ts`, which writes it; `compareRows.ts`, which
- * verifies it; `erasableColumns.ts`, which says whether a redaction may have to erase it.
+ * a new migration; `columns` and `decodeCountedCard` in this file; `migrations/0011_commands.sql`, `cardLines.ts`
+ * and `ReadModelBuilder.ts`, which write it; `lockAndLoad.ts`, which loads it; `compareRows.ts`, which verifies it; `erasableColumns.ts`, which says whether a redaction may have to erase it.
  */
 import { DateTime } from "effect"
 import type { SqlClient, Statement } from "effect/sql"

@@ -2,7 +2,7 @@ import type { CardId } from "../domain/CardId.ts"
 import type { ClaimFilter, Command } from "../domain/Command.ts"
 
 /**
- * The locks and facts that a batch of commands needs before it is decided. `ReadModel.lockInOrder` takes the locks; the lock
+ * The locks and facts that a batch of commands needs before it is decided. `ReadModel.lockAndLoad` takes the locks; the lock
  * order is at the top of `ReadModel.ts`.
  */
 export interface LockPlan {

@@ -14,7 +14,6 @@ import { randomUUID } from "node:crypto"
 import type { CardId } from "../domain/CardId.ts"
 import { erasableTables } from "./erasableColumns.ts"
 import { AnswerTimeout } from "../sql/AnswerTimeout.ts"
-import { enableArrayNulls } from "../sql/arrayLiteral.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
 
 /** The name of the shadow schema. */
@@ -26,10 +25,7 @@ const shadowSchema = (sql: SqlClient.SqlClient, schema: string) =>
 
 /** Locks the shadow schema until the caller's transaction ends. Must come before any other lock. */
 export const lockShadowSchema = (sql: SqlClient.SqlClient, schema: string, mode: "shared" | "exclusive") =>
-  Effect.andThen(
-    sql`LOCK TABLE ${sql(`${schema}.rebuild_lock`)} IN ${sql.literal(mode === "exclusive" ? "EXCLUSIVE" : "ROW EXCLUSIVE")} MODE`,
-    sql`SELECT ${enableArrayNulls(sql)}`
-  )
+  sql`LOCK TABLE ${sql(`${schema}.rebuild_lock`)} IN ${sql.literal(mode === "exclusive" ? "EXCLUSIVE" : "ROW EXCLUSIVE")} MODE`
 
 /**
  * Deletes a card's row from the shadow tables, in the caller's transaction, which has locked the shadow schema. A rebuild

@@ -6,16 +6,3 @@ export const memoizeLast = <A, B>(compute: (value: A) => B): ((value: A) => B) =
     return last.result
   }
 }
-
-/** Memoizes a function of flags: for example the variants of a statement, each prepared at its first use. */
-export const memoizeByFlags = <Flags extends ReadonlyArray<boolean>, A>(
-  make: (...flags: Flags) => A
-): ((...flags: Flags) => A) => {
-  const results = new Map<string, A>()
-  return (...flags) => {
-    const key = flags.join()
-    let result = results.get(key)
-    if (result === undefined) results.set(key, (result = make(...flags)))
-    return result
-  }
-}

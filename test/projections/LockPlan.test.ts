@@ -180,7 +180,7 @@ describe("planLocks", () => {
 })
 
 /**
- * Loads what `ReadModel.lockInOrder` would load for a lock plan, from a backlog without other users. Cards keep their order,
+ * Loads what `ReadModel.lockAndLoad` would load for a lock plan, from a backlog without other users. Cards keep their order,
  * which is the order in which expired claims are reclaimed.
  */
 const load = (plan: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {

@@ -1,17 +1,9 @@
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { expect } from "vitest"
-import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
-import { currentClient, tables } from "../support/backlogs.ts"
+import { tables } from "../support/backlogs.ts"
 import { onBothDatabases } from "../support/databases.ts"
-
-/** Builds the services over the test's backlog again, as a new process does. */
-const restart = Effect.gen(function* () {
-  const client = yield* currentClient
-  const inSchema = Layer.succeed(BacklogSchema)(yield* BacklogSchema)
-  yield* Layer.build(Layer.fresh(BacklogService.layer).pipe(Layer.provide([client, inSchema])))
-}).pipe(Effect.scoped)
 
 const someCards = Effect.gen(function* () {
   const backlog = yield* BacklogService
@@ -29,7 +21,7 @@ const makeCountsStale = Effect.gen(function* () {
 
 onBothDatabases("counts", (test) => {
   test(
-    "that are behind the log are neither read nor updated, and are recounted at the next start",
+    "that are behind the log are neither read nor updated, and are recounted by a rebuild",
     Effect.gen(function* () {
       const backlog = yield* someCards
       const { counts, sql } = yield* tables
@@ -38,7 +30,7 @@ onBothDatabases("counts", (test) => {
       yield* backlog.create({ id: "c", title: "C", actor: "ann" })
       expect(yield* backlog.stats).toMatchObject({ counts: { ready: 2 }, claimable: 1, waiting: 1 })
       expect((yield* (yield* AuditService).verify()).divergences).toEqual([])
-      yield* restart
+      yield* (yield* AuditService).rebuild()
       const [row] = yield* sql`SELECT position::int4, ready::int4, waiting::int4 FROM ${counts}`
       expect({ ...row }).toEqual({ position: 4, ready: 2, waiting: 1 })
     })

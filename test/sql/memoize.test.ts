@@ -1,19 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { memoizeByFlags, memoizeLast } from "../../src/sql/memoize.ts"
-
-describe("memoizeByFlags", () => {
-  it("computes each combination once, at its first use", () => {
-    const made: Array<string> = []
-    const of = memoizeByFlags((left: boolean, right: boolean) => {
-      made.push(`${left} ${right}`)
-      return {}
-    })
-    const first = of(true, false)
-    expect(of(true, false)).toBe(first)
-    expect(of(false, true)).not.toBe(first)
-    expect(made).toEqual(["true false", "false true"])
-  })
-})
+import { memoizeLast } from "../../src/sql/memoize.ts"
 
 describe("memoizeLast", () => {
   it("computes again only for another value than the last", () => {

@@ -41,7 +41,7 @@ interface BatchConnection {
 }
 
 /**
- * Runs each batch in a transaction of two round trips (decision 18): the first statements are sent together with BEGIN,
+ * Runs each batch in a transaction of two round trips (decisions 18 and 40): the first statements are sent together with BEGIN,
  * and COMMIT together with the last ones. There are two connections of their own next to the pool, so that one batch is
  * decided while the database writes another (decision 25). When the server refuses one of the connections, batches use
  * the other.
