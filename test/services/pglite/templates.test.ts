@@ -254,7 +254,7 @@ describe("a backlog that was copied from a template", () => {
   it("is not copied when its files do not have the expected format", async () => {
     const { files, folders } = await template()
     const control = files.get("global/pg_control") ?? new Uint8Array()
-    const [logPath = ""] = [...files.keys()].filter((path) => path.startsWith("pg_wal/0"))
+    const logPath = [...files.keys()].find((path) => path.startsWith("pg_wal/0")) ?? ""
     const changed = (path: string, bytes: Uint8Array) =>
       withNewIdentifier({ folders, files: new Map(files).set(path, bytes) })
     assert.isDefined(changed("global/pg_control", control))
