@@ -20,11 +20,30 @@ npm pack --pack-destination "$temporary" >/dev/null
 tarball=$(ls "$temporary"/*.tgz)
 tar -tzf "$tarball" | grep -vE '\.(map|d\.ts)$'
 
+say "the template of embedded databases"
+unpacked=$(tar -xOzf "$tarball" package/template | wc -c)
+packed=$(tar -xOzf "$tarball" package/template | gzip -9 | wc -c)
+printf '%s bytes packed, %s bytes unpacked, of at most 6 MiB\n' "$packed" "$unpacked"
+if [ "$unpacked" -eq 0 ] || [ "$packed" -gt $((6 * 1024 * 1024)) ] || [ "$unpacked" -gt $((6 * 1024 * 1024)) ]; then
+  printf 'the template is missing or too large\n' >&2
+  exit 1
+fi
+
 say "install the tarball into an empty project"
 mkdir "$temporary/app"
 cd "$temporary/app"
 printf '{ "name": "smoke", "private": true, "type": "module" }\n' >package.json
 npm install --no-audit --no-fund --prefer-offline --omit=dev "$tarball"
+
+say "the installed package creates databases from its template"
+node --input-type=module -e '
+import { fileURLToPath } from "node:url"
+const modules = new URL("./node_modules/mosaic-backlog/", `file://${process.cwd()}/`)
+const { loadTemplate } = await import(new URL("dist/services/pglite/NewDatabase.js", modules))
+const files = await loadTemplate(fileURLToPath(new URL("template/", modules)), "backlog")
+if (files === undefined) throw new Error("the template does not belong to the installed PGlite")
+console.log(`${files.files.size} files`)
+'
 
 say "as a library"
 cp "$project/scripts/smoke/program.mjs" .

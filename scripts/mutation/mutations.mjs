@@ -13,6 +13,7 @@ import { openingMutations } from "./openingMutations.mjs"
 import { requestMutations } from "./requestMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
 import { serverMutations } from "./serverMutations.mjs"
+import { templateMutations } from "./templateMutations.mjs"
 
 /*
  * Each mutation replaces a text in a file. Its name is the statement that it makes false; `tests` are the tests that should
@@ -398,5 +399,6 @@ export const mutations = [
   ...openingMutations,
   ...requestMutations,
   ...restoreMutations,
-  ...serverMutations
+  ...serverMutations,
+  ...templateMutations
 ]

@@ -104,7 +104,7 @@ const runWithin =
       if (note !== undefined) yield* report(note)
       const isNew = opening === "create" && target._tag === "Directory" && !existsSync(target.directory)
       if (isNew && io.stderr.isTerminal) {
-        io.stderr.write(`Creating a backlog in ${escapeLine(target.directory)}, which takes a few seconds …\n`)
+        io.stderr.write(`Creating a backlog in ${escapeLine(target.directory)} …\n`)
       }
       const onCreated = (created: string) => report(`a new backlog was created in ${describePlace(target, created)}`)
       const onMigrated = (migrated: string, names: ReadonlyArray<string>) =>

@@ -143,9 +143,11 @@ export class BacklogTestClock extends Context.Service<
   }
 >()("mosaic-backlog/services/BacklogTestClock") {}
 
-/** Makes a test clock, and a function that reads it synchronously. */
-export const makeTestClock = (): { readonly clock: BacklogTestClock["Service"]; readonly read: () => DateTime.Utc } => {
-  let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+/** Makes a test clock, and a function that reads it synchronously. `start` defaults to 2026-01-01T00:00:00Z. */
+export const makeTestClock = (
+  start = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+): { readonly clock: BacklogTestClock["Service"]; readonly read: () => DateTime.Utc } => {
+  let now = start
   return {
     read: () => now,
     clock: BacklogTestClock.of({
@@ -162,14 +164,35 @@ export const makeTestClock = (): { readonly clock: BacklogTestClock["Service"]; 
   }
 }
 
-const testClock = Layer.effectContext(
-  Effect.sync(() => {
-    const { clock, read } = makeTestClock()
-    return Context.make(BacklogTestClock, clock).pipe(
-      Context.add(DatabaseClock, { override: () => DateTime.toDateUtc(read()) })
-    )
-  })
-)
+const layerTestClock = (start?: DateTime.Utc) =>
+  Layer.effectContext(
+    Effect.sync(() => {
+      const { clock, read } = makeTestClock(start)
+      return Context.make(BacklogTestClock, clock).pipe(
+        Context.add(DatabaseClock, { override: () => DateTime.toDateUtc(read()) })
+      )
+    })
+  )
+
+const testClock = layerTestClock()
+
+/** A layer of a backlog over a client, for tests, with a test clock of its own that starts at a time. */
+export const layerTestAt = <E, R>(
+  client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
+  options: { readonly schema: string | undefined; readonly start: DateTime.Utc | undefined }
+): Layer.Layer<BacklogServices | BacklogTestClock, E | BacklogMissing | MigrationRefused | SqlError.SqlError, R> =>
+  layerTestWith(client, options.schema, layerTestClock(options.start))
+
+const layerTestWith = <E, R>(
+  client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
+  schema: string | undefined,
+  clock: ReturnType<typeof layerTestClock>
+): Layer.Layer<BacklogServices | BacklogTestClock, E | BacklogMissing | MigrationRefused | SqlError.SqlError, R> =>
+  services().pipe(
+    Layer.provideMerge(client),
+    Layer.provideMerge(clock),
+    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")])
+  )
 
 /**
  * A backlog over a client of yours, for tests, with a `BacklogTestClock`. Erased bytes are removed from the data files only by
@@ -179,11 +202,7 @@ export const layerTestOver = <E, R>(
   client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
   schema?: string
 ): Layer.Layer<BacklogServices | BacklogTestClock, E | BacklogMissing | MigrationRefused | SqlError.SqlError, R> =>
-  services().pipe(
-    Layer.provideMerge(client),
-    Layer.provideMerge(testClock),
-    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")])
-  )
+  layerTestWith(client, schema, testClock)
 
 /** A backlog in memory, for tests, with a `BacklogTestClock`. */
 export const layerTest: Layer.Layer<

@@ -4,6 +4,7 @@
  * @module
  */
 export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
+export { type BacklogTemplate, copyTemplate, layerTestFrom, makeTemplate } from "./BacklogTemplate.ts"
 export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
 export { checkClaimOrder, type ClaimOrderReport } from "./checkClaimOrder.ts"
 export { generateClaimProgram, generateProgram, type ProgramSize } from "./generateProgram.ts"

@@ -2,14 +2,13 @@ import { assert } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
-import { cp, mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { inject } from "vitest"
 import type { ProcessIO, OutputStream } from "../../src/cli/ProcessIO.ts"
 import { run } from "../../src/cli/run.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
-import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
-import { template } from "../support/templates.ts"
+import { createEmptyBacklog } from "../support/emptyBacklog.ts"
 
 /** The exit code and output of a command line. */
 export interface RunResult {
@@ -109,10 +108,10 @@ export const sql = <A>(statement: (client: SqlClient.SqlClient) => Effect.Effect
     )
   )
 
-/** A new directory with a copy of an empty backlog, because creating one takes seconds. */
+/** A new directory with an empty backlog. */
 export const inDirectory = async (): Promise<Place & { readonly directory: string }> => {
   const directory = await temporaryDirectory()
-  await cp(await emptyBacklog(), join(directory, "backlog"), { recursive: true })
+  await createEmptyBacklog(join(directory, "backlog"))
   return {
     directory: join(directory, "backlog"),
     flags: ["--db", join(directory, "backlog")],
@@ -122,10 +121,3 @@ export const inDirectory = async (): Promise<Place & { readonly directory: strin
 
 /** A directory that is deleted after all tests. */
 export const temporaryDirectory = (): Promise<string> => mkdtemp(join(inject("scratch"), "cli-"))
-
-const emptyBacklog = (): Promise<string> =>
-  template("backlog", async (directory) => {
-    await copyEmptyDatabase(directory)
-    const { code, stderr } = await cli(["migrate", "--db", directory])
-    assert.strictEqual(code, 0, stderr)
-  })

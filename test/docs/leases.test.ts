@@ -1,13 +1,2 @@
-import { afterAll, beforeAll } from "vitest"
-import { createCopies } from "../support/pgliteTemplates.ts"
-
-/*
- * Runs the test in docs/library.md with a copied database, because creating one takes seconds.
- */
-let undo = (): void => {}
-beforeAll(async () => {
-  undo = await createCopies()
-})
-afterAll(() => undo())
-
+/* Runs the test in docs/library.md. */
 await import("./examples/leases.ts")

@@ -9,7 +9,6 @@ import { lockFileName } from "../../src/services/pglite/lockFiles.ts"
 import { layerPglite } from "../../src/services/layers.ts"
 import { start as startProgram } from "../cli/program.ts"
 import { documentIn, inDirectory } from "../cli/support.ts"
-import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { type Acknowledged, checkCommands } from "./support/checkCommands.ts"
@@ -22,7 +21,6 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
   let directory: string
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "backlog-faults-"))
-    await copyEmptyDatabase(directory)
   })
   afterAll(async () => {
     await Promise.all(workers.map((worker) => worker.kill()))

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { freshBacklog } from "../support/backlogs.ts"
-import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifiesItself } from "../support/verifyBacklog.ts"
@@ -48,7 +48,7 @@ const exported = Effect.gen(function* () {
   return yield* Stream.runCollect(audit.exportLog)
 })
 
-layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("hostile files", (it) => {
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile files", (it) => {
   for (const format of ["beads", "log", "task-master"] as const) {
     it.effect(
       `a hostile file of the format ${format} is imported whole, or refused with no change`,

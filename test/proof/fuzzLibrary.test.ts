@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { freshBacklog } from "../support/backlogs.ts"
-import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { makeRandom, type Random } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
@@ -33,7 +33,7 @@ const round = Effect.fnUntraced(function* (first: number, random: Random) {
   return written
 })
 
-layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })(
   "hostile input to the library",
   (it) => {
     it.effect(

@@ -17,7 +17,7 @@ import type { CreateInput } from "../../src/services/BacklogInput.ts"
 import { cli } from "../cli/support.ts"
 import { nested } from "./hostile/values.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
-import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { verifiesItself } from "../support/verifyBacklog.ts"
 
 const actor = "test"
@@ -25,7 +25,7 @@ const megabyte = 2 ** 20
 
 const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as CreateInput
 
-layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
   const test = (title: string, body: Effect.Effect<void, unknown, BacklogService | AuditService>) =>
     hostile.effect(title, () =>
       Effect.provide(Effect.andThen(body, verifiesItself) as Effect.Effect<void, unknown>, Layer.fresh(freshBacklog))

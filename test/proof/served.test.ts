@@ -9,7 +9,6 @@ import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AuditService, BacklogService, layerPglite } from "../../src/index.ts"
 import { sql } from "../cli/support.ts"
 import { completionsOf } from "../support/claimRules.ts"
-import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { layeredCards, makeRandom } from "../support/random.ts"
 import { amount, isSoak, report, seed } from "../support/soak.ts"
 import type { EventRow } from "../support/verifyBacklog.ts"
@@ -193,7 +192,6 @@ describe("a served backlog whose server is killed and restarted", { timeout: fau
   let directory: string
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "backlog-served-"))
-    if (isSoak) await copyEmptyDatabase(directory)
   })
   afterAll(async () => {
     await sql((client) => client`DROP SCHEMA IF EXISTS ${client(schema)} CASCADE`)

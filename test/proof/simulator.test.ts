@@ -5,7 +5,7 @@ import { Rejection } from "../../src/domain/Rejection.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { checkInvariants, LogChecker, simulate } from "../../src/testing/index.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
-import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import { layerMemory } from "./memoryBacklog.ts"
@@ -67,7 +67,7 @@ describe("programs in memory", () => {
   )
 })
 
-layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("programs on PGlite", (onPglite) => {
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("programs on PGlite", (onPglite) => {
   onPglite.effect(
     "every answer is the model's",
     () =>

@@ -13,7 +13,6 @@ import { BacklogService } from "../../src/services/BacklogService.ts"
 import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
 import { layerPglite, layerPostgres } from "../../src/services/layers.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
-import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 
 /*
@@ -114,7 +113,6 @@ describe("erased bytes in an embedded directory", () => {
     "are in its files until the removal and in no file afterwards",
     () =>
       Effect.gen(function* () {
-        yield* Effect.promise(() => copyEmptyDatabase(directory))
         const open = layerPglite({ dataDir: directory }).pipe(Layer.provide(noBackgroundRemoval))
         const needles = yield* Effect.gen(function* () {
           const written = yield* writeEverywhere

@@ -31,8 +31,7 @@ import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { removeOthersAccess, createPrivateFolder } from "../../src/services/files/privateFiles.ts"
 import { start } from "../cli/program.ts"
 import { inDirectory, json } from "../cli/support.ts"
-import { isLong } from "../support/databases.ts"
-import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
+import { createEmptyBacklog } from "../support/emptyBacklog.ts"
 
 /** The id of a user and group that own no files. */
 const other = 65_534
@@ -85,7 +84,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
   }
   const copy = async (name: string): Promise<string> => {
     const directory = join(scratch, name)
-    await copyEmptyDatabase(directory)
+    await createEmptyBacklog(directory)
     return directory
   }
 
@@ -115,7 +114,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
       const sql = yield* open(directory)
       assert.match(
         warnings.splice(0).join(),
-        /^Other users .* 9\d\d files and folders in .* have none now\. .*verify --anchor-file/
+        /^Other users .* 1\d\d\d files and folders in .* have none now\. .*verify --anchor-file/
       )
       yield* sql`CREATE TABLE secrets AS SELECT 'attack at dawn ' || n AS text FROM generate_series(1, 1000) AS n`
       yield* sql`SELECT pg_switch_wal()::text`
@@ -367,10 +366,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
     await place.remove()
   })
 
-  it("under the umasks 022, 000 and 0777 all created files are accessible to their user only", async (context) => {
-    if (!isLong) {
-      return context.skip("creating three databases takes 20 seconds: BACKLOG_TEST_SECURITY=long npm run test:security")
-    }
+  it("under the umasks 022, 000 and 0777 all created files are accessible to their user only", async () => {
     for (const mask of [0o022, 0, 0o777]) {
       process.umask(mask)
       const directory = join(scratch, `program-${mask}`, "data")

@@ -7,7 +7,6 @@ import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
 import { layerPglite, layerPostgres } from "../../src/services/layers.ts"
-import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { startPostgres } from "../support/postgresServer.ts"
 import { afterAll, describe, expect } from "vitest"
 
@@ -122,7 +121,6 @@ describe.skipIf(skips)("waits of commands during a removal", () => {
     "are printed for a directory",
     () =>
       Effect.gen(function* () {
-        yield* Effect.promise(() => copyEmptyDatabase(directory))
         yield* Effect.provide(measured("directory"), layerPglite({ dataDir: directory }).pipe(Layer.provide(byHand)))
       }),
     3_600_000

@@ -1,5 +1,5 @@
 import { postgresClient } from "../support/backlogs.ts"
-import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { golden } from "./audit/goldenEvents.ts"
 import { goldenLog } from "./audit/goldenLog.ts"
 import { logFile } from "./audit/logFile.ts"
@@ -9,5 +9,5 @@ import { suiteOver } from "./suiteOver.ts"
 
 const parts = [timeTravel, redaction, logFile, golden, goldenLog]
 
-suiteOver("an audited backlog on PGlite", copiedPgliteClient, parts)
+suiteOver("an audited backlog on PGlite", layerPgliteClient(), parts)
 suiteOver("an audited backlog on a Postgres server", postgresClient(4), parts)

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { AccessTokens, AuditService, BacklogService, Doctor } from "../../src/index.ts"
 import { postgresClient, within } from "../support/backlogs.ts"
-import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import {
   accessTokenMethods,
   auditMethods,
@@ -51,7 +51,7 @@ const allReads = Effect.fnUntraced(function* (context: Context.Context<ReadServi
 
 for (const [database, client] of [
   ["a server", postgresClient(4)],
-  ["an embedded database", copiedPgliteClient]
+  ["an embedded database", layerPgliteClient()]
 ] as const) {
   layer(client, { timeout: "60 seconds", excludeTestServices: true })(`the read gate over ${database}`, (it) => {
     it.effect("no read of any service returns or emits anything while the gate is closed", () =>

@@ -56,6 +56,7 @@ export const databaseImporters: Readonly<Record<string, string>> = {
   "src/services/layers.ts": "builds the layers of both databases",
   "src/services/driverLayers.ts": "provides what differs between the two databases",
   "src/index.ts": "exports the options of a server",
+  "src/testing/BacklogTemplate.ts": "copies the files of embedded databases, for tests",
   "src/cli/database.ts": "opens the database that the flags name, also without a backlog",
   "src/cli/databaseTarget.ts": "checks the settings in a URL before a connection is opened",
   "src/cli/commands/doctor.ts": "inspects a directory before a layer opens it and restricts its permissions"

@@ -1,7 +1,7 @@
 import { it as vitest, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { type Client, freshBacklog, postgresClient, type TestBacklog } from "./backlogs.ts"
-import { copiedPgliteClient } from "./pgliteTemplates.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { verifiesItself, verifyBacklog } from "./verifyBacklog.ts"
 
 type Body = Effect.Effect<void, unknown, TestBacklog | Client>
@@ -32,7 +32,7 @@ export const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 
 /** Registers tests for both databases. */
 export const onBothDatabases = (name: string, register: (test: Test) => void): void => {
-  suite(`${name}, on PGlite`, copiedPgliteClient, register)
+  suite(`${name}, on PGlite`, layerPgliteClient(), register)
   onServer(name, register)
 }
 

@@ -1,5 +1,6 @@
-import { Context, Schema } from "effect"
+import { Context, Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { explainFileError } from "./fileErrors.ts"
 
 /**
  * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is
@@ -83,3 +84,20 @@ export const publicDirectoryLostMessage =
 export const OnDirectoryLost: Context.Reference<(lost: DirectoryLost) => void> = Context.Reference<
   (lost: DirectoryLost) => void
 >("mosaic-backlog/services/OnDirectoryLost", { defaultValue: () => () => undefined })
+
+/** Runs work on a directory. An error of another kind than `DirectoryUnusable` becomes its reason, in words. */
+export const attemptIn = <A>(directory: string, work: () => Promise<A>): Effect.Effect<A, DirectoryUnusable> =>
+  Effect.tryPromise({
+    try: work,
+    catch: (cause) =>
+      cause instanceof DirectoryUnusable
+        ? cause
+        : new DirectoryUnusable({
+            directory,
+            reason:
+              cause instanceof DirectoryLost
+                ? `it was lost while it was opened: ${cause.reason}`
+                : explainFileError(cause),
+            cause
+          })
+  })

@@ -3,6 +3,8 @@ import { type Duration, Effect, type Layer } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import type { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
 import type { BacklogMissing, Opening } from "../schema/BacklogOpening.ts"
+import type { DatabaseFiles } from "./databaseFiles.ts"
+import { newDatabaseFiles } from "./NewDatabase.ts"
 import { closeEngine, PgliteEngine } from "./PgliteEngine.ts"
 import { SessionStream } from "./SessionStream.ts"
 import { openSharedDirectory } from "./SharedDirectory.ts"
@@ -19,7 +21,8 @@ import { TransactionPooler } from "./TransactionPooler.ts"
  *   process waits for the other for `lockWait`.
  * - Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter
  *   is restricted to this user. If its database was accessible to others, a warning is logged.
- * - Creating a database takes some seconds, opening one half a second.
+ * - Opening a database takes half a second, creating one little more: a new database starts as a copy of a template in
+ *   this package. Without a template of the installed version of PGlite it takes some seconds.
  * - There is one session. Transactions and single statements of all processes take turns in it. Session settings and
  *   temporary tables can be reset between two transactions, as behind a pooler in transaction mode. A
  *   transaction of a served process that is idle for 30 seconds while others wait is rolled back, and its connection
@@ -69,10 +72,19 @@ const connection = {
   connectTimeout: "5 minutes"
 } as const
 
-const inMemory = Effect.gen(function* () {
+const inMemory = Effect.flatMap(newDatabaseFiles, (newFiles) => makeMemoryClient({ newFiles }))
+
+/**
+ * A client of a database in memory that starts with the files that `newFiles` returns, or else is created with `initdb`.
+ * `onClosed` receives the files of the database when the scope has closed it.
+ */
+export const makeMemoryClient = Effect.fnUntraced(function* (options: {
+  readonly newFiles: () => Promise<DatabaseFiles | undefined>
+  readonly onClosed?: ((files: DatabaseFiles) => void) | undefined
+}) {
   const engine = yield* Effect.acquireRelease(
     Effect.tryPromise({
-      try: () => PgliteEngine.open(undefined),
+      try: async () => PgliteEngine.openInMemory(await options.newFiles(), options.onClosed),
       catch: (cause) =>
         new SqlError.SqlError({
           reason: new SqlError.ConnectionError({ cause, message: "PGlite does not start", operation: "connect" })

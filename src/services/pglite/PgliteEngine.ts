@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { fileErrorCode, errorMessage } from "../files/fileErrors.ts"
 import { type DirectoryOwnership } from "./DirectoryOwnership.ts"
 import { DirectoryLost } from "../files/directoryErrors.ts"
-import { createPrivateFolder, withoutOtherUsers } from "../files/privateFiles.ts"
+import type { DatabaseFiles } from "./databaseFiles.ts"
+import { createPrivateFolder, privateFolderMode, withoutOtherUsers } from "../files/privateFiles.ts"
 
 /** The parts of PGlite's WebAssembly module that are used here. PGlite does not declare them. */
 interface Module {
@@ -20,6 +21,12 @@ interface Module {
 /** The status of an exception with which Postgres enters its error handler. Every other exception is a crash. */
 const statementFailed = 100
 
+/**
+ * A start fills the shared buffers with zeros: the default of 128 MB costs it 0.1 seconds, and every process 128 MB of
+ * memory.
+ */
+const startParameters = ["-c", "shared_buffers=32MB"]
+
 /** A running PGlite. It runs whole messages of the wire protocol, and returns the server's answers. */
 export class PgliteEngine {
   /** The error of a crash. After it, the engine must not be used. */
@@ -34,18 +41,34 @@ export class PgliteEngine {
   }
 
   /**
-   * Starts PGlite in memory, or in a directory, where it creates a database if there is none. `ownership` is checked
+   * Starts PGlite in a directory, where it creates a database with `initdb` if there is none. `ownership` is checked
    * before every transaction, and before a file is opened, changed or removed. When the ownership is lost, the engine
    * writes nothing more, and every call fails with `DirectoryLost`.
    */
-  static async open(directory: string | undefined, ownership?: DirectoryOwnership): Promise<PgliteEngine> {
+  static async open(directory: string, ownership: DirectoryOwnership): Promise<PgliteEngine> {
+    return PgliteEngine.start(await openFileSystem(directory, ownership), ownership)
+  }
+
+  /**
+   * Starts PGlite in memory, with a copy of the files of a database, or else with a database that `initdb` creates.
+   * `onClosed` receives the files of the database that was closed.
+   */
+  static async openInMemory(
+    files: DatabaseFiles | undefined,
+    onClosed?: (files: DatabaseFiles) => void
+  ): Promise<PgliteEngine> {
+    return PgliteEngine.start(await openMemory(files, onClosed), undefined)
+  }
+
+  private static async start(options: PGliteOptions, ownership: DirectoryOwnership | undefined): Promise<PgliteEngine> {
     // Imported here, so that programs that use a server do not load it.
     const { PGlite } = await import("@electric-sql/pglite")
     const { exitCode } = process
     const log: Array<string> = []
     try {
       const pglite = await PGlite.create({
-        ...(directory === undefined ? {} : await openFileSystem(directory, ownership)),
+        ...options,
+        startParams: [...PGlite.defaultStartParams, ...startParameters],
         onStderr: (line) => {
           log.push(line)
           if (log.length > 20) log.shift()
@@ -148,7 +171,7 @@ const writeOperations = ["write", "setattr", "msync"]
  * The file system of a directory: files are for this user only, whatever modes Postgres requests and whatever the umask
  * is.
  */
-const openFileSystem = async (directory: string, ownership: DirectoryOwnership | undefined): Promise<PGliteOptions> => {
+const openFileSystem = async (directory: string, ownership: DirectoryOwnership): Promise<PGliteOptions> => {
   const { NodeFS } = await import("@electric-sql/pglite/nodefs")
   class PrivateFiles extends NodeFS {
     override async init(...parameters: Parameters<InstanceType<typeof NodeFS>["init"]>) {
@@ -156,7 +179,6 @@ const openFileSystem = async (directory: string, ownership: DirectoryOwnership |
       const wrap = (module: unknown) => {
         const { node_ops, stream_ops } = (module as Module).NODEFS
         createPrivately(node_ops, stream_ops)
-        if (ownership === undefined) return
         const { check, checkIfStale } = ownership
         for (const name of pathOperations.node_ops) checkBefore(node_ops, name, check)
         for (const name of pathOperations.stream_ops) checkBefore(stream_ops, name, check)
@@ -171,6 +193,48 @@ const openFileSystem = async (directory: string, ownership: DirectoryOwnership |
     if (fileErrorCode(error) !== "EEXIST") throw error
   })
   return { fs: new PrivateFiles(directory) }
+}
+
+/** The file system of a database in memory. */
+const openMemory = async (
+  files: DatabaseFiles | undefined,
+  onClosed: ((files: DatabaseFiles) => void) | undefined
+): Promise<PGliteOptions> => {
+  if (files === undefined && onClosed === undefined) return {}
+  const { MemoryFS, PGlite } = await import("@electric-sql/pglite")
+  const root = PGlite.paths.PGDATA
+  class CopiedFiles extends MemoryFS {
+    override async initialSyncFs() {
+      if (files === undefined || this.pg === undefined) return
+      const { FS } = this.pg.Module
+      FS.mkdirTree(root, privateFolderMode)
+      for (const name of files.folders) FS.mkdir(`${root}/${name}`, privateFolderMode)
+      // The engine changes the bytes of a file that it owns, and copies the others piece by piece.
+      for (const [name, bytes] of files.files) FS.writeFile(`${root}/${name}`, bytes.slice(), { canOwn: true })
+    }
+    override async closeFs() {
+      if (this.pg !== undefined) onClosed?.(readMemory(this.pg.Module.FS, root))
+      return super.closeFs()
+    }
+  }
+  return { fs: new CopiedFiles() }
+}
+
+const readMemory = (FS: PGlite["Module"]["FS"], root: string): DatabaseFiles => {
+  const folders: Array<string> = []
+  const files = new Map<string, Uint8Array>()
+  const readFolder = (prefix: string): void => {
+    for (const name of FS.readdir(`${root}/${prefix}`)) {
+      if (name === "." || name === "..") continue
+      const path = `${prefix}${name}`
+      if (FS.isDir(FS.stat(`${root}/${path}`).mode)) {
+        folders.push(path)
+        readFolder(`${path}/`)
+      } else files.set(path, FS.readFile(`${root}/${path}`))
+    }
+  }
+  readFolder("")
+  return { folders, files }
 }
 
 type Operations = Record<string, (...parameters: Array<unknown>) => unknown>

@@ -1,8 +1,13 @@
 import { type Duration, Effect, Exit, Scope, Semaphore } from "effect"
 import { resolve } from "node:path"
 import { formatFileCount } from "../files/DirectoryAccess.ts"
-import { DirectoryLocked, DirectoryLost, DirectoryUnusable, OnDirectoryLost } from "../files/directoryErrors.ts"
-import { explainFileError } from "../files/fileErrors.ts"
+import {
+  attemptIn,
+  DirectoryLocked,
+  DirectoryLost,
+  DirectoryUnusable,
+  OnDirectoryLost
+} from "../files/directoryErrors.ts"
 import { BacklogMissing, createHint } from "../schema/BacklogOpening.ts"
 import {
   createDatabase,
@@ -18,6 +23,7 @@ import { refuseOtherOwner, restrictDatabase, restrictDirectory } from "./directo
 import { serveDirectory } from "./DirectoryServer.ts"
 import { findSocketProblem } from "./directorySocket.ts"
 import { HolderConnection } from "./HolderConnection.ts"
+import { newDatabaseFiles } from "./NewDatabase.ts"
 import { closeEngine } from "./PgliteEngine.ts"
 import { type Peer, SessionStream } from "./SessionStream.ts"
 import { TransactionPooler } from "./TransactionPooler.ts"
@@ -56,6 +62,7 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
   const mutex = yield* Semaphore.make(1)
   const run = Effect.runPromiseWith(yield* Effect.context())
   const onLost = yield* OnDirectoryLost
+  const newFiles = yield* newDatabaseFiles
   const program = {}
   let database: OpenDatabase | undefined
   /** The connection that was opened before the first stream. */
@@ -75,21 +82,7 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
       return closing === undefined ? Effect.void : Scope.close(closing.scope, exit)
     })
 
-  const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, DirectoryUnusable> =>
-    Effect.tryPromise({
-      try: work,
-      catch: (cause) =>
-        cause instanceof DirectoryUnusable
-          ? cause
-          : new DirectoryUnusable({
-              directory,
-              reason:
-                cause instanceof DirectoryLost
-                  ? `it was lost while it was opened: ${cause.reason}`
-                  : explainFileError(cause),
-              cause
-            })
-    })
+  const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, DirectoryUnusable> => attemptIn(directory, work)
 
   const missing = () => new BacklogMissing({ place: directory, schema: null, toDo: createHint })
 
@@ -97,7 +90,7 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
     // A process that was killed can have left a lock and no database.
     if (!create && !(yield* attempt(() => hasDatabase(directory)))) return yield* missing()
     // Not interruptible: the lock must not be released while PGlite writes to the directory.
-    if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, ownership)))
+    if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, ownership, newFiles)))
     const restricted = yield* attempt(async () => restrictDatabase(directory, ownership, wasOpen))
     wasOpen = false
     if (restricted > 0) yield* Effect.logWarning(accessWarning(directory, restricted))

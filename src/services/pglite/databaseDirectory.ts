@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { access, constants, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { type DatabaseFiles, writeDatabaseFiles } from "./databaseFiles.ts"
 import { lockFileName } from "./lockFiles.ts"
 import { DirectoryLost, DirectoryUnusable } from "../files/directoryErrors.ts"
 import { socketFolder } from "./directorySocket.ts"
@@ -68,8 +69,15 @@ export const createDirectory = async (directory: string): Promise<void> => {
   }
 }
 
-/** Creates a complete database if there is none. Only the holder of the lock may call this. */
-export const createDatabase = async (directory: string, ownership: DirectoryOwnership): Promise<void> => {
+/**
+ * Creates a complete database if there is none: from the files that `newFiles` returns, or with `initdb` when it returns
+ * none. Only the holder of the lock may call this.
+ */
+export const createDatabase = async (
+  directory: string,
+  ownership: DirectoryOwnership,
+  newFiles: () => Promise<DatabaseFiles | undefined>
+): Promise<void> => {
   ownership.check()
   const names = await readdir(directory)
   for (const name of names) {
@@ -80,8 +88,9 @@ export const createDatabase = async (directory: string, ownership: DirectoryOwne
   // killed.
   const unfinished = join(directory, `${unfinishedPrefix}${randomUUID()}`)
   try {
-    const engine = await PgliteEngine.open(unfinished, ownership)
-    await engine.close()
+    const files = await newFiles()
+    if (files === undefined) await (await PgliteEngine.open(unfinished, ownership)).close()
+    else await writeDatabaseFiles(unfinished, files, ownership)
     ownership.check()
     await rename(unfinished, join(directory, databaseFolder))
   } catch (error) {

@@ -104,13 +104,11 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         return yield* refuse(`the role ${role} may not read it: ask ${owner} to grant it a role in the backlog`)
       }
 
-      const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
-          SELECT id, name, checksum FROM ${table} ORDER BY id`
+      const readApplied = sql<AppliedRow>`
+          SELECT id, name, checksum, applied_at = '-infinity' AS "isFromTemplate" FROM ${table} ORDER BY id`
 
       /** The missing migrations, or why the applied ones do not match this package. */
-      const pendingAfter = (
-        applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
-      ) => {
+      const pendingAfter = (applied: ReadonlyArray<AppliedRow>) => {
         for (const [index, row] of applied.entries()) {
           const file = files[index]
           if (file === undefined) {
@@ -130,8 +128,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       // No advisory lock: every session of the database could take it. When two processes create the same schema or table, the
       // second waits for the first, fails because the name exists, and retries.
       const applyPending = Effect.gen(function* () {
-        const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
-        if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
+        const schemas = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
+        if (schemas.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
         yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
             id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
             applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
@@ -150,7 +148,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       })
 
       const namesRoles = Object.values(roles).some((name) => name !== undefined)
-      const known = server.exists ? pendingAfter(yield* readApplied) : files
+      const found = server.exists ? yield* readApplied : []
+      const known = pendingAfter(found)
       if (known instanceof MigrationRefused) return yield* known
       const isReady = known.length === 0 && !namesRoles && !server.isMisdirected
       const [first] = known
@@ -202,8 +201,14 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               refuse(`the role ${role} lacks a privilege for this: ${databaseErrorText(error)}`)
             )
           )
-      const isNew = new Set(appliedNow.map((file) => file.id))
-      if (appliedNow.length === files.length) yield* onCreated(schema)
+      // The first start of a backlog that was copied from a template. Of several programs, one gets the rows.
+      const copied =
+        opening === "create" && found.some((row) => row.isFromTemplate)
+          ? yield* sql<{ readonly id: number }>`
+              UPDATE ${table} SET applied_at = clock_timestamp() WHERE applied_at = '-infinity' RETURNING id`
+          : []
+      const isNew = new Set([...copied, ...appliedNow].map(({ id }) => id))
+      if (isNew.size === files.length) yield* onCreated(schema)
       else if (appliedNow.length > 0)
         yield* onMigrated(
           schema,
@@ -212,6 +217,14 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
     })
   )
+}
+
+interface AppliedRow {
+  readonly id: number
+  readonly name: string
+  readonly checksum: string
+  /** Whether the backlog was copied from a template and has not been opened yet. */
+  readonly isFromTemplate: boolean
 }
 
 const createOnPrimary =

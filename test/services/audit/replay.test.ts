@@ -12,7 +12,7 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { commandOf, allIds, type Step, stepsArbitrary } from "../../domain/commands.ts"
 import { type Client, freshBacklog, headPosition, iso, plain, postgresClient, tables } from "../../support/backlogs.ts"
-import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { expect } from "vitest"
 
@@ -226,5 +226,5 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
     )
   })
 
-suite("a backlog that is replayed on PGlite", copiedPgliteClient)
+suite("a backlog that is replayed on PGlite", layerPgliteClient())
 suite("a backlog that is replayed on a Postgres server", postgresClient(4))

@@ -7,7 +7,7 @@ import { makeCardTables } from "../../../src/projections/CardTables.ts"
 import { arrayLiteral } from "../../../src/sql/arrayLiteral.ts"
 import { Migrations } from "../../../src/services/schema/Migrations.ts"
 import { type Client, currentClient, freshSchema, postgresClient } from "../../support/backlogs.ts"
-import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 
 /** The fields of a plan node that the tests read, as printed by `EXPLAIN (FORMAT JSON)`. */
 interface PlanNode {
@@ -186,5 +186,5 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
     )
   })
 
-suite("the plan of a claim on PGlite", copiedPgliteClient)
+suite("the plan of a claim on PGlite", layerPgliteClient())
 suite("the plan of a claim on a Postgres server", postgresClient(2))

@@ -10,7 +10,6 @@ import { DirectoryUnusable } from "../../../src/services/files/directoryErrors.t
 import { socketFolder } from "../../../src/services/pglite/directorySocket.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
-import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
 
 /** The names of the files, without the liveness sockets of holders. */
 const namesIn = (directory: string) =>
@@ -131,11 +130,10 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
 })
 
 describe("a database in a directory", () => {
-  /** A database to copy, because creating one takes some seconds. */
+  /** A database with a table to copy. */
   let template = ""
   beforeAll(async () => {
     template = await mkdtemp(join(tmpdir(), "backlog-test-"))
-    await copyEmptyDatabase(join(template, "data"))
     await Effect.runPromise(inDirectory(join(template, "data"), (sql) => sql`create table numbers (n int primary key)`))
   })
   afterAll(() => rm(template, { recursive: true, force: true }))
@@ -179,7 +177,7 @@ describe("a database in a directory", () => {
   it.live("can be used by the next process after its creator was killed at any moment", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "data")
-      for (const base of [700, 1_700, 2_700]) {
+      for (const base of [200, 700, 1_200]) {
         const creator = yield* child("open", directory)
         yield* creator.awaitLine("started")
         yield* Effect.sleep(base + Math.random() * 1_000)

@@ -14,18 +14,18 @@ import { DirectoryLost } from "../../../src/services/files/directoryErrors.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { message, messageType } from "../../../src/services/pglite/wireMessages.ts"
 import { temporaryDirectory } from "../../support/childProcess.ts"
-import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
 import { until } from "../../support/waiting.ts"
 
 /** A database with a table to copy. */
 let template = ""
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), "backlog-test-"))
-  await copyEmptyDatabase(join(template, "data"))
   const create = Effect.flatMap(open(join(template, "data")), (sql) => sql`create table numbers (n int primary key)`)
   await Effect.runPromise(Effect.scoped(create))
 }, 60_000)
 afterAll(() => rm(template, { recursive: true, force: true }))
+
+const noFiles = () => Promise.resolve(undefined)
 
 const open = (dataDir: string): Effect.Effect<PgClient.PgClient, unknown, Scope.Scope> =>
   Effect.map(Layer.build(Layer.fresh(layerPgliteClient({ dataDir }))), (context) =>
@@ -220,7 +220,9 @@ describe("an engine whose directory is lost during a statement", () => {
         throw error
       }
       const owner = { check } as unknown as DirectoryOwnership
-      const failed = yield* Effect.promise(() => createDatabase(directory, owner).catch((cause: unknown) => cause))
+      const failed = yield* Effect.promise(() =>
+        createDatabase(directory, owner, noFiles).catch((cause: unknown) => cause)
+      )
       assert.strictEqual(failed, error)
       assert.deepStrictEqual(yield* Effect.promise(() => readdir(directory)), [])
     })

@@ -6,7 +6,7 @@ import { DatabaseClock } from "../../../src/sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { type Client, currentClient, freshSchema, postgresClient, tables } from "../../support/backlogs.ts"
-import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
+import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { readLog } from "../../support/verifyBacklog.ts"
 
 /** A clock that advances by one second with each read. */
@@ -83,5 +83,5 @@ const suite = (name: string, clients: Layer.Layer<Client, unknown>): void =>
     )
   })
 
-suite("a clock that advances with each read, on PGlite", copiedPgliteClient)
+suite("a clock that advances with each read, on PGlite", layerPgliteClient())
 suite("a clock that advances with each read, on a Postgres server", postgresClient(2))

@@ -12,16 +12,14 @@ import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { openSharedDirectory } from "../../../src/services/pglite/SharedDirectory.ts"
 import { message, messageType } from "../../../src/services/pglite/wireMessages.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
-import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
 import { until } from "../../support/waiting.ts"
 
 type Sql = PgClient.PgClient
 
-/** A database to copy, because creating one takes some seconds. */
+/** A database with tables to copy. */
 let template = ""
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), "backlog-test-"))
-  await copyEmptyDatabase(join(template, "data"))
   const create = Effect.gen(function* () {
     const sql = yield* open(join(template, "data"))
     yield* sql`create table numbers (n int primary key)`

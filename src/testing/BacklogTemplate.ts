@@ -1,0 +1,101 @@
+import { type DateTime, Effect, Layer } from "effect"
+import type { SqlError } from "effect/sql"
+import { resolve } from "node:path"
+import type { DirectoryLocked, DirectoryUnusable } from "../services/files/directoryErrors.ts"
+import { type BacklogServices, BacklogTestClock, layerTestAt } from "../services/layers.ts"
+import { createDirectoryDatabase } from "../services/pglite/createDirectoryDatabase.ts"
+import { type DatabaseFiles, withNewIdentifier } from "../services/pglite/databaseFiles.ts"
+import { NewDatabase, newDatabaseFiles } from "../services/pglite/NewDatabase.ts"
+import { layerPgliteClient } from "../services/pglite/PgliteClient.ts"
+import { snapshotDatabase } from "../services/pglite/snapshotDatabase.ts"
+import type { BacklogMissing } from "../services/schema/BacklogOpening.ts"
+import type { MigrationRefused } from "../services/schema/Migrations.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
+
+/** An embedded database with a backlog that a test prepared once, and that other tests start as copies of. */
+export interface BacklogTemplate {
+  /** The Postgres schema of the backlog. */
+  readonly schema: string
+  /** The time of the test clock when the template was made. Copies start with it. */
+  readonly time: DateTime.Utc
+  /** The size of a copy in bytes. */
+  readonly size: number
+  /** The files of the database. They must not be changed. */
+  readonly database: DatabaseFiles
+}
+
+/**
+ * Runs an effect on a new backlog in memory, with a `BacklogTestClock`, and returns the backlog as a template. The effect may
+ * create cards, and tables of your own through `SqlClient`. A template stays in memory as long as the program refers to it:
+ * about 40 MB.
+ *
+ * **Example** (One card, and a table of the program's own)
+ *
+ * ```ts
+ * const template = makeTemplate(
+ *   Effect.gen(function* () {
+ *     const sql = yield* SqlClient.SqlClient
+ *     yield* sql`CREATE TABLE notes (card_id text PRIMARY KEY, note text NOT NULL)`
+ *     yield* (yield* BacklogService).create({ id: "design", title: "Design it", actor: "test" })
+ *   })
+ * )
+ * ```
+ */
+export const makeTemplate = <E = never, R = never>(
+  prepare: Effect.Effect<unknown, E, R | BacklogServices | BacklogTestClock> = Effect.void,
+  options: {
+    /** The Postgres schema. Defaults to `backlog`. */
+    readonly schema?: string | undefined
+  } = {}
+): Effect.Effect<
+  BacklogTemplate,
+  E | BacklogMissing | MigrationRefused | SqlError.SqlError,
+  Exclude<R, BacklogServices | BacklogTestClock>
+> =>
+  Effect.gen(function* () {
+    const schema = options.schema ?? (yield* BacklogSchema)
+    const newFiles = yield* Effect.provideService(newDatabaseFiles, BacklogSchema, schema)
+    let time: DateTime.Utc | undefined
+    const prepared = Effect.gen(function* () {
+      yield* prepare
+      time = yield* (yield* BacklogTestClock).now
+    })
+    const database = yield* snapshotDatabase(newFiles, (client) =>
+      Effect.provide(prepared, layerTestAt(client, { schema, start: undefined }), { local: true })
+    )
+    if (time === undefined) return yield* Effect.die(new Error("the template's clock was not read"))
+    let size = 0
+    for (const bytes of database.files.values()) size += bytes.length
+    return { schema, time, size, database }
+  })
+
+/**
+ * A backlog in memory that starts as a copy of a template, for tests, with a `BacklogTestClock` that starts at the template's
+ * time. Each call returns a layer of its own.
+ */
+export const layerTestFrom = (
+  template: BacklogTemplate
+): Layer.Layer<
+  BacklogServices | BacklogTestClock,
+  BacklogMissing | DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError
+> =>
+  layerTestAt(layerPgliteClient(), { schema: template.schema, start: template.time }).pipe(
+    Layer.provide(Layer.succeed(NewDatabase)(() => Promise.resolve(withNewIdentifier(template.database))))
+  )
+
+/**
+ * Creates a directory with a copy of a template's database, which `layerPglite` and the command line open. Parents that are
+ * missing are created. Leaves a directory that has a database already as it is.
+ *
+ * **Errors**
+ *
+ * - `DirectoryLocked`: another process has the directory open.
+ * - `DirectoryUnusable`: the directory cannot contain a backlog.
+ */
+export const copyTemplate = (
+  template: BacklogTemplate,
+  directory: string
+): Effect.Effect<void, DirectoryLocked | DirectoryUnusable> =>
+  Effect.scoped(
+    createDirectoryDatabase(resolve(directory), () => Promise.resolve(withNewIdentifier(template.database)))
+  )
