@@ -132,7 +132,8 @@ describe("the examples in docstrings", () => {
   })
 
   it("no other source file has an example", () => {
-    expect(filesWithExamples()).toEqual(documented)
+    // `test/proof/templateExample.test.ts` runs the example of the template.
+    expect(filesWithExamples()).toEqual([...documented, "src/testing/BacklogTemplate.ts"])
   })
 })
 

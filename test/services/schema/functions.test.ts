@@ -7,22 +7,15 @@ import { BacklogOpening } from "../../../src/services/schema/BacklogOpening.ts"
 import { functionNames, typeNames } from "../../../src/services/schema/BacklogRoles.ts"
 import { MigrationRefused, readMigrations } from "../../../src/services/schema/Migrations.ts"
 import { json } from "../../cli/support.ts"
-import { textsOn } from "../../docs/support/pages.ts"
 import { alter, connect, type Login, mayMakeRoles, shared, strangers, type Test } from "../../proof/roles/support.ts"
 import { audited, work } from "../../proof/roles/work.ts"
 import { freshSchema, postgresClient, postgresUrl } from "../../support/backlogs.ts"
 import { ownDatabase } from "../../support/ownDatabase.ts"
+import { wayBack } from "../../support/wayBack.ts"
 
 describe("functions of commands", () => {
   plainIt("on PGlite", (test) => test.skip("an embedded database has one role and one schema"))
 })
-
-/** The statements of the page that remove migration 11. */
-const wayBack = (schema: string): ReadonlyArray<string> =>
-  (textsOn("docs/upgrading.md", "sql")[0] ?? "")
-    .replace("search_path = backlog", `search_path = ${schema}`)
-    .split(/;\n/)
-    .filter((statement) => !/^(?:BEGIN|COMMIT)?\s*$/.test(statement))
 
 const removeFunctions = (sql: SqlClient.SqlClient, schema: string) =>
   sql.withTransaction(Effect.forEach(wayBack(schema), (statement) => sql.unsafe(statement), { discard: true }))

@@ -1,0 +1,8 @@
+import { textsOn } from "../docs/support/pages.ts"
+
+/** The statements of `docs/upgrading.md` that remove migration 11 from a backlog. */
+export const wayBack = (schema: string): ReadonlyArray<string> =>
+  (textsOn("docs/upgrading.md", "sql")[0] ?? "")
+    .replace("search_path = backlog", `search_path = ${schema}`)
+    .split(/;\n/)
+    .filter((statement) => !/^(?:BEGIN|COMMIT)?\s*$/.test(statement))
