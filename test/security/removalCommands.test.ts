@@ -12,6 +12,7 @@ import { findShadowSchemas } from "../support/catalog.ts"
 import { isLong, onServer, type Test } from "../support/databases.ts"
 import { script } from "../support/scripts.ts"
 import { expect, it } from "vitest"
+import { wayBack } from "../support/wayBack.ts"
 
 const actor = "ann"
 
@@ -130,6 +131,7 @@ onServer("a pending removal", (test) => {
       yield* audit.removeErased()
       const { schema, sql } = yield* tables
       const file = (yield* readMigrations).findLast(({ name }) => name.endsWith("_erasures"))
+      yield* sql.withTransaction(Effect.forEach(wayBack(schema), (text) => sql.unsafe(text), { discard: true }))
       yield* sql`DROP TABLE ${sql(`${schema}.erasures`)}`
       yield* sql`DELETE FROM ${sql(`${schema}.migrations`)} WHERE id = ${file?.id ?? 0}`
       const migrated = layerPostgres({ url: postgresUrl(), schema, poolSize: 1 }).pipe(
