@@ -5,6 +5,7 @@ import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll } from "vitest"
 import { BacklogMissing, layerPglite, layerPostgres } from "../../src/index.ts"
+import { readMigrations } from "../../src/services/schema/Migrations.ts"
 import { postgresUrl } from "../support/backlogs.ts"
 import { cli, inDirectory, json, onServer, sql, temporaryDirectory } from "./support.ts"
 
@@ -147,11 +148,29 @@ describe("a place without a backlog", () => {
   })
 
   it("create applies missing migrations and reports it on standard error", async () => {
-    // The previous test removed the record of the last migration; this removes its table.
-    await sql((client) => client`DROP TABLE ${client(`${place.schema}.erasures`)}`)
+    const files = await Effect.runPromise(readMigrations)
+    const older = files.slice(0, -1)
+    // The backlog that the version before the last migration created.
+    await sql((client) =>
+      Effect.gen(function* () {
+        yield* client`DROP SCHEMA ${client(place.schema)} CASCADE`
+        yield* client`CREATE SCHEMA ${client(place.schema)}`
+        yield* client`SELECT set_config('search_path', ${place.schema}, true)`
+        yield* client`CREATE TABLE migrations (
+          id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+          applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
+        for (const { checksum, id, name, statements } of older) {
+          for (const statement of statements) yield* client.unsafe(statement)
+          yield* client`INSERT INTO migrations (id, name, checksum) VALUES (${id}, ${name}, ${checksum})`
+        }
+      }).pipe(client.withTransaction)
+    )
     const { code, stderr } = await json(["create", "--id", "c", "--title", "C", ...place.flags])
     assert.strictEqual(code, 0)
-    assert.match(stderr, /^note: the backlog in schema "\w+" on \S+ was migrated \(0010_erasures\): older programs/)
+    assert.match(
+      stderr,
+      new RegExp(`^note: the backlog in schema "\\w+" on \\S+ was migrated \\(${files.at(-1)?.name}\\): older programs`)
+    )
   })
 })
 
