@@ -119,10 +119,7 @@ describe.skipIf(skips)("waits of commands during a removal", () => {
 
   it.live(
     "are printed for a directory",
-    () =>
-      Effect.gen(function* () {
-        yield* Effect.provide(measured("directory"), layerPglite({ dataDir: directory }).pipe(Layer.provide(byHand)))
-      }),
+    () => Effect.provide(measured("directory"), layerPglite({ dataDir: directory }).pipe(Layer.provide(byHand))),
     3_600_000
   )
 })

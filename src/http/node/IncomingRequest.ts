@@ -132,13 +132,13 @@ const readBody = (message: IncomingMessage, limitBytes: number): Effect.Effect<U
     const fail = (error: Error): void => {
       stop()
       message.pause()
-      // The stream's own errors.
-      // @effect-diagnostics-next-line globalErrorInEffectFailure:off
       resume(Effect.fail(error))
     }
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       bytes += chunk.length
+      // The caller maps the errors of a stream.
+      // @effect-diagnostics-next-line globalErrorInEffectFailure:off
       if (bytes > limitBytes) fail(new IncomingBodyTooLarge(`the body exceeds ${limitBytes} bytes`))
     }
     const onEnd = (): void => {

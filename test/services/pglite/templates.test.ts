@@ -212,6 +212,7 @@ const migrate = (opening: Opening = "create") =>
 
 describe("a backlog that was copied from a template", () => {
   it.live("is reported as created once, by its first start that may create one, with the time of that start", () =>
+    // @effect-diagnostics-next-line unnecessaryEffectGen:off
     Effect.gen(function* () {
       yield* run(
         Effect.gen(function* () {
