@@ -33,7 +33,8 @@ const names = [
   "counts",
   "generations",
   "receipts_of_actors",
-  "erasures"
+  "erasures",
+  "commands"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */
