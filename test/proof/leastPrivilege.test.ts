@@ -1,12 +1,11 @@
 import { describe, it as plainIt, layer } from "@effect/vitest"
-import { Effect } from "effect"
 import { postgresClient } from "../support/backlogs.ts"
 import { commandLine } from "./roles/commandLine.ts"
 import { endOfLog } from "./roles/endOfLog.ts"
 import { parts } from "./roles/parts.ts"
 import { privileges } from "./roles/privileges.ts"
 import { starts } from "./roles/starts.ts"
-import { mayMakeRoles, type Test } from "./roles/support.ts"
+import { type Test, whereRolesCanBeCreated } from "./roles/support.ts"
 
 describe("least privilege", () => {
   plainIt("on PGlite", (test) => test.skip("an embedded database has a single user, a superuser"))
@@ -15,14 +14,7 @@ describe("least privilege", () => {
 layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
   "least privilege, on a Postgres server",
   (it) => {
-    const test: Test = (title, body) =>
-      it.effect(title, (context) =>
-        Effect.flatMap(mayMakeRoles, (makesRoles) =>
-          makesRoles
-            ? Effect.scoped(body)
-            : Effect.sync(() => context.skip("the server's user is not a superuser and cannot create roles"))
-        )
-      )
+    const test: Test = (title, body) => it.effect(title, (context) => whereRolesCanBeCreated(context, body))
     for (const part of [parts, privileges, endOfLog, starts, commandLine]) part(test)
   }
 )

@@ -3,7 +3,15 @@ import { Effect, Fiber, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { hold, type Holder } from "../proof/support/holding.ts"
-import { alter, connect, database, login, mayMakeRoles, strangers, type Test } from "../proof/roles/support.ts"
+import {
+  alter,
+  connect,
+  database,
+  login,
+  strangers,
+  type Test,
+  whereRolesCanBeCreated
+} from "../proof/roles/support.ts"
 import { isLong } from "../support/databases.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { withSettings } from "../support/sessionSettings.ts"
@@ -189,14 +197,7 @@ const locks = (test: Test): void => {
 }
 
 layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("locks, on a Postgres server", (it) => {
-  const test: Test = (title, body) =>
-    it.effect(title, (context) =>
-      Effect.flatMap(mayMakeRoles, (makesRoles) =>
-        makesRoles
-          ? Effect.scoped(body)
-          : Effect.sync(() => context.skip("the server's user is no superuser, and may not create roles"))
-      )
-    )
+  const test: Test = (title, body) => it.effect(title, (context) => whereRolesCanBeCreated(context, body))
   locks(test)
   it.effect.skipIf(isLong)("the limits of a reader run only with npm run test:security", (context) =>
     Effect.sync(() => context.skip("it waits for lock timeouts: BACKLOG_TEST_SECURITY=long npm run test:security"))

@@ -135,3 +135,14 @@ export const mayMakeRoles = Effect.map(
 
 /** Makes a program of a role. */
 export type Connected = Effect.Success<ReturnType<typeof connect>>
+
+/** Runs the body of a test. Skips it, with the reason, where the server's user cannot create roles. */
+export const whereRolesCanBeCreated = <A, E, R>(
+  context: { readonly skip: (reason: string) => never },
+  body: Effect.Effect<A, E, R>
+) =>
+  Effect.flatMap(mayMakeRoles, (makesRoles) =>
+    makesRoles
+      ? Effect.scoped(body)
+      : Effect.sync(() => context.skip("the server's user is not a superuser and cannot create roles"))
+  )

@@ -7,7 +7,15 @@ import { BacklogOpening } from "../../../src/services/schema/BacklogOpening.ts"
 import { functionNames, typeNames } from "../../../src/services/schema/BacklogRoles.ts"
 import { MigrationRefused, readMigrations } from "../../../src/services/schema/Migrations.ts"
 import { json } from "../../cli/support.ts"
-import { alter, connect, type Login, mayMakeRoles, shared, strangers, type Test } from "../../proof/roles/support.ts"
+import {
+  alter,
+  connect,
+  type Login,
+  shared,
+  strangers,
+  type Test,
+  whereRolesCanBeCreated
+} from "../../proof/roles/support.ts"
 import { audited, work } from "../../proof/roles/work.ts"
 import { freshSchema, postgresClient, postgresUrl } from "../../support/backlogs.ts"
 import { ownDatabase } from "../../support/ownDatabase.ts"
@@ -52,14 +60,7 @@ const refusal = (who: Login, options: Parameters<typeof connect>[1]) =>
 layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
   "functions of commands, on a Postgres server",
   (it) => {
-    const test: Test = (title, body) =>
-      it.effect(title, (context) =>
-        Effect.flatMap(mayMakeRoles, (makesRoles) =>
-          makesRoles
-            ? Effect.scoped(body)
-            : Effect.sync(() => context.skip("the server's user is not a superuser and cannot create roles"))
-        )
-      )
+    const test: Test = (title, body) => it.effect(title, (context) => whereRolesCanBeCreated(context, body))
 
     test(
       "every function and type of the schema is known, and none can be used by the public",
