@@ -10,7 +10,8 @@ import {
   login,
   strangers,
   type Test,
-  whereRolesCanBeCreated
+  whereRolesCanBeCreated,
+  writersLockModes
 } from "../proof/roles/support.ts"
 import { isLong } from "../support/databases.ts"
 import { postgresClient } from "../support/backlogs.ts"
@@ -46,16 +47,7 @@ const advisoryLocks = (schema: string): ReadonlyArray<string> => [
   `SELECT pg_try_advisory_lock(${migrationClass}, hashtext('${schema}'))`
 ]
 
-const modes = [
-  "ACCESS SHARE",
-  "ROW SHARE",
-  "ROW EXCLUSIVE",
-  "SHARE UPDATE EXCLUSIVE",
-  "SHARE",
-  "SHARE ROW EXCLUSIVE",
-  "EXCLUSIVE",
-  "ACCESS EXCLUSIVE"
-]
+const modes = ["ACCESS SHARE", "ROW SHARE", ...writersLockModes]
 
 /** A backlog with three roles. Its writer and owner fail after a timeout when they wait for a lock. */
 const backlogWithRoles = Effect.gen(function* () {

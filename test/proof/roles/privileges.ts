@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { AccessTokens, AccessTokenStaleness } from "../../../src/services/access/AccessTokens.ts"
-import { attempt, type Connected, grantsIn, outcome, shared, type Test } from "./support.ts"
+import { attempt, type Connected, grantsIn, outcome, shared, type Test, writersLockModes } from "./support.ts"
 import { audited, work } from "./work.ts"
 
 /** The privileges of each role on each table: SELECT, updatable columns, INSERT and DELETE. */
@@ -46,16 +46,6 @@ const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> 
   auditor: ["server_identity"]
 }
 
-/** The modes in which a role that may write a table can lock it. */
-const lockModes = [
-  "ROW EXCLUSIVE",
-  "SHARE UPDATE EXCLUSIVE",
-  "SHARE",
-  "SHARE ROW EXCLUSIVE",
-  "EXCLUSIVE",
-  "ACCESS EXCLUSIVE"
-]
-
 /** What each role can and cannot do with its own SQL. */
 export const privileges = (test: Test): void => {
   test(
@@ -83,7 +73,7 @@ export const privileges = (test: Test): void => {
             ["DELETE", `DELETE FROM ${name}`],
             ["TRUNCATE", `TRUNCATE ${name}`],
             ["TRIGGER", `CREATE TRIGGER x BEFORE INSERT ON ${name} EXECUTE FUNCTION ${schema}.refuse_change()`],
-            ...lockModes.map((mode) => ["LOCK", `LOCK TABLE ${name} IN ${mode} MODE`] as const),
+            ...writersLockModes.map((mode) => ["LOCK", `LOCK TABLE ${name} IN ${mode} MODE`] as const),
             ["FOR KEY SHARE", `SELECT 1 FROM ${name} FOR KEY SHARE`],
             ...own.map((column) => [`UPDATE ${column}`, `UPDATE ${name} SET ${column} = NULL WHERE false`] as const),
             ...own.map((column) => [`SELECT ${column}`, `SELECT ${column} FROM ${name}`] as const)

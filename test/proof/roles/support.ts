@@ -146,3 +146,13 @@ export const whereRolesCanBeCreated = <A, E, R>(
       ? Effect.scoped(body)
       : Effect.sync(() => context.skip("the server's user is not a superuser and cannot create roles"))
   )
+
+/** The modes in which a role that may write a table can lock it. */
+export const writersLockModes = [
+  "ROW EXCLUSIVE",
+  "SHARE UPDATE EXCLUSIVE",
+  "SHARE",
+  "SHARE ROW EXCLUSIVE",
+  "EXCLUSIVE",
+  "ACCESS EXCLUSIVE"
+]
