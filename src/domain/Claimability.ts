@@ -3,7 +3,7 @@ import type { Card } from "./Card.ts"
 import { type CardId, compareIds } from "./CardId.ts"
 
 /*
- * Which cards may be claimed, and in which order. As SQL, the same definition is in `projections/CardTables.ts` and the
+ * Which cards may be claimed, and in which order. As SQL, the same definition is in `projections/readQueries.ts` and the
  * index `cards_claim_order`.
  */
 

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { redactedText } from "../domain/Event.ts"
 import { Name } from "../domain/Text.ts"
+import { currentHead } from "./LogReader.ts"
 import { type MomentNotReached, positionNotReached } from "./MomentNotReached.ts"
 import { Position } from "./RecordedEvent.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
@@ -99,7 +100,7 @@ export class Checkpoints extends Context.Service<
       const checkpoints = sql(`${schema}.checkpoints`)
       const parkedEvents = sql(`${schema}.parked_events`)
       const events = sql(`${schema}.events`)
-      const head = sql(`${schema}.head`)
+      const head = currentHead(sql, schema)
       const now = () => databaseNow(sql, clock.override)
       const columns = sql.literal('consumer, position::float8 AS position, updated_at AS "updatedAt"')
 
@@ -124,10 +125,12 @@ export class Checkpoints extends Context.Service<
             // Compares with the head in the same statement: a restore may have removed the events since they were read.
             const moved = yield* sql`
               UPDATE ${checkpoints} SET position = ${BigInt(to)}::int8, updated_at = ${now()}
-              WHERE consumer = ${consumer} AND ${BigInt(to)}::int8 <= (SELECT position FROM ${head})
+              WHERE consumer = ${consumer} AND ${BigInt(to)}::int8 <= (SELECT position FROM ${head} AS head)
               RETURNING consumer`
             if (moved.length > 0) return
-            const [end] = yield* sql<{ readonly position: number }>`SELECT position::float8 AS position FROM ${head}`
+            const [end] = yield* sql<{
+              readonly position: number
+            }>`SELECT position::float8 AS position FROM ${head} AS head`
             return yield* positionNotReached(to, end?.position ?? 0)
           })
         )

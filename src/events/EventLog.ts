@@ -23,7 +23,7 @@ import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { streamPages, streamPagesAhead } from "../sql/pages.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { CommitListener } from "./CommitListener.ts"
-import { type EventFilter, type LogReader, makeLogReader } from "./LogReader.ts"
+import { currentHead, type EventFilter, type LogReader, makeLogReader } from "./LogReader.ts"
 import { headColumns, type HeadRow, makeLogWriter } from "./LogWriter.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { DamagedEvent, decodeRow, type EventRow, type StoredEvent, toRecordedEvent } from "./StoredEvent.ts"
@@ -92,7 +92,6 @@ export class EventLog extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const events = sql(`${schema}.events`)
-      const head = sql(`${schema}.head`)
 
       const { listen } = yield* CommitListener
       const notifications = yield* PubSub.sliding<void>(1)
@@ -102,7 +101,7 @@ export class EventLog extends Context.Service<
       const read = makeLogReader(sql, schema)
       const writer = makeLogWriter(sql, schema)
 
-      const headRows = sql<HeadRow>`SELECT ${sql.literal(headColumns)} FROM ${head}`
+      const headRows = sql<HeadRow>`SELECT ${sql.literal(headColumns)} FROM ${currentHead(sql, schema)} AS head`
 
       const restore = (stored: Arr.NonEmptyReadonlyArray<StoredEvent>) =>
         Effect.andThen(writer.restore(stored), sql.afterCommit(notifyCommit))

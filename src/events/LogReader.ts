@@ -56,6 +56,13 @@ const linksPerPage = 5_000
 /** SQL for the time of a column in microseconds since 1970. */
 export const microsecondsSql = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::float8`
 
+/**
+ * The row of `head`, as an item of FROM. It is the first by position: while an old snapshot keeps the versions of all commits since,
+ * any other way reads all of them.
+ */
+export const currentHead = (sql: SqlClient.SqlClient, schema: string): Statement.Fragment =>
+  sql`(SELECT * FROM ${sql(`${schema}.head`)} ORDER BY position DESC LIMIT 1)`
+
 export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogReader => {
   const events = sql(`${schema}.events`)
   const columns = sql.literal(`position::float8 AS position, card_id AS "cardId", version, type,
@@ -118,7 +125,7 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
       Effect.map(
         sql<{ readonly position: number }>`
           WITH RECURSIVE search (low, high) AS (
-            SELECT 0::int8, position FROM ${sql(`${schema}.head`)}
+            SELECT 0::int8, position FROM ${currentHead(sql, schema)} AS head
             UNION ALL
             SELECT CASE WHEN recorded_at <= ${time}::timestamptz THEN position ELSE low END,
               CASE WHEN recorded_at <= ${time}::timestamptz THEN high ELSE position - 1 END

@@ -1,16 +1,21 @@
 import { type Context, Effect, type Exit, Metric } from "effect"
 import { outcomeLabel } from "./outcomeLabel.ts"
 
-const reads = Metric.counter("backlog_reads_total", {
-  description:
-    "Reads by name and outcome: done, nothing (a card or checkpoint that does not exist), or the tag of the error",
-  incremental: true
-})
+// Attributes that are added to a metric later cost a copy of the context for each update.
+const readCounter = (attributes: Readonly<Record<string, string>>) =>
+  Metric.counter("backlog_reads_total", {
+    description:
+      "Reads by name and outcome: done, nothing (a card or checkpoint that does not exist), or the tag of the error",
+    incremental: true,
+    attributes
+  })
 
-const durations = Metric.histogram("backlog_read_duration_seconds", {
-  description: "How long reads took; those that stream are only counted",
-  boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
-})
+const durationTimer = (attributes: Readonly<Record<string, string>>) =>
+  Metric.histogram("backlog_read_duration_seconds", {
+    description: "How long reads took; those that stream are only counted",
+    boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+    attributes
+  })
 
 /** Makes functions that count and time reads, with the metrics registry of a context. */
 export const makeReadMetrics = (context: Context.Context<never>) => {
@@ -21,7 +26,7 @@ export const makeReadMetrics = (context: Context.Context<never>) => {
       const outcome = outcomeLabel(exit)
       let counter = counters.get(outcome)
       if (counter === undefined) {
-        counter = Metric.withAttributes(reads, { read: name, outcome })
+        counter = readCounter({ read: name, outcome })
         counters.set(outcome, counter)
       }
       counter.updateUnsafe(1, context)
@@ -39,7 +44,7 @@ export const makeReadMetrics = (context: Context.Context<never>) => {
           const startedAt = performance.now()
           return Effect.onExitPrimitive(effect, (exit) => {
             count(exit)
-            timer ??= Metric.withAttributes(durations, { read: name })
+            timer ??= durationTimer({ read: name })
             timer.updateUnsafe((performance.now() - startedAt) / 1000, context)
             return undefined
           })

@@ -1,6 +1,7 @@
 import type { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
+import { currentHead } from "../events/LogReader.ts"
 
 /** The number of cards of each kind, or its change. `waiting` counts the ready cards that have an unmet dependency. */
 export type CardCounts = Readonly<Record<Status | "waiting", number>>
@@ -38,7 +39,6 @@ export interface CountsTable {
 export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): CountsTable => {
   const counts = sql(`${schema}.counts`)
   const cards = sql(`${schema}.cards`)
-  const head = sql(`${schema}.head`)
   const columns = sql.literal(cardKinds.join())
   const numbers = sql.literal(cardKinds.map((kind) => `${kind}::float8`).join())
   const counting = sql.literal(
@@ -50,10 +50,10 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
       .join()
   )
   const recount = sql`
-    UPDATE ${counts} SET (position, ${columns}) = (SELECT (SELECT position FROM ${head}), ${counting} FROM ${cards})`
+    UPDATE ${counts} SET (position, ${columns}) = (SELECT (SELECT position FROM ${currentHead(sql, schema)} AS head), ${counting} FROM ${cards})`
   return {
     recount,
-    stored: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${head} AS head USING (position)`,
+    stored: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${currentHead(sql, schema)} AS head USING (position)`,
     counted: sql<CardCounts>`SELECT ${numbers} FROM (SELECT ${counting} FROM ${cards}) AS counted`
   }
 }

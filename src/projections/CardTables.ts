@@ -6,6 +6,7 @@
  * and `ReadModelBuilder.ts`, which write it; `lockAndLoad.ts`, which loads it; `compareRows.ts`, which verifies it; `erasableColumns.ts`, which says whether a redaction may have to erase it.
  */
 import { DateTime } from "effect"
+import { currentHead } from "../events/LogReader.ts"
 import type { SqlClient, Statement } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
@@ -105,8 +106,8 @@ export interface CardTables {
   readonly type: (name: string) => Statement.Identifier
   /** The columns of a card with its dependencies and counter, for `decodeCountedCard`. */
   readonly columns: Statement.Fragment
-  /** The definition of claimable as SQL: `isClaimable` of a row of `cards` at `now`. */
-  readonly claimable: (now: Statement.Fragment) => Statement.Fragment
+  /** The row of `head`, as an item of FROM. */
+  readonly head: Statement.Fragment
 }
 
 export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTables => {
@@ -123,7 +124,6 @@ export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTa
       claim_expires_at AS "claimExpiresAt", claim_token_high * 2147483648::float8 + claim_token AS "claimToken", attempts, not_before AS "notBefore",
       idempotency_key AS "idempotencyKey", acceptance, result, blocked_reason AS "blockedReason",
       created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt", version`,
-    claimable: (now) =>
-      sql`status = 'ready' AND unmet_dependencies = 0 AND (not_before IS NULL OR not_before <= ${now})`
+    head: currentHead(sql, schema)
   }
 }

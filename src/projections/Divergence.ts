@@ -32,6 +32,8 @@ export const Check = Schema.Literals([
   "unmetDependencies",
   /** The stored counts match the cards. */
   "counts",
+  /** No card is before the place where claims begin. */
+  "claimsFrom",
   /** The log up to the anchor is the anchored one. */
   "anchor"
 ])

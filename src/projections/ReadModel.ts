@@ -24,34 +24,26 @@
  * has a snapshot of its own, because they are `VOLATILE` and the isolation level is READ COMMITTED.
  */
 import { Context, Effect, Layer } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { DatabaseClock } from "../sql/DatabaseClock.ts"
-import { prepareStatement } from "../sql/prepareStatement.ts"
+import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { type AppendAndProject, makeAppendAndProject } from "./appendAndProject.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
 import { type Generations, makeGenerations } from "./Generations.ts"
-import { type Loaded, makeLockAndLoad, type ReceiptName } from "./lockAndLoad.ts"
-import type { LockPlan } from "./LockPlan.ts"
+import { type LockAndLoad, makeLockAndLoad } from "./lockAndLoad.ts"
 import { makeReadQueries, type ReadQueries } from "./readQueries.ts"
 
 /** The tables that claims, lists and counts read. They follow from the log and are written with it. */
 export class ReadModel extends Context.Service<
   ReadModel,
   ReadQueries &
+    LockAndLoad &
     AppendAndProject & {
       readonly generations: Generations
-      /**
-       * Locks and loads what a batch needs, in the caller's transaction and in the lock order, and finds receipts. Begins a
-       * new generation where the log was last written on another server or timeline.
-       */
-      readonly lockAndLoad: (
-        plan: LockPlan,
-        receipts?: ReadonlyArray<ReceiptName>
-      ) => Effect.Effect<Loaded, SqlError.SqlError>
       /** Takes the lock under which every transaction appends, in the caller's transaction. */
-      readonly lockHead: Effect.Effect<unknown, SqlError.SqlError>
+      readonly lockHead: BoundStatement
     }
 >()("mosaic-backlog/projections/ReadModel") {
   static readonly layer: Layer.Layer<ReadModel, never, SqlClient.SqlClient> = Layer.effect(
@@ -62,13 +54,12 @@ export class ReadModel extends Context.Service<
       const { override } = yield* DatabaseClock
       const tables = makeCardTables(sql, schema)
       const generations = makeGenerations(sql, schema, override)
-      const lockAndLoad = makeLockAndLoad(sql, schema, override, generations.recordServer)
       return ReadModel.of({
         ...makeReadQueries(sql, schema, tables, makeCountsTable(sql, schema), override),
         ...makeAppendAndProject(sql, schema, override),
+        ...makeLockAndLoad(sql, schema, override, generations.recordServer),
         generations,
-        lockAndLoad: (plan, receipts = []) => lockAndLoad(plan, receipts),
-        lockHead: prepareStatement<object>(sql, () => sql`SELECT ${sql(`${schema}.lock_head_v1`)}()`)({})
+        lockHead: prepareStatement<object>(sql, () => sql`SELECT ${sql(`${schema}.lock_head_v1`)}()`).bind({})
       })
     })
   )

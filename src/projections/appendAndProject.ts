@@ -1,9 +1,13 @@
-import { Effect } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import { DateTime } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
+import { compareClaimOrder, isClaimable } from "../domain/Claimability.ts"
+import { formatTime } from "../domain/Time.ts"
 import { encodeEventLines, type PendingEvent, payloadSize } from "../events/eventLines.ts"
-import { chunkRows } from "../sql/bulkStatements.ts"
-import { prepareStatement } from "../sql/prepareStatement.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { chunkRows, type LazyStatement } from "../sql/bulkStatements.ts"
+import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { joinLines, textField } from "../sql/recordLines.ts"
 import { type CardRow, contentSize, isDeferred, resultSize, toContentLine, toStateLine } from "./cardLines.ts"
 import type { LockedState } from "./lockAndLoad.ts"
@@ -24,21 +28,19 @@ export interface BatchWrite {
   readonly receipts: ReadonlyArray<string>
 }
 
-type Statements = ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
-
-/** Calls of `append_and_project_v1` of the migrations, in the caller's transaction. */
+/** Calls of `append_and_project_v2` of the migrations, in the caller's transaction. */
 export interface AppendAndProject {
   /**
    * The statements that append events, update the read model and write receipts: one, or several for a large batch, to be run
    * in this order. The first locks the head row, which is the last lock of a transaction but for the receipts. They fail with a
    * `SerializationError` when the generation of the log is greater than the one that was loaded.
    */
-  readonly write: (batch: BatchWrite) => Statements
+  readonly bindWrites: (batch: BatchWrite) => ReadonlyArray<LazyStatement>
   /**
    * Makes the commit of a read-only transaction wait for the synchronous standby, like the commits that it has read.
    * Does nothing where no synchronous standby is configured.
    */
-  readonly awaitStandby: Effect.Effect<unknown, SqlError.SqlError>
+  readonly awaitStandby: BoundStatement
 }
 
 export const makeAppendAndProject = (
@@ -46,29 +48,29 @@ export const makeAppendAndProject = (
   schema: string,
   clockOverride: () => Date | null
 ): AppendAndProject => {
-  const execute = prepareStatement<Call & { readonly override: Date | null }>(
+  const { bind } = prepareStatement<Call & { readonly override: Date | null }>(
     sql,
-    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v1`)}(${call.events}, ${call.data}, ${call.erasable},
+    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v2`)}(${call.events}, ${call.data}, ${call.erasable},
       ${call.commitments}, ${call.continues}, ${call.generation}, ${call.createdStates}, ${call.createdContents},
       ${call.changed}, ${call.revised}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
-      ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
+      ${call.madeClaimable}, ${call.firstExpiry}, ${call.firstRetry}, ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
   )
-  const run = (call: Partial<Call>) => execute({ ...emptyCall, ...call, override: clockOverride() })
+  const bindCall = (call: Partial<Call>) => bind({ ...emptyCall, ...call, override: clockOverride() })
 
   return {
-    write: (batch) => {
+    bindWrites: (batch) => {
       const rows = summarize(batch)
       if (hasFewRows(batch, rows)) {
         const call = wholeCall(batch, rows)
-        if (sizeOf(call) <= charactersOfOneCall) return [run(call)]
+        if (sizeOf(call) <= charactersOfOneCall) return [() => bindCall(call)]
       }
-      return splitCalls(batch, rows).map((call) => Effect.suspend(() => run(call())))
+      return splitCalls(batch, rows).map((call) => () => bindCall(call()))
     },
-    awaitStandby: Effect.suspend(() => run({ awaitsStandby: true }))
+    awaitStandby: bind({ ...emptyCall, awaitsStandby: true, override: null })
   }
 }
 
-/** The arguments of `append_and_project_v1`. */
+/** The arguments of `append_and_project_v2`. */
 interface Call {
   readonly events: string | null
   readonly data: string | null
@@ -84,6 +86,12 @@ interface Call {
   readonly addedEdges: string | null
   readonly removedEdges: string | null
   readonly counted: string | null
+  /** An array of ids: every card that is claimable after the call and was not before, or the first of them. */
+  readonly madeClaimable: string | null
+  /** The first time at which a claim that the call writes expires. */
+  readonly firstExpiry: string | null
+  /** The first retry time that the call writes. */
+  readonly firstRetry: string | null
   readonly receipts: string | null
   readonly awaitsStandby: boolean
 }
@@ -103,6 +111,9 @@ const emptyCall: Call = {
   addedEdges: null,
   removedEdges: null,
   counted: null,
+  madeClaimable: null,
+  firstExpiry: null,
+  firstRetry: null,
   receipts: null,
   awaitsStandby: false
 }
@@ -118,7 +129,11 @@ interface ChangedRows {
   /** Records of the type `dependency_v1`. */
   readonly addedEdges: ReadonlyArray<string>
   readonly removedEdges: ReadonlyArray<string>
+  readonly claimsFrom: ClaimsFrom
 }
+
+/** What moves back the place in the claim order, and the times, before which nothing can be claimed. */
+type ClaimsFrom = Pick<Call, "madeClaimable" | "firstExpiry" | "firstRetry">
 
 const summarize = ({ changes, createdCards, locked, pending, events = pending }: BatchWrite): ChangedRows => {
   const { now, state } = locked
@@ -145,11 +160,22 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
   const created: Array<CardRow> = []
   const changed: Array<CardRow> = []
   const revised: Array<CardRow> = []
+  /** Of the cards that are loaded, the first in claim order. */
+  let firstClaimable: Card | undefined
+  const madeClaimable: Array<CardId> = []
+  let firstExpiry: DateTime.Utc | null = null
+  let firstRetry: DateTime.Utc | null = null
   for (const [id, content] of cards) {
     const card = state.card(id)
     const place = places.get(id)
     if (card === undefined || place === undefined) throw new Error(`card ${id} changed without an event`)
-    const row = { card, unmetDependencies: state.unmetDependencies(id), deferred: isDeferred(card, now), place }
+    const unmetDependencies = state.unmetDependencies(id)
+    const row = { card, unmetDependencies, deferred: isDeferred(card, now), place }
+    if (row.deferred) firstRetry = earlier(firstRetry, card.notBefore)
+    else if (card.status === "claimed") firstExpiry = earlier(firstExpiry, card.claimExpiresAt)
+    else if (isClaimable(card, unmetDependencies, now)) {
+      if (firstClaimable === undefined || compareClaimOrder(card, firstClaimable) < 0) firstClaimable = card
+    }
     if (createdCards.has(id)) created.push(row)
     else {
       changed.push(row)
@@ -157,12 +183,27 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
     }
   }
   const counters: Array<string> = []
-  for (const id of counted) if (!cards.has(id)) counters.push(`(${textField(id)},${state.unmetDependencies(id)})`)
+  for (const id of counted) {
+    if (cards.has(id)) continue
+    const unmetDependencies = state.unmetDependencies(id)
+    counters.push(`(${textField(id)},${unmetDependencies})`)
+    const summary = state.summary(id)
+    if (summary !== undefined && isClaimable(summary, unmetDependencies, now)) madeClaimable.push(id)
+  }
+  if (firstClaimable !== undefined) madeClaimable.push(firstClaimable.id)
   const addedEdges: Array<string> = []
   const removedEdges: Array<string> = []
   for (const [edge, net] of edges) if (net !== 0) (net > 0 ? addedEdges : removedEdges).push(edge)
-  return { created, changed, revised, counters, addedEdges, removedEdges }
+  const claimsFrom: ClaimsFrom = {
+    madeClaimable: madeClaimable.length === 0 ? null : arrayLiteral(madeClaimable),
+    firstExpiry: firstExpiry === null ? null : formatTime(firstExpiry),
+    firstRetry: firstRetry === null ? null : formatTime(firstRetry)
+  }
+  return { created, changed, revised, counters, addedEdges, removedEdges, claimsFrom }
 }
+
+const earlier = (left: DateTime.Utc | null, right: DateTime.Utc | null): DateTime.Utc | null =>
+  left === null || (right !== null && DateTime.isLessThan(right, left)) ? right : left
 
 const countsRecord = ({ changedCounts: { blocked, claimed, done, ready, waiting } }: LockedState["state"]): string =>
   `(${ready},${waiting},${claimed},${blocked},${done})`
@@ -179,6 +220,7 @@ const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: Cha
   addedEdges: joinLines(rows.addedEdges),
   removedEdges: joinLines(rows.removedEdges),
   counted: pending.length === 0 ? null : countsRecord(locked.state),
+  ...rows.claimsFrom,
   receipts: joinLines(receipts)
 })
 
@@ -226,6 +268,9 @@ const splitCalls = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows
       removedEdges: joinLines(chunk)
     })),
     ...(pending.length === 0 ? [] : [() => ({ generation, counted: countsRecord(locked.state) })]),
+    ...(Object.values(rows.claimsFrom).every((value) => value === null)
+      ? []
+      : [() => ({ generation, ...rows.claimsFrom })]),
     ...Array.from(
       chunkRows(receipts, (line) => line.length),
       (chunk) => () => ({ receipts: joinLines(chunk) })

@@ -80,7 +80,8 @@ export const makeClaimOutlookQueries = (
   const isOpen = sql`status IN ('ready', 'claimed', 'blocked')`
   // The order makes the planner use the index. Otherwise it may read done cards until it finds one that is not.
   const anyOf = (status: Status) =>
-    sql`(SELECT true FROM ${cards} WHERE status = ${sql.literal(`'${status}'`)} ORDER BY priority DESC, created_at, id LIMIT 1)`
+    sql`(SELECT true FROM ${cards} WHERE status = ${sql.literal(`'${status}'`)}
+      ORDER BY ${sql.literal(status === "ready" ? "created_at" : "priority DESC, created_at, id")} LIMIT 1)`
   const isHeld = sql`status = 'claimed' AND claim_expires_at > clock.now`
   const isFree = sql`(status = 'ready' OR status = 'claimed' AND claim_expires_at <= clock.now)`
   const isDue = sql`(not_before IS NULL OR not_before <= clock.now)`

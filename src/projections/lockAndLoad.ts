@@ -1,9 +1,9 @@
-import { Context, DateTime, Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { prepareStatement } from "../sql/prepareStatement.ts"
+import { type BoundStatement, executeStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import type { LockPlan } from "./LockPlan.ts"
 import { ReadModelState } from "./ReadModelState.ts"
 
@@ -31,54 +31,71 @@ export interface LockedState {
   readonly now: DateTime.Utc
 }
 
-/** The result of `lock_and_load_v1`. */
+/** The result of `lock_and_load_v2`. */
 export interface Loaded extends LockedState {
   readonly receipts: ReadonlyArray<ReceiptColumns>
 }
 
 /**
- * After how many milliseconds the server ends a transaction whose client sends nothing, unless the role or the database sets
- * a time. Defaults to none.
+ * Calls of `lock_and_load_v2` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
+ * `ReadModel.ts`, and loads what a batch decides on.
  */
-export const IdleTransactionMillis: Context.Reference<number | undefined> = Context.Reference<number | undefined>(
-  "mosaic-backlog/IdleTransactionMillis",
-  { defaultValue: () => undefined }
-)
+export interface LockAndLoad {
+  /**
+   * The call for a plan and receipts. The server ends the transaction when its client sends nothing for `idleMillis`, unless
+   * the role or the database sets a time. Defaults to none.
+   */
+  readonly bindLoad: (plan: LockPlan, receipts: ReadonlyArray<ReceiptName>, idleMillis?: number) => BoundStatement
+  /**
+   * Decodes the result of the call. Begins a new generation with `recordServer` first where the log was last written on another
+   * server or timeline: that locks the head, and nothing is locked after it.
+   */
+  readonly decodeLoaded: (rows: ReadonlyArray<object>) => Effect.Effect<Loaded, SqlError.SqlError>
+  /** Locks and loads what a batch needs, and finds receipts. */
+  readonly lockAndLoad: (
+    plan: LockPlan,
+    receipts?: ReadonlyArray<ReceiptName>
+  ) => Effect.Effect<Loaded, SqlError.SqlError>
+}
 
-/**
- * Calls `lock_and_load_v1` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
- * `ReadModel.ts`, and loads what a batch decides on. Begins a new generation with `recordServer` first where the log was last
- * written on another server or timeline: that locks the head, and nothing is locked after it.
- */
 export const makeLockAndLoad = (
   sql: SqlClient.SqlClient,
   schema: string,
   clockOverride: () => Date | null,
   recordServer: Effect.Effect<number, SqlError.SqlError>
-) => {
-  const call = prepareStatement<LockAndLoadArguments, LoadedRow>(
+): LockAndLoad => {
+  const { bind } = prepareStatement<LockAndLoadArguments, LoadedRow>(
     sql,
-    (plan) => sql`SELECT * FROM ${sql(`${schema}.lock_and_load_v1`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
+    (plan) => sql`SELECT * FROM ${sql(`${schema}.lock_and_load_v2`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
       ${plan.doneChanges}, ${plan.completed}, ${plan.edgeTargets}, ${plan.haveDependents}, ${plan.claimedById},
       ${plan.limit}, ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
       ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override})`
   )
-  return (plan: LockPlan, receipts: ReadonlyArray<ReceiptName>): Effect.Effect<Loaded, SqlError.SqlError> =>
-    Effect.flatMap(
-      Effect.withFiber((fiber) =>
-        call(toArguments(plan, receipts, fiber.getRef(IdleTransactionMillis), clockOverride()))
-      ),
-      ([row]) => {
-        if (row === undefined) throw new Error("the database returned no facts")
-        return row.is_same_server === false
-          ? Effect.map(recordServer, (generation) => decodeRow(row, generation))
-          : // Null where the head row is missing: only a damaged backlog has none, and nothing can be appended to it.
-            Effect.succeed(decodeRow(row, row.generation ?? 0))
-      }
-    )
+  const bindLoad: LockAndLoad["bindLoad"] = (plan, receipts, idleMillis) =>
+    bind(toArguments(plan, receipts, idleMillis, clockOverride()))
+
+  const decodeLoaded: LockAndLoad["decodeLoaded"] = (rows) => {
+    const [row] = rows as ReadonlyArray<LoadedRow>
+    if (row === undefined) throw new Error("the database returned no facts")
+    return row.is_same_server === false
+      ? Effect.map(recordServer, (generation) => decodeRow(row, generation))
+      : // Null where the head row is missing: only a damaged backlog has none, and nothing can be appended to it.
+        Effect.succeed(decodeRow(row, Number(row.generation ?? 0)))
+  }
+
+  const execute = executeStatement(sql)
+  return {
+    bindLoad,
+    decodeLoaded,
+    lockAndLoad: (plan, receipts = []) =>
+      Effect.flatMap(
+        Effect.suspend(() => execute(bindLoad(plan, receipts))),
+        decodeLoaded
+      )
+  }
 }
 
-/** The arguments of `lock_and_load_v1`. Arrays are array literals; null when they are empty. */
+/** The arguments of `lock_and_load_v2`. Arrays are array literals; null when they are empty. */
 interface LockAndLoadArguments {
   readonly graphLock: string | null
   readonly cards: string | null
@@ -148,11 +165,11 @@ const leastPriority = -(2 ** 31)
 
 const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
 
-/** The result of `lock_and_load_v1`. */
+/** The result of `lock_and_load_v2`. */
 interface LoadedRow {
-  /** Milliseconds since 1970. */
-  readonly now: number
-  readonly generation: number | null
+  /** Milliseconds since 1970. A bigint or its text, as is the generation. */
+  readonly now: bigint | string
+  readonly generation: bigint | string | null
   readonly is_same_server: boolean | null
   /** A JSON array of `LoadedCard`. */
   readonly cards: string | null
@@ -176,7 +193,7 @@ const decodeRow = ({ cards, facts, now }: LoadedRow, generation: number): Loaded
       state.putCard(decodeLoadedCard(loaded), loaded[4])
     }
   }
-  const loaded = { state, now: timeOf(now), generation }
+  const loaded = { state, now: timeOf(Number(now)), generation }
   if (facts === null) return { ...loaded, receipts: [] }
   const [statuses, dependents, edges, receipts] = JSON.parse(facts) as Facts
   for (const [id, status] of statuses ?? []) {

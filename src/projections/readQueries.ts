@@ -4,6 +4,7 @@ import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { currentHead } from "../events/LogReader.ts"
 import { outsideLog, type Shown } from "../events/ReadGate.ts"
 import type { CountsTable } from "./CardCounts.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
@@ -43,6 +44,23 @@ export interface ReadQueries extends ClaimOutlookQueries {
 
 const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
 
+/** The condition of the index of the claim order. Deferred cards whose retry time has passed are claimable too. */
+const claimableCondition = "status = 'ready' AND unmet_dependencies = 0 AND NOT deferred"
+
+/** Cards of a list that one index has in its order. */
+interface ListPart {
+  readonly condition: Statement.Fragment
+  readonly from: Statement.Fragment
+}
+
+/** The conditions of the indexes that together have all cards of a status. */
+const conditionsOf: Readonly<Record<Status, ReadonlyArray<string>>> = {
+  ready: [claimableCondition, "status = 'ready' AND (unmet_dependencies > 0 OR deferred)"],
+  claimed: ["status = 'claimed'"],
+  blocked: ["status = 'blocked'"],
+  done: ["status = 'done'"]
+}
+
 export const makeReadQueries = (
   sql: SqlClient.SqlClient,
   schema: string,
@@ -50,10 +68,10 @@ export const makeReadQueries = (
   counts: CountsTable,
   clockOverride: () => Date | null
 ): ReadQueries => {
-  const { cards, claimable, columns, dependencies } = tables
+  const { cards, columns, dependencies } = tables
   const now = () => databaseNow(sql, clockOverride)
   /** The end of the log in the snapshot of the statement. */
-  const end = sql`(SELECT position::float8 FROM ${sql(`${schema}.head`)})`
+  const end = sql`(SELECT position::float8 FROM ${currentHead(sql, schema)} AS head)`
 
   const selectCard = prepareStatement<{ readonly id: CardId }, ShownRow>(
     sql,
@@ -70,8 +88,16 @@ export const makeReadQueries = (
     position: row?.shown ?? 0
   }))
 
+  const ofIndex = (condition: string): ListPart => ({ condition: sql.literal(condition), from: sql`${cards}` })
+
+  /** The cards whose retry time has passed since the last claim: few, which are read by their retry times and sorted. */
+  const dueAgain = (): ListPart => ({
+    condition: sql`unmet_dependencies = 0`,
+    from: sql`(SELECT * FROM ${cards} WHERE deferred AND not_before <= ${now()} OFFSET 0) AS due`
+  })
+
   /**
-   * One ordered index scan for each status, merged, without a sort. With `after` there are two for each status, and each begins
+   * One ordered index scan for each index, merged, without a sort. With `after` there are two for each index, and each begins
    * at its first card: one for the same priority, one for lower priorities.
    */
   const list = (filter: ListFilter) => {
@@ -91,15 +117,19 @@ export const makeReadQueries = (
             ],
             [sql`priority < ${columnOfAfter("priority")}`]
           ]
-    const page = (status: Status, place: ReadonlyArray<Statement.Fragment>) => {
+    const page = ({ condition, from }: ListPart, place: ReadonlyArray<Statement.Fragment>) => {
       const where = sql.and([
-        filter.readyOnly === true ? claimable(now()) : sql`status = ${sql.literal(`'${status}'`)}`,
+        condition,
         ...(filter.phase === undefined ? [] : [sql`phase = ${filter.phase}`]),
         ...place
       ])
-      return sql`(SELECT * FROM ${cards} WHERE ${where} ORDER BY priority DESC, created_at, id ${limit})`
+      return sql`(SELECT * FROM ${from} WHERE ${where} ORDER BY priority DESC, created_at, id ${limit})`
     }
-    const pages = statuses.flatMap((status) => places.map((place) => page(status, place)))
+    const parts =
+      filter.readyOnly === true
+        ? [ofIndex(claimableCondition), dueAgain()]
+        : statuses.flatMap((status) => conditionsOf[status].map(ofIndex))
+    const pages = parts.flatMap((part) => places.map((place) => page(part, place)))
     return Effect.flatMap(
       sql<ShownRow>`SELECT ${columns}, ${end} AS shown FROM (${unionAll(pages)}) AS cards
         ORDER BY priority DESC, created_at, id ${limit}`,

@@ -5,6 +5,7 @@ import type { EventLog } from "../events/EventLog.ts"
 import type { ReadGate } from "../events/ReadGate.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
+import { resetClaimsFrom } from "./claimsFrom.ts"
 import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
 import { createShadowTables, isRetryable, limitLockWait, TooFarBehind, toSeconds } from "./shadowTables.ts"
 import { findAddedObjects, swapTables } from "./swapTables.ts"
@@ -181,6 +182,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
       yield* refuseAdded(shadow)
       yield* swapTables(sql, schema, shadow, rebuiltTables)
       yield* counts.recount
+      yield* resetClaimsFrom(sql, schema)
       yield* onProgress({ phase: "swapping", done: head, total: head })
       return head
     })

@@ -9,6 +9,7 @@ import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
 import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
+import { checkClaimsFrom } from "./claimsFrom.ts"
 import { checkCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
 import { makeRowComparison } from "./compareRows.ts"
@@ -117,7 +118,10 @@ export const verify = Effect.fnUntraced(function* (
   yield* comparison.remainingRows
   yield* checkDanglingEdges(sql, tables, divergences)
   checkGraph(graph, divergences)
-  if (divergences.count === 0) yield* checkCounts(counts, divergences)
+  if (divergences.count === 0) {
+    yield* checkCounts(counts, divergences)
+    yield* checkClaimsFrom(sql, tables, divergences)
+  }
   yield* progress(total, total)
   return {
     position: head?.position ?? chain.position,

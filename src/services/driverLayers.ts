@@ -6,6 +6,7 @@ import { EventLog } from "../events/EventLog.ts"
 import { BatchTransaction, inSession } from "./commands/BatchTransaction.ts"
 import { hasOneSession } from "./hasOneSession.ts"
 import { subscribe } from "./postgres/ConnectionMonitor.ts"
+import { makeSessionTransactions } from "./postgres/sessionTransactions.ts"
 import { makePipelinedTransactions } from "./postgres/pipelinedTransactions.ts"
 import { listenForCommits } from "./waiting/CommitNotifications.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
@@ -22,9 +23,11 @@ export const layerBatchTransaction: Layer.Layer<BatchTransaction, never, SqlClie
     const sql = yield* SqlClient.SqlClient
     const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
     const own =
-      client === undefined || hasOneSession(client)
+      client === undefined
         ? inSession(sql)
-        : yield* makePipelinedTransactions(sql, client.config)
+        : hasOneSession(client)
+          ? makeSessionTransactions(sql)
+          : yield* makePipelinedTransactions(sql, client.config)
     return BatchTransaction.make(sql, own)
   })
 )

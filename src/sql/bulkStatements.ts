@@ -1,5 +1,6 @@
 import { Array as Arr, Effect } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
+import { type BoundStatement, executeStatement } from "./prepareStatement.ts"
 
 /** Up to this number, which only very large batches exceed, all statements are sent at once. */
 const maxSentAtOnce = 8
@@ -27,6 +28,18 @@ const rowsPerStatement = 1_000
 
 /** Maximum characters of payload of one statement. */
 const sizePerStatement = 8 * 1024 * 1024
+
+/** A statement that is bound only when it is its turn: those of a large batch are large. */
+export type LazyStatement = () => BoundStatement
+
+/** Executes statements as `sendInOrder` runs them. */
+export const executeInOrder = (
+  sql: SqlClient.SqlClient,
+  statements: ReadonlyArray<LazyStatement>
+): Effect.Effect<void, SqlError.SqlError> => {
+  const execute = executeStatement(sql)
+  return sendInOrder(statements.map((statement) => Effect.suspend(() => execute(statement()))))
+}
 
 /** Splits rows, in order, into chunks for one statement each. `sizeOf` returns the characters of a row's payload. */
 export function* chunkRows<A>(

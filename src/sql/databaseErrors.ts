@@ -1,4 +1,4 @@
-import type { SqlError } from "effect/sql"
+import { SqlError } from "effect/sql"
 
 /**
  * What an error of the database means: the database cannot serve this user now; it does not permit the operation; or it
@@ -55,6 +55,44 @@ export interface DatabaseFailure {
   readonly constraint?: string
   /** The function in the source of Postgres that raised the error. */
   readonly routine?: string
+}
+
+/** The reason of an error that a server sent, by its SQLSTATE: the same as that of the statements of `@effect/sql-pg`. */
+export const classifyServerError = (
+  fields: Readonly<Record<string, string | undefined>>,
+  operation: string
+): SqlError.SqlErrorReason => {
+  const { code = "", constraint = "", message = "Unknown PostgreSQL error" } = fields
+  const properties = {
+    cause: Object.assign(new Error(message), fields),
+    message: "the server refused a statement",
+    operation
+  }
+  switch (code) {
+    case "23505":
+      return new SqlError.UniqueViolation({ ...properties, constraint: constraint.trim() || "unknown" })
+    case "40001":
+      return new SqlError.SerializationError(properties)
+    case "40P01":
+      return new SqlError.DeadlockError(properties)
+    case "42501":
+      return new SqlError.AuthorizationError(properties)
+    case "55P03":
+      return new SqlError.LockTimeoutError(properties)
+    case "57014":
+      return new SqlError.StatementTimeoutError(properties)
+  }
+  switch (code.slice(0, 2)) {
+    case "08":
+      return new SqlError.ConnectionError(properties)
+    case "23":
+      return new SqlError.ConstraintError(properties)
+    case "28":
+      return new SqlError.AuthenticationError(properties)
+    case "42":
+      return new SqlError.SqlSyntaxError(properties)
+  }
+  return new SqlError.UnknownError(properties)
 }
 
 /** Whether an error is from a Postgres server. Such an error has a SQLSTATE and a field that no other error has. */

@@ -19,8 +19,20 @@ import { type SqlClient, type SqlError, Statement } from "effect/sql"
 /** The placeholders of a statement's values, by name. */
 export type Placeholders<Values> = { readonly [Name in keyof Values]-?: Statement.Segment }
 
-/** A statement whose text is fixed, executed with the given values. */
-export type PreparedStatement<Values, Row> = (values: Values) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+/** A statement with its values, not yet executed. */
+export interface BoundStatement<Row = object> {
+  readonly text: string
+  readonly parameters: ReadonlyArray<unknown>
+  /** The type of its rows. Never set. */
+  readonly "~Row"?: Row
+}
+
+/** A statement whose text is fixed. */
+export interface PreparedStatement<Values, Row> {
+  /** Executes the statement with the given values. */
+  (values: Values): Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+  readonly bind: (values: Values) => BoundStatement<Row>
+}
 
 /**
  * Prepares a statement: compiles its text once. In a transaction the statement goes directly to the connection, past the
@@ -36,18 +48,29 @@ export const prepareStatement = <Values extends object, Row extends object = obj
     get: (_, name) => Statement.parameter(new Placeholder(name as keyof Values))
   })
   const [text, binds] = template(placeholders).compile()
-  return (values) => {
-    const parameters = binds.map((bind) =>
-      bind instanceof Placeholder ? values[(bind as Placeholder<Values>).name] : bind
+  const execute = executeStatement(sql)
+  const bind = (values: Values): BoundStatement<Row> => ({
+    text,
+    parameters: binds.map((value) =>
+      value instanceof Placeholder ? values[(value as Placeholder<Values>).name] : value
     )
-    return Effect.withFiber((fiber) => {
+  })
+  return Object.assign((values: Values) => execute(bind(values)), { bind })
+}
+
+/** Executes a bound statement: in a transaction directly on its connection, unless something observes the statements. */
+export const executeStatement =
+  (sql: SqlClient.SqlClient) =>
+  <Row extends object>({
+    parameters,
+    text
+  }: BoundStatement<Row>): Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError> =>
+    Effect.withFiber((fiber) => {
       const transaction = Context.getOrUndefined(fiber.context, sql.transactionService)
       return transaction === undefined || isObserved(fiber)
         ? sql.unsafe<Row>(text, parameters)
         : (transaction[0].execute(text, parameters, undefined) as Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>)
     })
-  }
-}
 
 /** Replaced by the value of this name when the statement is executed. */
 class Placeholder<Values> {
@@ -58,5 +81,5 @@ class Placeholder<Values> {
 }
 
 /** Whether a tracer or a transformer must see the statements of a fiber. */
-const isObserved = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+export const isObserved = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   fiber.cache.tracer !== undefined || fiber.getRef(Statement.CurrentTransformer) !== undefined

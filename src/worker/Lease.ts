@@ -1,4 +1,4 @@
-import { Clock, Deferred, Effect, Option, Queue, Random, Result, type Scope } from "effect"
+import { Clock, Effect, Fiber, Option, Queue, Random, Result, type Scope } from "effect"
 import type { BacklogService, Card } from "../index.ts"
 
 /** Why a card's handler is interrupted, or not started. */
@@ -10,13 +10,23 @@ export type StopReason =
   /** The worker is stopping, and the grace period expired before the handler ended. */
   | { readonly _tag: "GraceExpired" }
 
-/** A claim that is renewed until its scope is closed. */
+/** A claim that is renewed until it is released. */
 export interface Lease {
   readonly card: Card
   readonly token: number
-  readonly stopped: Deferred.Deferred<StopReason>
+  /** Why the handler was stopped, if it was. */
+  stopped: StopReason | undefined
+  /** Interrupts the handler, while it runs or waits for a slot. */
+  interrupt: (() => void) | undefined
   /** Whether the handler has started. */
   hasStarted: boolean
+}
+
+/** Interrupts the handler of a lease. A handler that has not started never starts. Only the first reason counts. */
+export const stopHandler = (lease: Lease, reason: StopReason): void => {
+  if (lease.stopped !== undefined) return
+  lease.stopped = reason
+  lease.interrupt?.()
 }
 
 /** A card that was just claimed. */
@@ -26,68 +36,131 @@ export interface NewClaim {
   readonly requestedAt: bigint
 }
 
-/**
- * Renews a claim once a quarter to a third of its lease has passed, and retries while the database does not respond. While
- * a renewal is unanswered, another one is sent every sixth of the lease, since the connection of the first may be dead; the
- * first response counts.
- *
- * The claim is lost when the database reports `ClaimLost` or `CardNotFound`, or when its lease has expired by this process's monotonic clock. The lease is
- * counted from before the renewal was sent, so no other worker can have claimed the card earlier.
- */
-export const maintainLease = Effect.fnUntraced(function* (
+/** Renews the claims of a worker. */
+export interface LeaseKeeper {
+  /**
+   * Renews a claim once a quarter to a third of its lease has passed, and retries while the database does not respond. While
+   * a renewal is unanswered, another one is sent every sixth of the lease, since the connection of the first may be dead; the
+   * first response counts.
+   *
+   * The handler is stopped when the claim is lost: when the database reports `ClaimLost` or `CardNotFound`, or when the lease
+   * has expired by this process's monotonic clock. The lease is counted from before the renewal was sent, so no other worker
+   * can have claimed the card earlier.
+   */
+  readonly keep: (claim: NewClaim) => Effect.Effect<Lease>
+  /** Ends the renewals of a lease. */
+  readonly release: (lease: Lease) => Effect.Effect<void>
+}
+
+/** A lease, and when it is renewed. */
+interface KeptLease {
+  readonly lease: Lease
+  /** By the monotonic clock, in nanoseconds. */
+  expiresAt: bigint
+  renewAt: bigint
+  /** The renewal that is under way. */
+  renewal: Fiber.Fiber<void> | undefined
+}
+
+/** Makes a keeper whose renewals end with the scope. One fiber waits for the next renewal of all leases. */
+export const makeLeaseKeeper = Effect.fnUntraced(function* (
   backlog: BacklogService["Service"],
-  { card, requestedAt }: NewClaim,
   { actor, ttlSeconds }: { readonly actor: string; readonly ttlSeconds: number }
-): Effect.fn.Return<Lease, never, Scope.Scope> {
+): Effect.fn.Return<LeaseKeeper, never, Scope.Scope> {
   const ttlMillis = ttlSeconds * 1000
-  const token = card.claimToken ?? 0
-  const stopped = yield* Deferred.make<StopReason>()
-  let expiresAt = requestedAt + toNanos(ttlMillis)
+  const scope = yield* Effect.scope
+  const kept = new Map<Lease, KeptLease>()
+  const changed = yield* Queue.sliding<void>(1)
+  /** When the waiting fiber continues at the latest. */
+  let wakesAt: bigint | undefined
 
-  const renew = Effect.scoped(
-    Effect.gen(function* () {
-      const renewals = yield* Queue.unbounded<Renewal>()
-      for (let delay = Math.min(250, ttlMillis / 12); ; delay = Math.min(delay * 2, ttlMillis / 12)) {
-        const sentAt = yield* Clock.monotonicTimeNanos
-        const millisLeft = Number(expiresAt - sentAt) / 1e6
-        // Whole milliseconds here and below: fractions would add up to a wait beyond the end of the lease.
-        if (millisLeft < 1) return yield* Effect.fail("the lease expired before it could be renewed")
-        yield* backlog.renew({ id: card.id, token, actor }).pipe(
-          Effect.result,
-          Effect.flatMap((result) => Queue.offer(renewals, { sentAt, result })),
-          Effect.forkScoped
-        )
-        const renewal = yield* Effect.timeoutOption(
-          Queue.take(renewals),
-          Math.floor(Math.min(millisLeft, ttlMillis / 6))
-        )
-        if (Option.isNone(renewal)) continue
-        const { result } = renewal.value
-        if (Result.isSuccess(result)) {
-          expiresAt = renewal.value.sentAt + toNanos(ttlMillis)
-          return
+  const renew = (held: KeptLease) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { card, token } = held.lease
+        const renewals = yield* Queue.unbounded<Renewal>()
+        for (let delay = Math.min(250, ttlMillis / 12); ; delay = Math.min(delay * 2, ttlMillis / 12)) {
+          const sentAt = yield* Clock.monotonicTimeNanos
+          const millisLeft = Number(held.expiresAt - sentAt) / 1e6
+          // Whole milliseconds here and below: fractions would add up to a wait beyond the end of the lease.
+          if (millisLeft < 1) return yield* Effect.fail("the lease expired before it could be renewed")
+          yield* backlog.renew({ id: card.id, token, actor }).pipe(
+            Effect.result,
+            Effect.flatMap((result) => Queue.offer(renewals, { sentAt, result })),
+            Effect.forkScoped
+          )
+          const renewal = yield* Effect.timeoutOption(
+            Queue.take(renewals),
+            Math.floor(Math.min(millisLeft, ttlMillis / 6))
+          )
+          if (Option.isNone(renewal)) continue
+          const { result } = renewal.value
+          if (Result.isSuccess(result)) {
+            held.expiresAt = renewal.value.sentAt + toNanos(ttlMillis)
+            return
+          }
+          if (result.failure._tag === "ClaimLost" || result.failure._tag === "CardNotFound") {
+            return yield* Effect.fail(result.failure.message)
+          }
+          yield* Effect.sleep(Math.min(delay, millisLeft))
         }
-        if (result.failure._tag === "ClaimLost" || result.failure._tag === "CardNotFound") {
-          return yield* Effect.fail(result.failure.message)
-        }
-        yield* Effect.sleep(Math.min(delay, millisLeft))
-      }
+      })
+    )
+
+  const schedule = (held: KeptLease) =>
+    Effect.map(Random.nextBetween(2 / 3, 3 / 4), (fraction) => {
+      held.renewal = undefined
+      held.renewAt = held.expiresAt - toNanos(ttlMillis * fraction)
+      if (wakesAt === undefined || held.renewAt < wakesAt) Queue.offerUnsafe(changed, undefined)
     })
-  )
 
-  const sleepUntilRenewal = Effect.gen(function* () {
-    const millisLeft = Number(expiresAt - (yield* Clock.monotonicTimeNanos)) / 1e6
-    const fraction = yield* Random.nextBetween(2 / 3, 3 / 4)
-    yield* Effect.sleep(Math.max(0, Math.floor(millisLeft - ttlMillis * fraction)))
+  const startRenewal = Effect.fnUntraced(function* (held: KeptLease) {
+    held.renewal = yield* renew(held).pipe(
+      Effect.andThen(schedule(held)),
+      Effect.catch((reason) => Effect.sync(() => stopHandler(held.lease, { _tag: "Lost", reason }))),
+      Effect.forkIn(scope)
+    )
   })
 
-  yield* sleepUntilRenewal.pipe(
-    Effect.andThen(renew),
-    Effect.forever,
-    Effect.catch((reason) => Deferred.succeed(stopped, { _tag: "Lost", reason })),
-    Effect.forkScoped
-  )
-  return { card, token, stopped, hasStarted: false }
+  const renewAll = Effect.gen(function* () {
+    for (;;) {
+      const now = yield* Clock.monotonicTimeNanos
+      wakesAt = undefined
+      for (const held of kept.values()) {
+        if (held.renewal !== undefined || held.lease.stopped !== undefined) continue
+        if (held.renewAt <= now) yield* startRenewal(held)
+        else if (wakesAt === undefined || held.renewAt < wakesAt) wakesAt = held.renewAt
+      }
+      const change = Queue.take(changed)
+      // Whole milliseconds, rounded up: the next turn finds the lease due.
+      yield* wakesAt === undefined
+        ? change
+        : Effect.raceFirst(change, Effect.sleep(Math.ceil(Number(wakesAt - now) / 1e6)))
+    }
+  })
+  yield* Effect.forkScoped(renewAll)
+
+  return {
+    keep: ({ card, requestedAt }) =>
+      Effect.suspend(() => {
+        const lease: Lease = {
+          card,
+          token: card.claimToken ?? 0,
+          stopped: undefined,
+          interrupt: undefined,
+          hasStarted: false
+        }
+        const held: KeptLease = { lease, expiresAt: requestedAt + toNanos(ttlMillis), renewAt: 0n, renewal: undefined }
+        kept.set(lease, held)
+        return Effect.as(schedule(held), lease)
+      }),
+    release: (lease) =>
+      Effect.suspend(() => {
+        const renewal = kept.get(lease)?.renewal
+        kept.delete(lease)
+        return renewal === undefined ? Effect.void : Fiber.interrupt(renewal)
+      })
+  }
 })
 
 /** The result of a renewal, and a time before it was sent. */

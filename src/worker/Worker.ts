@@ -54,10 +54,15 @@ const shutDown = Effect.fnUntraced(function* (worker: WorkerState, claiming: Fib
   const expireGrace = Effect.sleep(worker.settings.gracePeriodSeconds * 1000).pipe(
     Effect.andThen(stopHandlers(worker, () => true, { _tag: "GraceExpired" })),
     Effect.andThen(Deferred.succeed(worker.graceExpired, undefined)),
+    Effect.andThen(Effect.sleep(lastRetries)),
+    Effect.andThen(FiberSet.clear(worker.fibers)),
     Effect.andThen(Effect.never)
   )
   yield* Effect.raceFirst(FiberSet.awaitEmpty(worker.fibers), expireGrace)
 })
+
+/** How long a stopping worker continues to retry its last commands after the grace period. */
+const lastRetries = "5 seconds"
 
 /** How often a worker with `untilEmpty` checks whether any work is left, in seconds. */
 const emptyCheckSeconds = 1

@@ -4,7 +4,7 @@ import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
 import { findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
-import type { Lease, StopReason } from "./Lease.ts"
+import { type Lease, type LeaseKeeper, makeLeaseKeeper, type StopReason, stopHandler } from "./Lease.ts"
 import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
 
 /** What the parts of one running worker share. */
@@ -14,6 +14,7 @@ export interface WorkerState {
   readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
   /** Counts an event and passes it to `onEvent`. */
   readonly emit: (event: WorkerEvent) => Effect.Effect<void>
+  readonly keeper: LeaseKeeper
   /** The leases on cards whose handler has not ended. */
   readonly leases: Set<Lease>
   /** One fiber for each card that the worker holds. */
@@ -51,8 +52,10 @@ export const makeWorkerState = Effect.fnUntraced(function* (
   onEvent: (event: WorkerEvent) => Effect.Effect<void>
 ): Effect.fn.Return<WorkerState, never, BacklogService | Scope.Scope> {
   const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, released: 0 }
+  const backlog = yield* BacklogService
   const worker: WorkerState = {
-    backlog: yield* BacklogService,
+    backlog,
+    keeper: yield* makeLeaseKeeper(backlog, settings),
     settings,
     handler,
     emit: (event) =>
@@ -84,7 +87,7 @@ export const stopHandlers = (
   reason: StopReason
 ): Effect.Effect<void> =>
   Effect.sync(() => {
-    for (const lease of leases) if (isAffected(lease)) Deferred.doneUnsafe(lease.stopped, Effect.succeed(reason))
+    for (const lease of leases) if (isAffected(lease)) stopHandler(lease, reason)
   })
 
 const firstDelayMillis = 200
@@ -94,23 +97,19 @@ const maxDelayMillis = 10_000
  * Retries an effect while the database is unavailable, with growing delays. Other errors fail at once; so does the loss of
  * an embedded directory, which never becomes available again.
  */
-export const retryWhileUnavailable = Effect.fnUntraced(function* <A, E, R>(
-  { emit }: WorkerState,
-  effect: Effect.Effect<A, E, R>
-): Effect.fn.Return<A, E, R> {
-  for (let delay = firstDelayMillis; ; delay = Math.min(delay * 2, maxDelayMillis)) {
-    const result = yield* Effect.result(effect)
-    if (result._tag === "Success") return result.success
-    const error = result.failure
-    if (
-      !SqlError.isSqlError(error) ||
-      databaseErrorKind(error) !== "unavailable" ||
-      findDirectoryLost(error) !== undefined
-    ) {
-      return yield* Effect.fail(error)
-    }
-    const retryAfterMillis = Math.ceil(delay * (yield* Random.nextBetween(0.5, 1)))
-    yield* emit({ _tag: "Unavailable", error, retryAfterMillis })
-    yield* Effect.sleep(retryAfterMillis)
-  }
-})
+export const retryWhileUnavailable = <A, E, R>(
+  worker: Pick<WorkerState, "emit">,
+  effect: Effect.Effect<A, E, R>,
+  delay = firstDelayMillis
+): Effect.Effect<A, E, R> =>
+  Effect.catchIf(effect, isUnavailable, (error) =>
+    Effect.gen(function* () {
+      const retryAfterMillis = Math.ceil(delay * (yield* Random.nextBetween(0.5, 1)))
+      yield* worker.emit({ _tag: "Unavailable", error, retryAfterMillis })
+      yield* Effect.sleep(retryAfterMillis)
+      return yield* retryWhileUnavailable(worker, effect, Math.min(delay * 2, maxDelayMillis))
+    })
+  )
+
+const isUnavailable = (error: unknown): error is SqlError.SqlError =>
+  SqlError.isSqlError(error) && databaseErrorKind(error) === "unavailable" && findDirectoryLost(error) === undefined

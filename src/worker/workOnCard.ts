@@ -1,20 +1,17 @@
-import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, Semaphore } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, Random, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { databaseErrorText } from "../sql/databaseErrors.ts"
 import { sanitize } from "../sql/sanitize.ts"
-import { type Lease, maintainLease, type NewClaim, type StopReason } from "./Lease.ts"
+import type { Lease, NewClaim, StopReason } from "./Lease.ts"
 import type { WorkerSettings } from "./WorkerOptions.ts"
 import { retryWhileUnavailable, type WorkerState } from "./WorkerState.ts"
 
 /*
- * Steps of a claimed card: startCard → workOnCard → maintainLease and runHandler → settle: complete, failAttempt or release.
+ * Steps of a claimed card: startCard → workOnCard → keep and runHandler → settle: complete, failAttempt or release.
  * A completion may claim the next card, which the same fiber then starts.
  */
-
-/** How long a stopping worker continues to retry its last commands after the grace period. */
-const lastRetries = "5 seconds"
 
 /** Starts a card in a fiber that ends when the card is settled, and the cards that followed it are. */
 export const startCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<void> =>
@@ -23,10 +20,16 @@ export const startCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<v
     Effect.asVoid(FiberSet.run(worker.fibers, workOnCards(worker, claim)))
   )
 
-const workOnCards = (worker: WorkerState, claim: NewClaim): Effect.Effect<void> =>
-  workOnCard(worker, claim).pipe(
-    Effect.flatMap((next) => (next === undefined ? freeCapacity(worker) : startCard(worker, next))),
-    Effect.catchCause((cause) => Effect.andThen(Deferred.failCause(worker.failure, cause), freeCapacity(worker)))
+const workOnCards = (worker: WorkerState, first: NewClaim): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    let claim: NewClaim | undefined = first
+    while (claim !== undefined) {
+      claim = yield* workOnCard(worker, claim)
+      if (claim !== undefined) yield* worker.emit({ _tag: "Claimed", card: claim.card })
+    }
+  }).pipe(
+    Effect.catchCause((cause) => Deferred.failCause(worker.failure, cause)),
+    Effect.andThen(freeCapacity(worker))
   )
 
 const freeCapacity = (worker: WorkerState) =>
@@ -36,25 +39,27 @@ const freeCapacity = (worker: WorkerState) =>
   })
 
 /** Works on one card, and returns the card that its completion claimed, if any. */
-const workOnCard = Effect.fnUntraced(function* (worker: WorkerState, claim: NewClaim) {
-  const { card } = claim
-  const reportLost = (reason: string) => Effect.as(worker.emit({ _tag: "Lost", card, reason }), undefined)
-  const lease = yield* maintainLease(worker.backlog, claim, worker.settings)
-  const outcome = yield* runUnlessStopping(worker, lease)
-  const giveUp = Deferred.await(worker.graceExpired).pipe(
-    Effect.andThen(Effect.sleep(lastRetries)),
-    Effect.andThen(reportLost("the worker stopped while the database was unavailable"))
+const workOnCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<NewClaim | undefined, SqlError.SqlError> =>
+  Effect.acquireUseRelease(
+    worker.keeper.keep(claim),
+    (lease) => {
+      const reportLost = (reason: string) =>
+        Effect.as(worker.emit({ _tag: "Lost", card: lease.card, reason }), undefined)
+      const settled = Effect.flatMap(runUnlessStopping(worker, lease), (outcome) => settle(worker, lease, outcome))
+      return settled.pipe(
+        Effect.catchTags({
+          ClaimLost: ({ message }) => reportLost(message),
+          CardIsDone: ({ message }) => reportLost(message),
+          CardNotFound: ({ message }) => reportLost(message)
+        }),
+        // Any other rejection is a defect of this program.
+        Effect.catchTags({ CardIsClaimed: Effect.die, CommandIdConflict: Effect.die, InvalidInput: Effect.die }),
+        // Only `shutDown` interrupts this, after its last retries.
+        Effect.onInterrupt(() => reportLost("the worker stopped while the database was unavailable"))
+      )
+    },
+    (lease) => worker.keeper.release(lease)
   )
-  return yield* Effect.raceFirst(settle(worker, lease, outcome), giveUp).pipe(
-    Effect.catchTags({
-      ClaimLost: ({ message }) => reportLost(message),
-      CardIsDone: ({ message }) => reportLost(message),
-      CardNotFound: ({ message }) => reportLost(message)
-    }),
-    // Any other rejection is a defect of this program.
-    Effect.catchTags({ CardIsClaimed: Effect.die, CommandIdConflict: Effect.die, InvalidInput: Effect.die })
-  )
-}, Effect.scoped)
 
 /** How a handler ended: by itself, or for the reason for which it was stopped. */
 type HandlerOutcome = { readonly _tag: "Ended"; readonly exit: Exit.Exit<unknown, unknown> } | StopReason
@@ -70,25 +75,28 @@ const runUnlessStopping = (worker: WorkerState, lease: Lease): Effect.Effect<Han
   })
 
 /** Runs the handler as soon as a slot is free, and interrupts it when the lease is stopped. */
-const runHandler = (worker: WorkerState, lease: Lease): Effect.Effect<HandlerOutcome> =>
-  Effect.suspend(() => {
-    let ended: Exit.Exit<unknown, unknown> | undefined
-    const start = Effect.suspend(() => {
-      if (Deferred.isDoneUnsafe(lease.stopped)) return Effect.never
-      lease.hasStarted = true
-      return Effect.onExit(
-        Effect.suspend(() => worker.handler(lease.card)),
-        (exit) => Effect.sync(() => (ended = exit))
-      )
-    })
-    const running = Effect.as(Semaphore.withPermit(worker.slots, start), undefined)
-    return Effect.map(Effect.exit(Effect.raceFirst(running, Deferred.await(lease.stopped))), (first) => {
-      const stopped = Exit.isSuccess(first) ? first.value : undefined
-      // The handler may have succeeded all the same: the backlog decides whether its result counts.
-      if (stopped !== undefined && !(ended !== undefined && Exit.isSuccess(ended))) return stopped
-      return { _tag: "Ended", exit: ended ?? first }
-    })
+const runHandler = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease): Effect.fn.Return<HandlerOutcome> {
+  let ended: Exit.Exit<unknown, unknown> | undefined
+  const start = Effect.suspend(() => {
+    if (lease.stopped !== undefined) return Effect.interrupt
+    lease.hasStarted = true
+    return Effect.onExitPrimitive(
+      Effect.suspend(() => worker.handler(lease.card)),
+      (exit) => {
+        ended = exit
+        return undefined
+      }
+    )
   })
+  const fiber = yield* Effect.forkChild(Semaphore.withPermit(worker.slots, start), { startImmediately: true })
+  lease.interrupt = () => fiber.interruptUnsafe()
+  if (lease.stopped !== undefined) lease.interrupt()
+  const exit = yield* Fiber.await(fiber)
+  lease.interrupt = undefined
+  // The handler may have succeeded all the same: the backlog decides whether its result counts.
+  if (lease.stopped !== undefined && !(ended !== undefined && Exit.isSuccess(ended))) return lease.stopped
+  return { _tag: "Ended", exit: ended ?? exit }
+})
 
 /**
  * Records in the backlog how a handler ended, and retries for as long as the database is unavailable. Each command has an id,
@@ -99,14 +107,18 @@ const settle = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease, o
   switch (outcome._tag) {
     case "Ended":
       if (Exit.isSuccess(outcome.exit)) return yield* complete(worker, lease, outcome.exit.value)
-      return yield* failAttempt(worker, lease, describeFailure(outcome.exit.cause))
+      yield* failAttempt(worker, lease, describeFailure(outcome.exit.cause))
+      break
     case "Lost":
-      return yield* worker.emit({ _tag: "Lost", card: lease.card, reason: outcome.reason })
+      yield* worker.emit({ _tag: "Lost", card: lease.card, reason: outcome.reason })
+      break
     case "NotStarted":
-      return yield* release(worker, lease, "The worker stopped before it started the card.")
+      yield* release(worker, lease, "The worker stopped before it started the card.")
+      break
     case "GraceExpired":
-      return yield* release(worker, lease, "The worker stopped before it finished the card.")
+      yield* release(worker, lease, "The worker stopped before it finished the card.")
   }
+  return undefined
 })
 
 /** The actor and a new command id: however often the command is sent, it is carried out once. */
@@ -144,7 +156,7 @@ const complete = Effect.fnUntraced(
   },
   (completing, worker, lease) =>
     Effect.catchTag(completing, "InvalidInput", ({ problem }) =>
-      failAttempt(worker, lease, `its result cannot be stored: ${problem}`)
+      Effect.as(failAttempt(worker, lease, `its result cannot be stored: ${problem}`), undefined)
     )
 )
 

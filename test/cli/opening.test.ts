@@ -152,7 +152,10 @@ describe("a place without a backlog", () => {
     await sql((client) => client.withTransaction(Effect.forEach(wayBack(place.schema), (text) => client.unsafe(text))))
     const { code, stderr } = await json(["create", "--id", "c", "--title", "C", ...place.flags])
     assert.strictEqual(code, 0)
-    assert.match(stderr, /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands\): older programs/)
+    assert.match(
+      stderr,
+      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from\): older programs/
+    )
   })
 })
 

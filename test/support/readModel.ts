@@ -6,7 +6,7 @@ import type { LockedState } from "../../src/projections/lockAndLoad.ts"
 import { planLocks } from "../../src/projections/LockPlan.ts"
 import { ReadModel } from "../../src/projections/ReadModel.ts"
 import type { RowChange } from "../../src/projections/rowChanges.ts"
-import { sendInOrder } from "../../src/sql/bulkStatements.ts"
+import { executeInOrder } from "../../src/sql/bulkStatements.ts"
 import { inTransaction } from "../../src/sql/inTransaction.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { currentClient } from "./backlogs.ts"
@@ -43,5 +43,8 @@ export const writeUnchecked = Effect.fnUntraced(function* (batch: {
   const readModel = yield* ReadModel
   const locked = yield* readModel.lockAndLoad(planLocks([]))
   const { changes = () => [], createdCards = new Set<CardId>(), pending } = batch
-  yield* sendInOrder(readModel.write({ locked, pending, changes: changes(locked), createdCards, receipts: [] }))
+  yield* executeInOrder(
+    yield* SqlClient.SqlClient,
+    readModel.bindWrites({ locked, pending, changes: changes(locked), createdCards, receipts: [] })
+  )
 })

@@ -1,6 +1,6 @@
 import { textsOn } from "../docs/support/pages.ts"
 
-/** The statements of `docs/upgrading.md` that remove migration 11 from a backlog. */
+/** The statements of `docs/upgrading.md` that remove migrations 11 and 12 from a backlog. */
 export const wayBack = (schema: string): ReadonlyArray<string> =>
   (textsOn("docs/upgrading.md", "sql")[0] ?? "")
     .replace("search_path = backlog", `search_path = ${schema}`)

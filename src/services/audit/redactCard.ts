@@ -15,8 +15,9 @@ import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema } from "../../pr
 import type { Erasure, Erasures } from "./Erasures.ts"
 import { cardsInOutcome, computeDigests, makeReceipt, type ReceiptOutcome } from "../commands/Receipt.ts"
 import { forgetDigests, matchReceipts, receiptNames, type Receipts, toReceiptLines } from "../commands/Receipts.ts"
-import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { executeInOrder } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
+import { executeStatement } from "../../sql/prepareStatement.ts"
 
 /** A card after a redaction, and the parts of its events that were erased. Empty if everything was erased before. */
 interface ErasedCard {
@@ -76,7 +77,7 @@ const erasePartsOnce = (
     const { receipts: rows } = yield* readModel.lockAndLoad(planLocks([]), receiptNames([taggedCommand]))
     const found = matchReceipts([taggedCommand], rows).get(taggedCommand)
     if (found !== undefined) {
-      yield* readModel.awaitStandby
+      yield* executeStatement(sql)(readModel.awaitStandby)
       if (!found.isSame) return Result.fail(new CommandIdConflict({ commandId }))
       return yield* refusalAsResult(repeatOutcome(found.outcome))
     }
@@ -90,8 +91,9 @@ const erasePartsOnce = (
         }
     const receipt = makeReceipt(command, commandId, computeDigests(taggedCommand), outcome)
     const locked = yield* readModel.lockAndLoad(planLocks([]))
-    yield* sendInOrder(
-      readModel.write({
+    yield* executeInOrder(
+      sql,
+      readModel.bindWrites({
         locked,
         pending: [],
         changes: [],
@@ -142,7 +144,7 @@ const eraseParts = (
     )
     const [decided] = Result.getOrElse(redact(before, held, command), () => [])
     if (decided?.event._tag !== "CardRedacted") {
-      yield* readModel.awaitStandby
+      yield* executeStatement(sql)(readModel.awaitStandby)
       return { card: before, erased: [] }
     }
     const { erased } = decided.event
@@ -157,7 +159,10 @@ const eraseParts = (
       commandId: command.commandId ?? null
     }
     const createdCards: ReadonlySet<CardId> = new Set()
-    yield* sendInOrder(readModel.write({ locked: loaded, pending: [event], changes: [], createdCards, receipts: [] }))
+    yield* executeInOrder(
+      sql,
+      readModel.bindWrites({ locked: loaded, pending: [event], changes: [], createdCards, receipts: [] })
+    )
     yield* sql.afterCommit(log.notifyCommit)
     const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))
@@ -165,8 +170,9 @@ const eraseParts = (
     const { card } = folded
     state.putCard(card, state.unmetDependencies(id))
     const changes: ReadonlyArray<RowChange> = [{ _tag: "CardChanged", card, content: true }]
-    yield* sendInOrder(
-      readModel.write({ locked: loaded, pending: [], events: [event], changes, createdCards, receipts: [] })
+    yield* executeInOrder(
+      sql,
+      readModel.bindWrites({ locked: loaded, pending: [], events: [event], changes, createdCards, receipts: [] })
     )
     yield* forgetDigests(sql, schema, id)
     yield* dropAbandonedCopies(sql, schema)

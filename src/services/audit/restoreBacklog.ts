@@ -10,7 +10,7 @@ import type { GenerationReason } from "../../projections/Generations.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
-import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { executeInOrder } from "../../sql/bulkStatements.ts"
 import { beginReadCommitted, inTransaction } from "../../sql/inTransaction.ts"
 
 /** The result of `AuditService.restored`. */
@@ -80,7 +80,10 @@ export const makeRestoreBacklog = (
     }
     if (events.length > 0) {
       const locked = { ...loaded, generation: Math.max(generation, loaded.generation) }
-      yield* sendInOrder(readModel.write({ locked, pending: events, changes, createdCards: new Set(), receipts: [] }))
+      yield* executeInOrder(
+        sql,
+        readModel.bindWrites({ locked, pending: events, changes, createdCards: new Set(), receipts: [] })
+      )
       yield* sql.afterCommit(log.notifyCommit)
     }
     return { generation, reclaimed: events.map(({ cardId }) => cardId) }

@@ -1,22 +1,29 @@
 import { Context, Data, Effect, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { executeInOrder, type LazyStatement } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
-import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { type BoundStatement, executeStatement } from "../../sql/prepareStatement.ts"
 
-/** The result of loading and deciding, and what the transaction still has to do. */
+/** The transaction of a batch: it loads, decides, and writes. */
+export interface Batch<A> {
+  /** The first statement. The server ends the transaction when its client sends nothing for `idleMillis`. */
+  readonly bindLoad: (idleMillis: number | undefined) => BoundStatement
+  /** Decides on the rows of the first statement. It may execute others. */
+  readonly decide: (rows: ReadonlyArray<object>) => Effect.Effect<Decided<A>, SqlError.SqlError>
+}
+
+/** The result of deciding, and what the transaction still has to do. */
 export interface Decided<A> {
   readonly answer: A
   /** The last statements of the transaction, in order. */
-  readonly writes: ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+  readonly writes: ReadonlyArray<LazyStatement>
   /** Runs after the commit. */
   readonly afterCommit: Effect.Effect<void>
 }
 
-/** Runs an effect that loads and decides, and then its writes, in one transaction. */
-export type RunInTransaction = <A>(
-  decide: Effect.Effect<Decided<A>, SqlError.SqlError>
-) => Effect.Effect<A, BatchFailed>
+/** Runs a batch in one transaction. */
+export type RunInTransaction = <A>(batch: Batch<A>) => Effect.Effect<A, BatchFailed>
 
 export const beginStatement = beginReadCommitted
 
@@ -48,9 +55,9 @@ export class BatchTransaction extends Context.Service<
     const runInCallers = runInTransaction(sql)
     return BatchTransaction.of({
       ...own,
-      run: (decide) =>
+      run: (batch) =>
         Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-          Option.isSome(callers) ? runInCallers(decide) : own.run(decide)
+          Option.isSome(callers) ? runInCallers(batch) : own.run(batch)
         )
     })
   }
@@ -63,14 +70,15 @@ export const inSession = (sql: SqlClient.SqlClient): BatchTransaction["Service"]
   stuckMillis: () => undefined
 })
 
-const runInTransaction =
-  (sql: SqlClient.SqlClient): RunInTransaction =>
-  (decide) =>
+const runInTransaction = (sql: SqlClient.SqlClient): RunInTransaction => {
+  const execute = executeStatement(sql)
+  return ({ bindLoad, decide }) =>
     Effect.suspend(() => {
       let mayHaveCommitted = false
-      return decide.pipe(
+      return Effect.suspend(() => execute(bindLoad(undefined))).pipe(
+        Effect.flatMap(decide),
         Effect.flatMap(({ afterCommit, answer, writes }) =>
-          Effect.as(Effect.andThen(sendInOrder(writes), sql.afterCommit(afterCommit)), answer)
+          Effect.as(Effect.andThen(executeInOrder(sql, writes), sql.afterCommit(afterCommit)), answer)
         ),
         Effect.tap(() =>
           Effect.sync(() => {
@@ -82,3 +90,4 @@ const runInTransaction =
         Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted, timedOut: isNoAnswer(error) }))
       )
     })
+}

@@ -1,4 +1,4 @@
-import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../../domain/Command.ts"
 import { withoutSecrets } from "../withoutSecrets.ts"
@@ -21,13 +21,11 @@ const minSecondBatch = 32
  */
 const slowBatchMillis = 1_000
 
-/** Maximum number of queued callers. Further callers are suspended until there is room. */
-const queueCapacity = 10_000
-
 /** The commands of one caller, which run together. */
 interface Submission {
   readonly commands: ReadonlyArray<Command>
-  readonly outcomes: Deferred.Deferred<ReadonlyArray<Outcome>, SqlError.SqlError>
+  /** Resumes the caller. */
+  readonly resume: (outcomes: Exit.Exit<ReadonlyArray<Outcome>, SqlError.SqlError>) => void
   /** Whether the caller was interrupted. The commands are skipped if they have not started. */
   abandoned: boolean
 }
@@ -52,16 +50,16 @@ export class CommandQueue extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const interpreter = yield* Interpreter
-      const queue = yield* Queue.bounded<Submission>(queueCapacity)
+      const waiting: Array<Submission> = []
+      let waitingCommands = 0
+      let isClosed = false
       const countBatch = makeBatchMetric(yield* Effect.context())
 
       yield* Effect.addFinalizer(() =>
-        Effect.andThen(
-          Effect.flatMap(Queue.clear(queue), (left) =>
-            Effect.forEach(left, (submission) => Deferred.interrupt(submission.outcomes), { discard: true })
-          ),
-          Queue.shutdown(queue)
-        )
+        Effect.sync(() => {
+          isClosed = true
+          for (const { resume } of waiting.splice(0)) resume(Exit.interrupt())
+        })
       )
 
       /**
@@ -73,9 +71,9 @@ export class CommandQueue extends Context.Service<
         Effect.flatMap(Effect.exit(interpreter.run(batch.flatMap(({ commands }) => commands))), (exit) => {
           if (Exit.isSuccess(exit)) {
             let start = 0
-            for (const { commands, outcomes } of batch) {
+            for (const { commands, resume } of batch) {
               const end = start + commands.length
-              Deferred.doneUnsafe(outcomes, Exit.succeed(exit.value.slice(start, end)))
+              resume(Exit.succeed(batch.length === 1 ? exit.value : exit.value.slice(start, end)))
               start = end
             }
             return Effect.void
@@ -83,19 +81,19 @@ export class CommandQueue extends Context.Service<
           const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
           if (batch.length === 1 || failure?.mayHaveCommitted === true || failure?.timedOut === true) {
             const cause = Cause.map(exit.cause, ({ error }) => error)
-            return Effect.forEach(batch, ({ outcomes }) => Deferred.failCause(outcomes, cause), { discard: true })
+            for (const { resume } of batch) resume(Exit.failCause(cause))
+            return Effect.void
           }
           return Effect.forEach(batch, (submission) => runBatch([submission]), { discard: true })
         })
 
-      let waitingCommands = 0
       /** Number of running batches that are slow. */
       let slowBatches = 0
-      /** Wakes the fiber that runs second batches. */
-      const secondBatches = yield* Queue.sliding<void>(1)
+      const first = makeSignal()
+      const second = makeSignal()
       const needsSecondBatch = () => waitingCommands >= (slowBatches > 0 ? 1 : minSecondBatch)
       const requestSecondBatch = () => {
-        if (interpreter.maxConcurrentBatches > 1 && needsSecondBatch()) Queue.offerUnsafe(secondBatches, undefined)
+        if (interpreter.maxConcurrentBatches > 1 && needsSecondBatch()) second.notify()
       }
 
       /** Takes all waiting submissions, or half of their commands when both halves are large enough for a batch. */
@@ -104,15 +102,17 @@ export class CommandQueue extends Context.Service<
         const wanted = isHalved ? waitingCommands / 2 : Infinity
         const batch: Array<Submission> = []
         let commands = 0
+        let taken = 0
         while (commands < wanted && batch.length < maxCallersPerBatch) {
-          const taken = Queue.takeUnsafe(queue)
-          if (taken === undefined || !Exit.isSuccess(taken)) break
-          const submission = taken.value
+          const submission = waiting[taken]
+          if (submission === undefined) break
+          taken++
           waitingCommands -= submission.commands.length
           if (submission.abandoned) continue
           commands += submission.commands.length
           batch.push(submission)
         }
+        waiting.splice(0, taken)
         requestSecondBatch()
         return batch
       }
@@ -134,36 +134,47 @@ export class CommandQueue extends Context.Service<
         })
       })
 
-      yield* Effect.andThen(Queue.peek(queue), runNextBatch).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
+      const runFirst = Effect.suspend(() => (waiting.length === 0 ? first.wait : runNextBatch))
+      yield* Effect.forkScoped(withoutSecrets(Effect.forever(runFirst)))
       if (interpreter.maxConcurrentBatches > 1) {
-        const runSecondBatch = Effect.suspend(() => (needsSecondBatch() ? runNextBatch : Effect.void))
-        yield* Effect.andThen(Queue.take(secondBatches), runSecondBatch).pipe(
-          Effect.forever,
-          withoutSecrets,
-          Effect.forkScoped
-        )
+        const runSecond = Effect.suspend(() => (needsSecondBatch() ? runNextBatch : second.wait))
+        yield* Effect.forkScoped(withoutSecrets(Effect.forever(runSecond)))
       }
 
-      const submit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-        if (Option.isSome(yield* Effect.serviceOption(sql.transactionService))) {
-          return yield* Effect.mapError(interpreter.run(commands), ({ error }) => error)
-        }
-        const submission: Submission = {
-          commands,
-          outcomes: Deferred.makeUnsafe<ReadonlyArray<Outcome>, SqlError.SqlError>(),
-          abandoned: false
-        }
-        yield* Queue.offer(queue, submission)
-        waitingCommands += commands.length
-        requestSecondBatch()
-        return yield* Effect.onInterrupt(Deferred.await(submission.outcomes), () =>
-          Effect.sync(() => {
-            submission.abandoned = true
+      const submit = (commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Outcome>, SqlError.SqlError> =>
+        Effect.withFiber((fiber) => {
+          if (Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined) {
+            return Effect.mapError(interpreter.run(commands), ({ error }) => error)
+          }
+          if (isClosed) return Effect.interrupt
+          return Effect.callback((resume) => {
+            const submission: Submission = { commands, resume, abandoned: false }
+            waiting.push(submission)
+            waitingCommands += commands.length
+            first.notify()
+            requestSecondBatch()
+            return Effect.sync(() => {
+              submission.abandoned = true
+            })
           })
-        )
-      })
+        })
 
       return CommandQueue.of({ submit })
     })
   )
+}
+
+/** Wakes the fiber that waits for it. Fibers that submit in the same turn of the event loop share a batch. */
+const makeSignal = () => {
+  let wake: (() => void) | undefined
+  return {
+    notify: () => {
+      if (wake === undefined) return
+      setImmediate(wake)
+      wake = undefined
+    },
+    wait: Effect.callback<void>((resume) => {
+      wake = () => resume(Effect.void)
+    })
+  }
 }

@@ -12,7 +12,7 @@ import { planLocks } from "../../projections/LockPlan.ts"
 import type { Loaded, LockedState, ReceiptColumns } from "../../projections/lockAndLoad.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
-import { type BatchFailed, BatchTransaction, type Decided } from "./BatchTransaction.ts"
+import { type Batch, type BatchFailed, BatchTransaction, type Decided } from "./BatchTransaction.ts"
 import { answerOf, type Outcome } from "./Outcome.ts"
 import {
   cardsInOutcome,
@@ -101,9 +101,9 @@ export class Interpreter extends Context.Service<
         const isUnchanged = pending.length === 0 && first.length === 0
         const writes = isUnchanged
           ? dependsOnWrites(outcomes, earlier)
-            ? [readModel.awaitStandby]
+            ? [() => readModel.awaitStandby]
             : []
-          : readModel.write({
+          : readModel.bindWrites({
               locked,
               pending,
               changes,
@@ -117,12 +117,15 @@ export class Interpreter extends Context.Service<
         return { answer: outcomes, writes, afterCommit: pending.length > 0 ? log.notifyCommit : Effect.void }
       }
 
-      const runBatch = (commands: ReadonlyArray<Command>) =>
-        Effect.flatMap(readModel.lockAndLoad(planLocks(commands), receiptNames(commands)), (loaded) =>
-          loaded.receipts.length === 0
-            ? Effect.succeed(decideLoaded(loaded, commands, noOutcomes))
-            : runAgain(commands, loaded)
-        )
+      const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => ({
+        bindLoad: (idleMillis) => readModel.bindLoad(planLocks(commands), receiptNames(commands), idleMillis),
+        decide: (rows) =>
+          Effect.flatMap(readModel.decodeLoaded(rows), (loaded) =>
+            loaded.receipts.length === 0
+              ? Effect.succeed(decideLoaded(loaded, commands, noOutcomes))
+              : runAgain(commands, loaded)
+          )
+      })
 
       /** Runs a batch with commands that have a receipt. The locks include candidates for their claims: plan without these. */
       const runAgain = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>, loaded: Loaded) {
@@ -136,24 +139,30 @@ export class Interpreter extends Context.Service<
 
       const run = (commands: ReadonlyArray<Command>) =>
         Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-          Effect.retry(transaction.run(runBatch(commands)), {
-            while: Option.isSome(callers) ? isLostRace : isWorthRetrying,
-            times: maxTries - 1,
-            schedule: retrySchedule
-          })
+          retryBatch(transaction.run(toBatch(commands)), Option.isSome(callers) ? isLostRace : isWorthRetrying)
         )
 
       return Interpreter.of({
         run,
         maxConcurrentBatches: transaction.maxConcurrent,
         stuckMillis: transaction.stuckMillis,
-        probe: transaction.run(
-          Effect.succeed({ answer: undefined, writes: [readModel.lockHead], afterCommit: Effect.void })
-        )
+        probe: transaction.run({
+          bindLoad: () => readModel.lockHead,
+          decide: () => Effect.succeed({ answer: undefined, writes: [], afterCommit: Effect.void })
+        })
       })
     })
   )
 }
+
+/** Retries a batch up to `maxTries` attempts in all. A schedule costs time, so only a batch that failed gets one. */
+const retryBatch = <A>(
+  attempt: Effect.Effect<A, BatchFailed>,
+  isWorthIt: (failed: BatchFailed) => boolean
+): Effect.Effect<A, BatchFailed> =>
+  Effect.catchIf(attempt, isWorthIt, () =>
+    Effect.retry(Effect.delay(attempt, "5 millis"), { while: isWorthIt, times: maxTries - 2, schedule: retrySchedule })
+  )
 
 /** Another transaction used the card id, the key or the command id first. The next attempt sees it. */
 const isLostRace = ({ error: { reason }, mayHaveCommitted }: BatchFailed): boolean =>

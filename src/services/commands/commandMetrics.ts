@@ -1,15 +1,20 @@
 import { Context, Effect, Metric, Option, Result, Tracer } from "effect"
 import { outcomeLabel, tagOf } from "../../events/outcomeLabel.ts"
 
-const commands = Metric.counter("backlog_commands_total", {
-  description: "Commands by kind and outcome: done, nothing (nothing to claim), or the tag of the error",
-  incremental: true
-})
+// Attributes that are added to a metric later cost a copy of the context for each update.
+const commandCounter = (attributes: Readonly<Record<string, string>>) =>
+  Metric.counter("backlog_commands_total", {
+    description: "Commands by kind and outcome: done, nothing (nothing to claim), or the tag of the error",
+    incremental: true,
+    attributes
+  })
 
-const durations = Metric.histogram("backlog_command_duration_seconds", {
-  description: "How long commands took, waiting for their batch included",
-  boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-})
+const durationTimer = (attributes: Readonly<Record<string, string>>) =>
+  Metric.histogram("backlog_command_duration_seconds", {
+    description: "How long commands took, waiting for their batch included",
+    boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    attributes
+  })
 
 const batchSizes = Metric.histogram("backlog_batch_commands", {
   description: "Commands that one transaction carried out",
@@ -27,7 +32,7 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
     if (ofCommand === undefined) counters.set(command, (ofCommand = new Map()))
     let counter = ofCommand.get(outcome)
     if (counter === undefined) {
-      counter = Metric.withAttributes(commands, { command, outcome })
+      counter = commandCounter({ command, outcome })
       ofCommand.set(outcome, counter)
     }
     counter.updateUnsafe(1, context)
@@ -36,7 +41,7 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
   const time = (command: string, startedAt: number): void => {
     let timer = timers.get(command)
     if (timer === undefined) {
-      timer = Metric.withAttributes(durations, { command })
+      timer = durationTimer({ command })
       timers.set(command, timer)
     }
     timer.updateUnsafe((performance.now() - startedAt) / 1000, context)

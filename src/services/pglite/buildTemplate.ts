@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { Migrations, readMigrations } from "../schema/Migrations.ts"
 import {
@@ -59,10 +59,12 @@ const migrateTemplate = Effect.gen(function* () {
 
 /** Replaces the directory as a whole: a program that reads it meanwhile finds one manifest and its archive, or none. */
 const writeTemplate = async (
-  directory: string,
+  place: string,
   manifest: typeof TemplateManifest.Type,
   archive: Uint8Array
 ): Promise<void> => {
+  // Without a slash at the end: the next directory is created beside this one, not in it.
+  const directory = resolve(place)
   await mkdir(dirname(directory), { recursive: true })
   const next = await mkdtemp(`${directory}-`)
   try {

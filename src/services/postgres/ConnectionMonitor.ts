@@ -4,6 +4,7 @@ import { type SqlConnection, SqlError } from "effect/sql"
 import type { Duplex } from "node:stream"
 import { NoAnswer } from "../../sql/AnswerTimeout.ts"
 import type { Subscribe } from "../waiting/CommitNotifications.ts"
+import { type ConnectionInternals, internalsOf, type ServerMessage } from "./connectionInternals.ts"
 
 /** How long to read bytes that have already arrived before a connection is closed, in milliseconds. */
 const graceMillis = 50
@@ -37,7 +38,7 @@ export class ConnectionMonitor {
   private hasCompleted = false
   private readonly socket: Duplex
 
-  private constructor({ session }: Internals) {
+  private constructor({ session }: ConnectionInternals) {
     this.socket = session.socket
   }
 
@@ -95,9 +96,7 @@ export class ConnectionMonitor {
     })
 
   /** Fails when the server stopped waiting for a standby while the statement committed. */
-  readonly requireConfirmation = <A>(
-    statement: Effect.Effect<A, SqlError.SqlError>
-  ): Effect.Effect<A, SqlError.SqlError> =>
+  readonly requireConfirmation = <A, E>(statement: Effect.Effect<A, E>): Effect.Effect<A, E | SqlError.SqlError> =>
     Effect.suspend(() => {
       const before = this.unconfirmedCommits
       return Effect.flatMap(statement, (result) =>
@@ -111,7 +110,7 @@ export class ConnectionMonitor {
    * The warning of a cancelled wait arrives within COMMIT before its completion. For a statement that is a transaction
    * of its own, it arrives between the completion and ReadyForQuery. Its text is in the server's language.
    */
-  private onMessage(message: Message): void {
+  private onMessage(message: ServerMessage): void {
     this.lastReceivedAt = performance.now()
     switch (message._tag) {
       case "NoticeResponse": {
@@ -129,34 +128,13 @@ export class ConnectionMonitor {
       case "ReadyForQuery":
         this.hasWarned = false
         this.hasCompleted = false
+        return
+      default:
     }
   }
 }
 
-type Message =
-  | { readonly _tag: "NoticeResponse"; readonly fields: Readonly<Record<string, string | undefined>> }
-  | { readonly _tag: "CommandComplete"; readonly commandTag: string }
-  | { readonly _tag: "ReadyForQuery" }
-
-/** The parts of a connection that `@effect/sql-pg` does not export. */
-interface Internals {
-  readonly session: { readonly socket: Duplex }
-  dispatch: (message: Message) => void
-}
-
-const monitors = new WeakMap<Internals, ConnectionMonitor>()
-
-const internalsKey = "~@effect/sql-pg/PgConnection/internals"
-
-const internalsOf = (connection: object): Internals => {
-  const { base } = ((connection as Record<string, unknown>)[internalsKey] ?? {}) as { readonly base?: Internals }
-  if (typeof base?.dispatch !== "function" || typeof base.session?.socket?.destroy !== "function") {
-    throw new Error(
-      "the connections of this version of @effect/sql-pg cannot be monitored: use the version in package.json"
-    )
-  }
-  return base
-}
+const monitors = new WeakMap<ConnectionInternals, ConnectionMonitor>()
 
 /** Applies a timeout to a statement. */
 type WithTimeout = <A>(statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>

@@ -1,31 +1,25 @@
-import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
-import { Clock, Context, Duration, Effect, type Scope, Stream } from "effect"
+import { type PgClient, PgPool } from "@effect/sql-pg"
+import { Clock, Duration, Effect, type Scope } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { IdleTransactionMillis } from "../../projections/lockAndLoad.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
-import {
-  BatchFailed,
-  type BatchTransaction,
-  beginStatement,
-  type Decided,
-  type RunInTransaction
-} from "../commands/BatchTransaction.ts"
-import {
-  ConnectionMonitor,
-  notCommittedError,
-  possiblyCommittedError,
-  rolledBackError,
-  toSqlConnection
-} from "./ConnectionMonitor.ts"
+import { type Batch, BatchFailed, type BatchTransaction, type RunInTransaction } from "../commands/BatchTransaction.ts"
+import { ConnectionMonitor, notCommittedError, possiblyCommittedError } from "./ConnectionMonitor.ts"
 import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
+import { areStatementsLost } from "./RoundTrips.ts"
+import { type BatchProgress, runBatch } from "./runBatch.ts"
 
 /** How long a connection that the server refused is not tried again while the other one is open, in milliseconds. */
 const refusalMillis = 1_000
 
 /** How long a batch may be without an answer before commands count as stuck for readiness checks, in milliseconds. */
 const stuckMillis = 10_000
+
+/**
+ * A connection that received something within this time, in milliseconds, is not asked for a sign of life before the first
+ * statement of a batch, which may have to wait for locks.
+ */
+const aliveMillis = 100
 
 /** The pool of one connection, which is opened when a batch needs it and closed when it was idle for long. */
 interface BatchConnection {
@@ -83,24 +77,12 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
   }
   const known = new WeakSet<ConnectionMonitor>()
 
-  const runOn = <A>(
-    connection: BatchConnection,
-    decide: Effect.Effect<Decided<A>, SqlError.SqlError>,
-    mayRunAgain = true
-  ): Effect.Effect<A, BatchFailed> =>
+  const runOn = <A>(connection: BatchConnection, batch: Batch<A>, mayRunAgain = true): Effect.Effect<A, BatchFailed> =>
     Effect.suspend(() => {
       let isConnected = false
-      let hasBegun = false
-      let commitSent = false
-      // The server does not commit a transaction in which it has refused a statement. After a broken connection, that
-      // is unknown.
-      let isRefused = false
-      const noteRefusal = (write: Effect.Effect<unknown, SqlError.SqlError>) =>
-        Effect.tapError(write, ({ reason }) =>
-          Effect.sync(() => {
-            if (reason._tag !== "ConnectionError") isRefused = true
-          })
-        )
+      /** Whether the server has been asked to answer BEGIN at once. */
+      let isProbed = false
+      const progress: BatchProgress = { hasBegun: false, commitSent: false, isRefused: false }
       connection.users++
       return connection.pool
         .use((session) => {
@@ -110,34 +92,10 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           const isNew = !known.has(monitor)
           known.add(monitor)
           connection.monitor = monitor
-          // The timeout is that of the whole transaction.
-          const sqlConnection = toSqlConnection(
-            session,
-            (statement) => statement,
-            () => Stream.die(new Error("a batch reads no streams"))
-          )
-          const begin = Effect.tap(session.query(beginStatement), () =>
-            Effect.sync(() => {
-              hasBegun = true
-            })
-          )
-          const sendCommit = Effect.suspend(() => {
-            commitSent = true
-            return commit(session)
-          })
-          const transaction = Effect.all([begin, decide], { concurrency: "unbounded" }).pipe(
-            Effect.flatMap(([, { afterCommit, answer, writes }]) =>
-              Effect.as(Effect.andThen(sendInOrder([...writes.map(noteRefusal), sendCommit]), afterCommit), answer)
-            ),
-            Effect.provideContext(
-              Context.make(sql.transactionService, [sqlConnection, 0] as const).pipe(
-                Context.add(IdleTransactionMillis, idleMillis)
-              )
-            ),
-            Effect.onError(() => Effect.ignore(sqlConnection.executeRaw("ROLLBACK", [])))
-          )
+          isProbed = performance.now() - monitor.lastReceivedAt > aliveMillis
+          const transaction = runBatch(sql, session, batch, { answersAtOnce: isProbed, idleMillis, progress })
           const beginTimeout = isNew || !mayRunAgain ? batchMillis : beginMillis
-          return monitor.withTimeout(transaction, () => (hasBegun ? batchMillis : beginTimeout))
+          return monitor.withTimeout(transaction, () => (isProbed && !progress.hasBegun ? beginTimeout : batchMillis))
         })
         .pipe(
           Effect.ensuring(
@@ -148,16 +106,19 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           ),
           Effect.catch((error) => {
             if (error.reason._tag === "ConnectionError" || !isConnected) connection.isOpen = false
-            if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(connection, decide, false)
+            const { commitSent, hasBegun, isRefused } = progress
+            const isDead = isProbed && !hasBegun && isNoAnswer(error)
+            if (mayRunAgain && (isDead || (!commitSent && areStatementsLost(error))))
+              return runOn(connection, batch, false)
             const other = isConnected ? undefined : findOpen()
             if (other === undefined) return Effect.fail(toBatchFailed(error, commitSent && !isRefused))
             connection.notBefore = clock.currentTimeMillisUnsafe() + refusalMillis
-            return runOn(other, decide)
+            return runOn(other, batch)
           })
         )
     })
 
-  const run: RunInTransaction = (decide) => Effect.suspend(() => runOn(chooseConnection(), decide))
+  const run: RunInTransaction = (batch) => Effect.suspend(() => runOn(chooseConnection(), batch))
 
   return {
     run,
@@ -180,8 +141,3 @@ const toBatchFailed = (error: SqlError.SqlError, mayHaveCommitted: boolean): Bat
   }
   return new BatchFailed({ error: timedOut ? notCommittedError(why) : error, mayHaveCommitted, timedOut })
 }
-
-const commit = (session: PgConnection.PgConnection) =>
-  Effect.flatMap(ConnectionMonitor.of(session).requireConfirmation(session.query("COMMIT")), ({ command }) =>
-    command === "COMMIT" ? Effect.void : Effect.fail(rolledBackError(command))
-  )

@@ -70,6 +70,9 @@ const tableGrants: ReadonlyArray<TableGrants> = [
 
 /** The functions that carry out commands, and the roles that may execute them. They run with the owner's privileges. */
 const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: ReadonlyArray<Role> }> = [
+  { name: "lock_and_load_v2", roles: ["writer"] },
+  { name: "append_and_project_v2", roles: ["writer"] },
+  // Of version 0.8.0, which may run beside this one.
   { name: "lock_and_load_v1", roles: ["writer"] },
   { name: "append_and_project_v1", roles: ["writer"] },
   { name: "begin_generation_v1", roles: ["writer"] },
@@ -79,7 +82,7 @@ const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: Rea
 ]
 
 /** The function that appends events. Only writers may execute it. */
-export const appendFunction = "append_and_project_v1"
+export const appendFunction = "append_and_project_v2"
 
 /** The names of the functions whose privileges `grantRoles` sets. */
 export const functionNames: ReadonlyArray<string> = functionGrants.map(({ name }) => name)

@@ -20,7 +20,7 @@ export const endOfLog = (test: Test): void => {
       const refused: ReadonlyArray<readonly [what: string, statement: string, problem: RegExp | "not permitted"]> = [
         // The clock and the generation.
         ["a time of recording", append(eventOf("a", { override: later })), "not permitted"],
-        ["a time of loading", callStatement(schema, "lock_and_load_v1", { override: later }), "not permitted"],
+        ["a time of loading", callStatement(schema, "lock_and_load_v2", { override: later }), "not permitted"],
         ["a time of a receipt", append({ new_receipts: "(c,w,,,,,{})", override: later }), "not permitted"],
         [
           "a time of a generation",
@@ -33,10 +33,10 @@ export const endOfLog = (test: Test): void => {
           "not permitted"
         ],
         ["the clock of the functions", `SELECT ${schema}.current_time_v1(NULL)`, "not permitted"],
-        ["no generation", callStatement(schema, "append_and_project_v1", eventOf("a")), /generation .* is missing/],
+        ["no generation", callStatement(schema, "append_and_project_v2", eventOf("a")), /generation .* is missing/],
         [
           "an old generation",
-          callStatement(schema, "append_and_project_v1", { ...eventOf("a"), read_generation: 1 }),
+          callStatement(schema, "append_and_project_v2", { ...eventOf("a"), read_generation: 1 }),
           /^SerializationError: generation \d+ of the backlog began after this transaction had read generation 1$/
         ],
         [
@@ -94,10 +94,10 @@ export const endOfLog = (test: Test): void => {
         ["a receipt without an actor", append({ new_receipts: "(c,,,,,,{})" }), /null value in column "actor"/],
         [
           "a negative limit",
-          callStatement(schema, "lock_and_load_v1", { claim_limit: -1 }),
+          callStatement(schema, "lock_and_load_v2", { claim_limit: -1 }),
           /LIMIT must not be negative/
         ],
-        ["an array that is none", callStatement(schema, "lock_and_load_v1", { named: "a" }), /malformed array literal/]
+        ["an array that is none", callStatement(schema, "lock_and_load_v2", { named: "a" }), /malformed array literal/]
       ]
       for (const [what, statement, problem] of refused) {
         const found = yield* attempt(writer.sql, statement)
@@ -105,9 +105,9 @@ export const endOfLog = (test: Test): void => {
       }
       // An auditor may execute none of them, whatever the arguments.
       for (const name of [
-        "append_and_project_v1",
+        "append_and_project_v2",
         "begin_generation_v1",
-        "lock_and_load_v1",
+        "lock_and_load_v2",
         "lock_head_v1"
       ] as const) {
         expect([name, yield* attempt(auditor.sql, callStatement(schema, name))]).toEqual([name, "not permitted"])
@@ -180,7 +180,7 @@ export const endOfLog = (test: Test): void => {
             yield* writer.sql.unsafe(`SELECT pg_catalog.set_config('${name}', '${value}', true)`)
           }
           yield* writer.sql.unsafe(
-            callStatement(schema, "lock_and_load_v1", { graph: "exclusive", named: "{a}", claim_limit: 1 })
+            callStatement(schema, "lock_and_load_v2", { graph: "exclusive", named: "{a}", claim_limit: 1 })
           )
           yield* writer.sql.unsafe(callStatement(schema, "lock_head_v1"))
           yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "restored", at_least: 0 }))

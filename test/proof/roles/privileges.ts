@@ -42,7 +42,15 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
 
 /** The functions that each role may execute, besides those of triggers, which only triggers can call. */
 const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> = {
-  writer: ["append_and_project_v1", "begin_generation_v1", "lock_and_load_v1", "lock_head_v1", "server_identity"],
+  writer: [
+    "append_and_project_v1",
+    "append_and_project_v2",
+    "begin_generation_v1",
+    "lock_and_load_v1",
+    "lock_and_load_v2",
+    "lock_head_v1",
+    "server_identity"
+  ],
   auditor: ["server_identity"]
 }
 

@@ -61,19 +61,33 @@ interface Claim {
   readonly minPriority?: number
   readonly limit: number
   readonly except?: ReadonlyArray<string>
+  /** A card that no claimable card precedes: the statement begins there, and reads one priority. */
+  readonly from?: Place
 }
 
-/** The variables of `lock_and_load_v1` in its statements for claims, and their types. */
+/** A place in the claim order. */
+interface Place {
+  readonly priority: number
+  readonly created: string
+  readonly id: string
+}
+
+/** The variables of `lock_and_load_v2` in its statements for claims, and their types. */
 const claimParameters = [
   ["claim_phases[i]", "text"],
   ["claim_priorities[i]", "integer"],
   ["claim_limits[i]", "integer"],
   ["claim_limit", "integer"],
+  ["from_priority", "integer"],
+  ["from_created", "timestamptz"],
+  ["from_id", "text"],
+  ["below", "bigint"],
+  ["taken", "text[]"],
   ["claimed_by_id", "text[]"]
 ] as const
 
 /**
- * Runs a statement for claims of `lock_and_load_v1`, with the settings of that function, as a prepared statement. Returns its
+ * Runs a statement for claims of `lock_and_load_v2`, with the settings of that function, as a prepared statement. Returns its
  * plan, and the rows that it locks.
  */
 const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; readonly schema: string }, claim: Claim) =>
@@ -81,7 +95,7 @@ const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; read
     Effect.gen(function* () {
       const [definition] = yield* sql<{ readonly source: string; readonly settings: ReadonlyArray<string> }>`
         SELECT prosrc AS source, proconfig AS settings FROM pg_proc
-        WHERE pronamespace = ${schema}::regnamespace AND proname = 'lock_and_load_v1'`
+        WHERE pronamespace = ${schema}::regnamespace AND proname = 'lock_and_load_v2'`
       const { settings, source } = yield* Effect.fromNullishOr(definition)
       for (const setting of settings) {
         const [name, value] = setting.split(/=(.*)/s)
@@ -91,16 +105,19 @@ const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; read
         source.matchAll(/ARRAY\(\s*(SELECT id FROM cards WHERE status = 'ready'[^;]*SKIP LOCKED)\)/g),
         ([, statement = ""]) => statement
       )
-      expect(statements).toHaveLength(4)
+      expect(statements).toHaveLength(6)
       const found = statements.filter(
         (statement) =>
           statement.includes("claim_phases") === (claim.phase !== undefined) &&
-          statement.includes("claim_priorities") === (claim.minPriority !== undefined)
+          statement.includes("claim_limits") === (claim.phase !== undefined || claim.minPriority !== undefined) &&
+          statement.includes("from_id") === (claim.from !== undefined)
       )
       expect(found).toHaveLength(1)
       const text = claimParameters.reduce((all, [name], index) => all.replaceAll(name, `$${index + 1}`), found[0] ?? "")
       yield* sql.unsafe(`PREPARE claim (${claimParameters.map(([, type]) => type).join()}) AS ${text}`)
-      const literals = [claim.phase, claim.minPriority, claim.limit, claim.limit, claim.except].map((value) =>
+      const { except, from, limit, minPriority = -(2 ** 31), phase } = claim
+      const place = [from?.priority, from?.created, from?.id, 2 ** 31, undefined]
+      const literals = [phase, minPriority, limit, limit, ...place, except].map((value) =>
         value === undefined ? "NULL" : typeof value === "object" ? `'${arrayLiteral(value)}'` : `'${value}'`
       )
       const execute = `EXECUTE claim (${literals.join()})`
@@ -151,6 +168,27 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
               readsFewPages: true
             })
             expect(rows).toEqual(best.slice(0, limit))
+          }
+
+          const [place] = yield* sql<Place>`
+            SELECT priority, created_at::text AS created, id FROM ${tables.cards} WHERE id = ${best[5]?.id ?? ""}`
+          const from = yield* Effect.fromNullishOr(place)
+          for (const choice of [{}, { minPriority: 5 }, { phase: "common" }]) {
+            const { nodes: all, rows } = yield* explainClaim(backlog, { ...choice, from, limit: 5 })
+            expect({
+              statistics,
+              choice,
+              nodes: all.map((node) => node["Node Type"]),
+              index: all.at(-1)?.["Index Name"],
+              rowsRemoved: rowsRemoved(all)
+            }).toEqual({
+              statistics,
+              choice,
+              nodes: ["Limit", "LockRows", "Index Scan"],
+              index: "phase" in choice ? "cards_claim_order_by_phase" : "cards_claim_order",
+              rowsRemoved: 0
+            })
+            if (!("phase" in choice)) expect(rows).toEqual(best.slice(5, 10))
           }
 
           for (const choice of [{ phase: "rare" }, { phase: "rare", minPriority: 5 }, { minPriority: 5 }]) {

@@ -34,7 +34,8 @@ const names = [
   "generations",
   "receipts_of_actors",
   "erasures",
-  "commands"
+  "commands",
+  "claims_from"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */

@@ -35,7 +35,7 @@ const contentsOf = (sql: SqlClient.SqlClient, schema: string) =>
       SELECT pg_get_indexdef(oid) AS what FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relkind = 'i'
       UNION ALL SELECT concat_ws(' ', relname, attname, format_type(atttypid, atttypmod), attnotnull, attstattarget)
       FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-      WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' AND attnum > 0
+      WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
       UNION ALL SELECT concat_ws(' ', relname, reloptions::text) FROM pg_class
       WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r'
       UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
@@ -153,6 +153,8 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
         })
         const misdirected = "works on the tables of another schema: this one was renamed."
         expect(yield* findings).toEqual([
+          `The function lock_and_load_v2 ${misdirected}`,
+          `The function append_and_project_v2 ${misdirected}`,
           `The function lock_and_load_v1 ${misdirected}`,
           `The function append_and_project_v1 ${misdirected}`,
           `The function begin_generation_v1 ${misdirected}`,

@@ -1,0 +1,158 @@
+import { Context, Effect, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import type { Card } from "../../../src/domain/Card.ts"
+import { AuditService } from "../../../src/services/AuditService.ts"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
+import { appendStatement } from "../../proof/roles/writersSql.ts"
+import { postgresClient, tables } from "../../support/backlogs.ts"
+import { onBothDatabases, onServer } from "../../support/databases.ts"
+import { until } from "../../support/waiting.ts"
+
+/** A generator of numbers below 2^31: https://en.wikipedia.org/wiki/Lehmer_random_number_generator */
+const makeRandom = (seed: number) => {
+  let state = seed
+  return (below: number): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % below
+  }
+}
+
+const claim = Effect.flatMap(BacklogService, (backlog) => backlog.claim({ owner: "w", actor: "w" }))
+
+onBothDatabases("where claims begin", (test) => {
+  test(
+    "every claim takes the first claimable card, whatever became claimable meanwhile",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const random = makeRandom(20_261_129)
+      const claimed: Array<Card> = []
+      const done: Array<Card> = []
+      const blocked: Array<string> = []
+      const take = <A>(from: Array<A>): A | undefined => from.splice(random(from.length), 1)[0]
+      for (let step = 0; step < 900; step++) {
+        const kind = random(12)
+        if (kind < 3) {
+          const id = `c${step}`
+          const [other] = done
+          const dependsOn = kind === 0 && other !== undefined ? [other.id] : []
+          yield* backlog.create({ id, title: id, priority: random(4), dependsOn, actor: "ann" })
+        } else if (kind < 8) {
+          const [expected] = yield* backlog.list({ readyOnly: true, limit: 1 })
+          const found = Option.getOrUndefined(yield* claim)
+          expect([step, found?.id]).toEqual([step, expected?.id])
+          if (found !== undefined) claimed.push(found)
+        } else if (kind < 10) {
+          const card = take(claimed)
+          if (card === undefined) continue
+          const { claimToken: token, id } = card
+          done.push(yield* backlog.complete({ id, ...(token === null ? {} : { token }), actor: "w" }))
+        } else if (kind === 10) {
+          const card = take(claimed)
+          if (card === undefined) continue
+          const { claimToken, id } = card
+          if (random(2) === 0) yield* backlog.release({ id, token: claimToken ?? 0, actor: "w" })
+          else {
+            yield* backlog.block({ id, reason: "waits", actor: "w" })
+            blocked.push(id)
+          }
+        } else {
+          const card = take(done)
+          if (card !== undefined) yield* backlog.reopen({ id: card.id, actor: "ann" })
+          const id = take(blocked)
+          if (id !== undefined) yield* backlog.unblock({ id, actor: "ann" })
+        }
+      }
+      const { position } = yield* (yield* AuditService).anchor()
+      expect(position).toBeGreaterThan(512)
+    })
+  )
+
+  test(
+    "a card that a program of 0.8 makes claimable is found, and one that claims would overlook is reported",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const backlog = yield* BacklogService
+      const audit = yield* AuditService
+      yield* backlog.create({ id: "urgent", title: "Urgent", priority: 9, actor: "ann" })
+      const { claimToken } = Option.getOrThrow(yield* claim)
+      for (const id of ["a", "b"]) yield* backlog.create({ id, title: id, actor: "ann" })
+      expect(Option.getOrThrow(yield* claim).id).toBe("a")
+
+      // What 0.8 sends when the claim is released: the same call without the arguments that version 2 added.
+      const released = appendStatement(schema, {
+        events: `(urgent,3,CardReleased,1,w,,,,2026-01-01T00:00:00.000Z)`,
+        data: `{"notBefore":null,"owner":"w","reason":null,"token":${claimToken}}`,
+        changed: `(urgent,ready,0,,false,1,2026-01-01T00:00:00.000Z,,3,0,,,,,0,,,)`,
+        counted: "(1,0,-1,0,0)"
+      })
+      const ofVersion1 = released
+        .replace("append_and_project_v2", "append_and_project_v1")
+        .replace(/made_claimable => NULL, first_expiry => NULL, first_retry => NULL, /, "")
+      yield* sql.withTransaction(sql.unsafe(ofVersion1))
+      expect(Option.getOrThrow(yield* claim).id).toBe("urgent")
+
+      yield* sql`UPDATE ${sql(schema)}.head SET claims_from_priority = -5`
+      const { divergences } = yield* audit.verify()
+      expect(divergences.map(({ cardId, check }) => [check, cardId])).toEqual([["claimsFrom", "b"]])
+      yield* audit.rebuild()
+      expect(Option.getOrThrow(yield* claim).id).toBe("b")
+    })
+  )
+})
+
+onServer("while another transaction holds an old snapshot", (test) => {
+  test(
+    "claims read no ended claims, and no old versions of the head and the counts",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const pairs = 600
+      const inSchema = Layer.succeed(BacklogSchema)(schema)
+      // A connection reports its statistics when it closes.
+      yield* Effect.gen(function* () {
+        const context = yield* Layer.build(
+          Layer.fresh(BacklogService.layer).pipe(Layer.provide([postgresClient(1), inSchema]))
+        )
+        const backlog = Context.get(context, BacklogService)
+        yield* backlog.createMany({
+          cards: Array.from({ length: 1000 }, (_, index) => ({ id: `c${String(index).padStart(4, "0")}`, title: "T" })),
+          actor: "ann"
+        })
+        yield* Effect.andThen(
+          sql`SELECT count(*)::int4 FROM ${sql(schema)}.cards`,
+          Effect.gen(function* () {
+            for (let pair = 0; pair < pairs; pair++) {
+              const commandId = `pair-${pair}`
+              const card = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w", commandId }))
+              yield* backlog.complete({ id: card.id, token: card.claimToken ?? undefined, actor: "w" })
+            }
+          })
+        ).pipe(
+          sql.withTransaction,
+          Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        )
+      }).pipe(Effect.scoped)
+      const readStatistics = sql<{ readonly index: string; readonly read: number; readonly scans: number }>`
+        SELECT indexrelname AS index, idx_tup_read::float8 AS read, idx_scan::float8 AS scans FROM pg_stat_user_indexes
+        WHERE schemaname = ${schema}`
+      yield* until(
+        Effect.map(readStatistics, (rows) => rows.some(({ index, scans }) => index === "cards_pkey" && scans >= pairs))
+      )
+      const read = new Map((yield* readStatistics).map((row) => [row.index, row.read]))
+      // From time to time all entries since the last place are read, and the place is moved behind them.
+      for (const index of [
+        "cards_claim_order",
+        "head_position",
+        "counts_position",
+        "receipts_pkey",
+        "cards_claim_expiry"
+      ]) {
+        expect([index, (read.get(index) ?? 0) < 100 * pairs]).toEqual([index, true])
+      }
+      const [scanned] = yield* sql<{ readonly head: number }>`
+        SELECT seq_tup_read::float8 AS head FROM pg_stat_user_tables WHERE schemaname = ${schema} AND relname = 'head'`
+      expect(scanned?.head).toBeLessThan(pairs)
+    })
+  )
+})
