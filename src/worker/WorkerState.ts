@@ -111,5 +111,5 @@ export const retryWhileUnavailable = <A, E, R>(
     })
   )
 
-const isUnavailable = (error: unknown): error is SqlError.SqlError =>
+const isUnavailable = <E>(error: E): error is E & SqlError.SqlError =>
   SqlError.isSqlError(error) && databaseErrorKind(error) === "unavailable" && findDirectoryLost(error) === undefined
