@@ -14,9 +14,21 @@ COMMENT ON COLUMN head.claims_from_expiry IS 'No claim expires before this time.
 --;;
 COMMENT ON COLUMN head.claims_from_retry IS 'No deferred card has a retry time before this one.'
 --;;
-CREATE INDEX head_position ON head (position)
+CREATE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the table % of the backlog has one row: another one is refused', TG_TABLE_NAME
+    USING ERRCODE = 'restrict_violation';
+END
+$$
 --;;
-CREATE INDEX counts_position ON counts (position)
+-- With an equal key in all versions of a row, each new version would be compared with all that an old snapshot keeps.
+ALTER TABLE head DROP CONSTRAINT head_pkey, ADD PRIMARY KEY (position)
+--;;
+ALTER TABLE counts DROP CONSTRAINT counts_pkey, ADD PRIMARY KEY (position)
+--;;
+CREATE TRIGGER head_single BEFORE INSERT ON head FOR EACH STATEMENT EXECUTE FUNCTION refuse_row()
+--;;
+CREATE TRIGGER counts_single BEFORE INSERT ON counts FOR EACH STATEMENT EXECUTE FUNCTION refuse_row()
 --;;
 -- The planner could choose cards_ready_order for claims, which read every waiting card then. Together with cards_claim_order
 -- the new index has all ready cards.

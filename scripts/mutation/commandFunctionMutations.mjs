@@ -1,5 +1,7 @@
 /** The functions of the database that carry out commands: see docs/decisions/0040-two-functions.md. */
-const commandFunctions = "migrations/0011_commands.sql"
+const commandFunctions = "migrations/0012_claims_from.sql"
+/** The functions and types that later migrations have not replaced. */
+const otherFunctions = "migrations/0011_commands.sql"
 const backlogRoles = "src/services/schema/BacklogRoles.ts"
 const eventLines = "src/events/eventLines.ts"
 const appendAndProject = "src/projections/appendAndProject.ts"
@@ -10,66 +12,148 @@ const calls = ["test/services/commands/largeBatches.test.ts"]
 const runningClock = ["test/services/pglite/runningClock.test.ts"]
 const roles = ["test/proof/leastPrivilege.test.ts"]
 const schemas = "test/services/schema/functions.test.ts"
+const claimsFrom = ["test/services/commands/claimsFrom.test.ts"]
 const plans = ["test/services/commands/batchPlans.test.ts"]
 
-/** The queries for claims, with the text that follows each. */
+/** The queries for claims, with the text before each that no other has. */
 const claimQueries = [
-  ["a claim", "claim_limit", "\n  END IF;\n"],
-  ["a claim with a minimum priority", "claim_limits[i]", "\n      ELSIF"],
-  ["a claim of a phase", "claim_limits[i]", "\n      ELSE\n"],
-  ["a claim of a phase with a minimum priority", "claim_limits[i]", "\n      END IF;\n    END LOOP"]
-].flatMap(([claim, count, next]) => {
-  const order = "ORDER BY priority DESC, created_at, id"
-  const limit = ` LIMIT ${count}`
-  const lock = " FOR UPDATE SKIP LOCKED"
-  const change = (name, replacement) => ({
+  [
+    "a claim",
+    "AND priority < below AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n        ",
+    "priority DESC, ",
+    "claim_limit - coalesce(cardinality(taken), 0)"
+  ],
+  [
+    "a claim from a place",
+    "FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred\n          AND priority = from_priority AND (created_at, id) >= (from_created, from_id)\n          AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n        ",
+    "",
+    "claim_limit"
+  ],
+  [
+    "a claim with a minimum priority",
+    "AND NOT deferred\n              AND priority < below AND priority >= claim_priorities[i]\n              AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n            ",
+    "priority DESC, ",
+    "claim_limits[i] - coalesce(cardinality(taken), 0)\n           "
+  ],
+  [
+    "a claim of a phase",
+    "AND phase = claim_phases[i] AND priority < below AND priority >= claim_priorities[i]\n              AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n            ",
+    "priority DESC, ",
+    "claim_limits[i] - coalesce(cardinality(taken), 0)\n           "
+  ]
+].flatMap(([claim, before, priority, count]) => {
+  const lock = "FOR UPDATE SKIP LOCKED"
+  const change = (name, order, suffix = lock) => ({
     name: `${claim} ${name}`,
-    find: `${order}${limit}${lock});${next}`,
-    replace: `${replacement});${next}`,
+    find: `${before}ORDER BY ${priority}created_at, id LIMIT ${count} ${lock}`,
+    replace: `${before}ORDER BY ${order} LIMIT ${count} ${suffix}`,
     tests: claims
   })
+  const order = `${priority}created_at, id`
   return [
-    change("locks the cards that it finds", order + limit),
-    change("skips locked cards", `${order}${limit} FOR UPDATE`),
-    change("begins with the greatest priority", `ORDER BY created_at, id${limit}${lock}`),
-    change("begins with the oldest of the cards with equal priority", `ORDER BY priority DESC, id${limit}${lock}`),
-    change(
-      "begins with the least id of the cards with equal priority and age",
-      `ORDER BY priority DESC, created_at, id DESC${limit}${lock}`
-    )
+    change("locks the cards that it finds", order, ""),
+    change("skips locked cards", order, "FOR UPDATE"),
+    ...(priority === "" ? [] : [change("begins with the greatest priority", "created_at, id")]),
+    change("begins with the oldest of the cards with equal priority", `${priority}id`),
+    change("begins with the least id of the cards with equal priority and age", `${priority}created_at, id DESC`)
   ]
 })
 
 /** The members of the hashed text, with the expression of each. */
-const hashedMembers = [
-  ["actor", "to_json(one.actor)"],
-  ["card", "to_json(one.card_id)"],
-  ["cause", "coalesce(to_json(one.causation_id), 'null')"],
-  ["command id", "coalesce(to_json(one.command_id), 'null')"],
-  ["correlation", "coalesce(to_json(one.correlation_id), 'null')"],
-  ["payload", "data_lines[i]"],
-  ["time of occurrence", `to_char(one.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`],
-  ["time of recording", ":\"', recorded_text", ":\"', ''"],
-  ["schema version", `"schemaVersion":', one.schema_version`, `"schemaVersion":', '0'`],
-  ["type", "to_json(one.type)"],
-  ["version", `"version":', one.version`, `"version":', '0'`]
-].map(([member, expression, replacement = "'0'"]) => ({
-  name: `the content hash of an appended event covers its ${member}`,
-  find: expression,
-  replace: replacement,
-  tests: hashes
-}))
+const hashedMembers = ["one.", ""].flatMap((of) => {
+  const data = of === "" ? "event_data" : "data"
+  return [
+    ["actor", `to_json(${of}actor)`],
+    ["card", `to_json(${of}card_id)`],
+    ["cause", `coalesce(to_json(${of}causation_id), 'null')`],
+    ["command id", `coalesce(to_json(${of}command_id), 'null')`],
+    ["correlation", `coalesce(to_json(${of}correlation_id), 'null')`],
+    ["payload", `,"data":', ${data},`, `,"data":', '0',`],
+    ["time of occurrence", `to_char(${of}occurred_at AT TIME ZONE`, "to_char(timestamptz '2020-01-01Z' AT TIME ZONE"],
+    ["schema version", `"schemaVersion":', ${of}schema_version`, `"schemaVersion":', '0'`],
+    ["type", `to_json(${of}type)`],
+    ["version", `"version":', ${of}version`, `"version":', '0'`]
+  ].map(([member, expression, replacement = "'0'"]) => ({
+    name: `the content hash of ${of === "" ? "appended events" : "one appended event"} covers the ${member}`,
+    find: expression,
+    replace: replacement,
+    tests: hashes
+  }))
+})
 
 export const commandFunctionMutations = [
   ...claimQueries,
   {
     name: "a claim by id is not also a claim of the best card",
     file: commandFunctions,
-    find: "AND NOT deferred\n        AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n      ORDER",
-    replace: "AND NOT deferred\n      ORDER",
+    find: "AND priority < below AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))\n",
+    replace: "AND priority < below\n",
     tests: claims
   },
   ...hashedMembers,
+  {
+    name: "a place in the claim order that another writer left behind counts for nothing",
+    find: "IF from_position IS DISTINCT FROM last_position - total OR",
+    replace: "IF",
+    tests: claimsFrom
+  },
+  {
+    name: "claims begin at the beginning while the place is not known",
+    find: "CASE WHEN claims_from_position = position THEN claims_from_priority END",
+    replace: "claims_from_priority",
+    tests: claimsFrom
+  },
+  {
+    name: "a card that becomes claimable moves the place back",
+    file: appendAndProject,
+    find: "if (firstClaimable !== undefined) madeClaimable.push(firstClaimable.id)",
+    replace: "",
+    tests: claimsFrom
+  },
+  {
+    name: "a dependent that a completion frees moves the place back",
+    file: appendAndProject,
+    find: "if (summary !== undefined && isClaimable(summary, unmetDependencies, now)) madeClaimable.push(id)",
+    replace: "",
+    tests: claimsFrom
+  },
+  {
+    name: "a retry time that has passed moves the place back",
+    find: "        AND (due_priority > claims_from_priority\n",
+    replace: "        AND (false\n",
+    tests: claimsFrom
+  },
+  {
+    name: "the place is moved behind ended claims",
+    find: "OR last_position / 128 <> (last_position - total) / 128 THEN",
+    replace: "THEN",
+    tests: claimsFrom
+  },
+  {
+    name: "a rebuild forgets the place",
+    file: "src/projections/rebuild.ts",
+    find: "      yield* resetClaimsFrom(sql, schema)\n",
+    replace: "",
+    tests: claimsFrom
+  },
+  {
+    name: "receipts are found by their key",
+    find: "CROSS JOIN LATERAL (\n      SELECT * FROM receipts WHERE command_id = id AND actor = by_actor OFFSET 0) AS receipt;",
+    replace: "JOIN receipts ON command_id = id AND actor = by_actor;",
+    tests: claimsFrom
+  },
+  {
+    name: "a session plans again when tables have grown",
+    find: "EXECUTE 'DISCARD PLANS';",
+    replace: "",
+    tests: plans
+  },
+  {
+    name: "the head is found by its position",
+    find: "FROM head ORDER BY position DESC LIMIT 1 FOR UPDATE;\n    IF",
+    replace: "FROM head FOR UPDATE;\n    IF",
+    tests: claimsFrom
+  },
   {
     name: "the chain hash of an appended event covers the events before it",
     file: commandFunctions,
@@ -131,7 +215,7 @@ export const commandFunctionMutations = [
   {
     name: "the first call of a batch notifies other processes",
     file: commandFunctions,
-    find: "RETURNING pg_notify('mosaic_backlog', (current_schemas(false))[2])::text INTO setting;",
+    find: "RETURNING CASE WHEN total > 0 THEN pg_notify('mosaic_backlog', (current_schemas(false))[2])::text END INTO setting;",
     replace: ";",
     tests: ["test/services/waiting/awaitClaimable.test.ts"]
   },
@@ -143,12 +227,14 @@ export const commandFunctionMutations = [
   },
   {
     name: "only the owner sets the clock of the backlog",
+    file: otherFunctions,
     find: "ELSIF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN",
     replace: "ELSIF false THEN",
     tests: roles
   },
   {
     name: "only the owner chooses a generation",
+    file: otherFunctions,
     find: "IF at_least > 0 AND NOT pg_has_role(session_user, current_user, 'MEMBER') THEN",
     replace: "IF false THEN",
     tests: roles
@@ -161,6 +247,7 @@ export const commandFunctionMutations = [
   },
   {
     name: "the server begins generations for reasons of operators only",
+    file: otherFunctions,
     find: "IF reason NOT IN ('restored', 'imported') THEN",
     replace: "IF false THEN",
     tests: roles
@@ -185,6 +272,7 @@ export const commandFunctionMutations = [
   },
   {
     name: "the public may not use the types of the functions",
+    file: otherFunctions,
     find: "REVOKE ALL ON TYPE event_v1, card_state_v1,",
     replace: "REVOKE ALL ON TYPE card_state_v1,",
     tests: roles

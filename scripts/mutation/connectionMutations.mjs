@@ -1,5 +1,5 @@
 /** Silent connections, and commits that wait for a standby: see docs/faults.md. */
-const commandFunctions = "migrations/0011_commands.sql"
+const commandFunctions = "migrations/0012_claims_from.sql"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
@@ -34,7 +34,7 @@ const mutations = [
   {
     name: "results without events wait for a standby",
     file: interpreter,
-    find: "? [readModel.awaitStandby]",
+    find: "? [() => readModel.awaitStandby]",
     replace: "? []",
     tests: standby
   },
@@ -77,8 +77,8 @@ const mutations = [
   {
     name: "a batch whose connection does not respond to BEGIN runs on another one",
     file: pipelined,
-    find: "if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(connection, decide, false)",
-    replace: "",
+    find: "const isDead = isProbed && !hasBegun && isNoAnswer(error)",
+    replace: "const isDead = false",
     tests: silent
   },
   {
@@ -129,6 +129,27 @@ const mutations = [
     find: "Effect.uninterruptible(interpreter.probe)",
     replace: "Effect.void",
     tests: silent
+  },
+  {
+    name: "the statements of a round trip have one Sync",
+    file: "src/services/postgres/RoundTrips.ts",
+    find: "    writer.raw(executeMessage)\n",
+    replace: "    writer.raw(executeMessage)\n    writer.raw(syncMessage)\n",
+    tests: ["test/services/postgres/RoundTrips.test.ts"]
+  },
+  {
+    name: "statements that the server has lost are prepared again",
+    file: "src/services/postgres/RoundTrips.ts",
+    find: "if (areStatementsLost(error)) this.prepared.clear()",
+    replace: "",
+    tests: ["test/services/postgres/RoundTrips.test.ts"]
+  },
+  {
+    name: "a batch of which the server refuses a write has not been committed",
+    file: "src/services/postgres/runBatch.ts",
+    find: "if (refused < last.length) noteRefusal(progress, error)",
+    replace: "",
+    tests: ["test/services/commands/concurrency.test.ts", "test/services/conformance.test.ts"]
   },
   {
     name: "a lease is renewed again while a renewal has no response",

@@ -254,8 +254,8 @@ const mutations = [
   {
     name: "traces of batches contain no rows",
     file: "src/services/commands/CommandQueue.ts",
-    find: "runNextBatch).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)",
-    replace: "runNextBatch).pipe(Effect.forever, Effect.forkScoped)",
+    find: "withoutSecrets(Effect.forever(runFirst))",
+    replace: "Effect.forever(runFirst)",
     tests: disclosure
   },
   {

@@ -63,7 +63,7 @@ const mutations = [
   {
     name: "log: a checkpoint never moves beyond the log",
     file: checkpoints,
-    find: " AND ${BigInt(to)}::int8 <= (SELECT position FROM ${head})",
+    find: " AND ${BigInt(to)}::int8 <= (SELECT position FROM ${head} AS head)",
     replace: "",
     tests: positions
   },

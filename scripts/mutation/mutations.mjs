@@ -20,7 +20,7 @@ import { templateMutations } from "./templateMutations.mjs"
  * kill it. The file must contain the text exactly once. `startsPrograms: false` means that the tests start no programs, so
  * the copy is not built.
  */
-const commandFunctions = "migrations/0011_commands.sql"
+const commandFunctions = "migrations/0012_claims_from.sql"
 const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
@@ -36,8 +36,8 @@ export const mutations = [
   {
     name: "the head row of the log is locked",
     file: commandFunctions,
-    find: "last_generation FROM head FOR UPDATE;",
-    replace: "last_generation FROM head;",
+    find: "FROM head ORDER BY position DESC LIMIT 1 FOR UPDATE;\n    IF",
+    replace: "FROM head ORDER BY position DESC LIMIT 1;\n    IF",
     tests: concurrency
   },
   {
@@ -65,22 +65,22 @@ export const mutations = [
   {
     name: "expired claims are locked",
     file: commandFunctions,
-    find: "claim_expires_at <= moment FOR UPDATE SKIP LOCKED);",
-    replace: "claim_expires_at <= moment);",
+    find: "claim_expires_at BETWEEN from_expiry AND moment FOR UPDATE SKIP LOCKED);",
+    replace: "claim_expires_at BETWEEN from_expiry AND moment);",
     tests: concurrency
   },
   {
     name: "a reclaim skips locked cards",
     file: commandFunctions,
-    find: "claim_expires_at <= moment FOR UPDATE SKIP LOCKED);",
-    replace: "claim_expires_at <= moment FOR UPDATE);",
+    find: "claim_expires_at BETWEEN from_expiry AND moment FOR UPDATE SKIP LOCKED);",
+    replace: "claim_expires_at BETWEEN from_expiry AND moment FOR UPDATE);",
     tests: concurrency
   },
   {
     name: "locked cards whose retry time has passed are skipped",
     file: commandFunctions,
-    find: "not_before <= moment FOR UPDATE SKIP LOCKED));",
-    replace: "not_before <= moment));",
+    find: "not_before BETWEEN from_retry AND moment FOR UPDATE SKIP LOCKED))",
+    replace: "not_before BETWEEN from_retry AND moment))",
     tests: concurrency
   },
   {
@@ -246,7 +246,7 @@ export const mutations = [
   {
     name: "card counts that lag behind the log are not used",
     file: "src/projections/CardCounts.ts",
-    find: "FROM ${counts} AS counts JOIN ${head} AS head USING (position)`",
+    find: "FROM ${counts} AS counts JOIN ${currentHead(sql, schema)} AS head USING (position)`",
     replace: "FROM ${counts} AS counts`",
     tests: ["test/services/counts.test.ts"]
   },
@@ -318,8 +318,8 @@ export const mutations = [
   {
     name: "the probe for expired claims reads the index in order",
     file: commandFunctions,
-    find: "ORDER BY claim_expires_at LIMIT 1)",
-    replace: "LIMIT 1)",
+    find: "ORDER BY claim_expires_at LIMIT 1) END",
+    replace: "LIMIT 1) END",
     tests: ["test/services/commands/batchPlans.test.ts"]
   },
   {

@@ -1,5 +1,5 @@
 /** Independence of the settings of servers, databases and roles: see docs/servers.md. */
-const commandFunctions = "migrations/0011_commands.sql"
+const commandFunctions = "migrations/0012_claims_from.sql"
 const sessionProblem = "src/services/schema/findSessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const logWriter = "src/events/LogWriter.ts"
@@ -38,7 +38,7 @@ export const serverMutations = [
   },
   {
     name: "a new generation is durable",
-    file: commandFunctions,
+    file: "migrations/0011_commands.sql",
     find: "BEGIN\n  IF current_setting('synchronous_commit') IN ('off', 'local') THEN",
     replace: "BEGIN\n  IF current_setting('synchronous_commit') IN ('local') THEN",
     tests: settings

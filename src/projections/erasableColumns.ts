@@ -24,7 +24,7 @@ export const columnContents: Readonly<Record<string, Readonly<Record<string, Con
   parked_events: { ...kept("consumer position parked_at"), ...erasable("reason") },
   dependencies: kept("card_id depends_on_id"),
   head: kept(
-    "singleton position guarded_position chain_hash recorded_at generation generation_reason generation_since server server_started server_table"
+    "singleton position guarded_position chain_hash recorded_at generation generation_reason generation_since server server_started server_table claims_from_position claims_from_priority claims_from_created claims_from_id claims_from_expiry claims_from_retry"
   ),
   counts: kept("singleton position ready waiting claimed blocked done"),
   checkpoints: kept("consumer position updated_at"),

@@ -187,6 +187,7 @@ export const endOfLog = (test: Test): void => {
           yield* writer.sql.unsafe(
             appendStatement(schema, {
               ...eventOf("a", { occurredAt: "31/12/2025 05:45:00.123456", actor: 'q"\\z' }),
+              made_claimable: "{a}",
               changed: "(a,ready,0,,f,0,31/12/2025 05:45:00.123,,2,0,,,,,0,,,)",
               revised: '(a,,5,,,"""A""",,)',
               counted: "(0,0,0,0,0)",
@@ -396,6 +397,7 @@ export const endOfLog = (test: Test): void => {
         writer.sql.unsafe(
           appendStatement(schema, {
             ...eventOf("a", { actor: "ann", occurredAt: past }),
+            made_claimable: "{a}",
             changed: `(a,ready,0,,f,0,${past},,2,0,,,,,0,,,)`,
             revised: '(a,,5,,,"""A""",,)',
             counted: "(0,0,0,0,0)",
