@@ -70,8 +70,9 @@ const cardsFor = (scenario, system, database, workers, { quick }) => {
   if (scenario === atItsBest) return quick ? 30_000 : 200_000
   if (scenario === inBatches || system === handWritten) return quick ? 10_000 : 60_000
   if (system === throughWorker || workers === 100) return quick ? 10_000 : 60_000
-  if (workers === 1) return quick ? 2000 : 8000
-  return quick ? 6000 : 20_000
+  if (workers === 1) return quick ? 2000 : 16_000
+  if (workers === 40) return quick ? 6000 : 60_000
+  return quick ? 6000 : 30_000
 }
 
 export const scenarios = (context) => [
@@ -107,7 +108,7 @@ export const scenarios = (context) => [
 
 /** Each process is slow until its functions are optimized, and a slow system's longer. */
 const meterOf = ({ quick }) =>
-  quick ? { warmUpSeconds: 0.6, seconds: 0.6 } : { warmUpSeconds: 2, warmUpOperations: 1000, seconds: 2.5 }
+  quick ? { warmUpSeconds: 0.6, seconds: 0.6 } : { warmUpSeconds: 2, warmUpOperations: 3000, seconds: 2.5 }
 
 /** Claims without completions: by workers in the process, and by a load generator with as many connections. */
 const claims = (context) =>
