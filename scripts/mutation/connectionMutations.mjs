@@ -77,7 +77,7 @@ const mutations = [
   {
     name: "a batch whose connection does not respond to BEGIN runs on another one",
     file: pipelined,
-    find: "const isDead = isProbed && !hasBegun && isNoAnswer(error)",
+    find: "const isDead = isConnected && !hasBegun && isNoAnswer(error)",
     replace: "const isDead = false",
     tests: silent
   },

@@ -84,6 +84,9 @@ describe.concurrent("connections that die without a sign", () => {
         const context = yield* through(proxy, { batchTimeout: "12 seconds" })
         const cards = sql(`${yield* BacklogSchema}.cards`)
         yield* Effect.provide(create("held"), context)
+        // A connection that was just used is not asked to answer BEGIN at once.
+        const quietSince = performance.now()
+        yield* until(Effect.sync(() => performance.now() - quietSince > 200))
         const revised = Effect.flatMap(BacklogService, (backlog) =>
           backlog.revise({ id: "held", title: "N", actor: "ann" })
         )
@@ -102,6 +105,38 @@ describe.concurrent("connections that die without a sign", () => {
         expect(failure?.message).toMatch(/was not carried out: the server sent nothing for 12 seconds/)
         // The server has ended the transaction of the dead connection, and released its lock.
         yield* Effect.provide(revised, context)
+      })
+    )
+
+    test(
+      "a batch on a connection in use that waits for a lock longer than for a dead connection runs on another one",
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const proxy = yield* aProxy
+        const context = yield* through(proxy, { batchTimeout: "60 seconds" })
+        const cards = sql(`${yield* BacklogSchema}.cards`)
+        const revised = yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* Effect.provide(create("held"), context)
+            yield* sql`SELECT FROM ${cards} WHERE id = 'held' FOR UPDATE`
+            const noted = yield* Effect.forkScoped(
+              Effect.provide(
+                Effect.flatMap(BacklogService, (backlog) =>
+                  Effect.andThen(
+                    backlog.create({ id: "other", title: "O", actor: "ann" }),
+                    backlog.revise({ id: "held", title: "N", actor: "ann" })
+                  )
+                ),
+                context
+              )
+            )
+            yield* until(Effect.map(waiters("lock_and_load"), (count) => count > 0))
+            // The abandoned one waits on until it gets the lock, and then finds its client gone.
+            yield* until(Effect.map(waiters("lock_and_load"), (count) => count > 1))
+            return noted
+          })
+        )
+        expect((yield* Fiber.join(revised)).title).toBe("N")
       })
     )
 

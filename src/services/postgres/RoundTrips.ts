@@ -1,6 +1,7 @@
 import type { PgConnection } from "@effect/sql-pg"
 import { Effect } from "effect"
 import { SqlError } from "effect/sql"
+import { randomBytes } from "node:crypto"
 import type { BoundStatement } from "../../sql/prepareStatement.ts"
 import { classifyServerError } from "../../sql/databaseErrors.ts"
 import {
@@ -41,6 +42,8 @@ export class RoundTrips {
   private readonly internals: ConnectionInternals
   private readonly isNamed: boolean
   private readonly prepared = new Map<string, Prepared>()
+  /** Connections that share a session share its prepared statements. */
+  private readonly namespace = randomBytes(8).toString("hex")
   private names = 0
 
   private constructor(internals: ConnectionInternals, isNamed: boolean) {
@@ -71,6 +74,7 @@ export class RoundTrips {
       if (internals.deadWith !== undefined)
         return resume(Effect.fail(new RoundTripFailed(internals.deadWith, undefined)))
       const used = statements.map(({ text }) => this.find(text))
+      const message = encodeStatements(statements, used, flushFirst)
       const answers: Array<StatementAnswer> = []
       let rows: Array<object> = []
       let failure: RoundTripFailed | undefined
@@ -82,16 +86,16 @@ export class RoundTrips {
         resume(result)
         onDone?.()
       }
-      const onMessage = (message: ServerMessage): void => {
+      const onMessage = (received: ServerMessage): void => {
         const current = used[answers.length]
-        switch (message._tag) {
+        switch (received._tag) {
           case "BindComplete":
             return
           case "DataRow":
-            rows.push(readRow(current?.columns ?? [], message.values))
+            rows.push(readRow(current?.columns ?? [], received.values))
             return
           case "CommandComplete":
-            answers.push({ rows, command: message.commandTag })
+            answers.push({ rows, command: received.commandTag })
             rows = []
             if (answers.length === 1) onFirst?.()
             return
@@ -101,13 +105,13 @@ export class RoundTrips {
             if (current !== undefined && this.isNamed) current.isParsed = true
             return
           case "RowDescription":
-            if (current !== undefined) current.columns = message.fields.map(toColumn)
+            if (current !== undefined) current.columns = received.fields.map(toColumn)
             return
           case "NoData":
             if (current !== undefined) current.columns = []
             return
           case "ErrorResponse": {
-            const { fields } = message
+            const { fields } = received
             const error = new SqlError.SqlError({ reason: classifyServerError(fields, "query") })
             failure = new RoundTripFailed(error, answers.length)
             // A pooler has moved the client to another server's session, or someone has dropped its statements.
@@ -115,7 +119,7 @@ export class RoundTrips {
             return
           }
           default:
-            internals.fatal(protocolError(`unexpected ${message._tag}`))
+            internals.fatal(protocolError(`unexpected ${received._tag}`))
         }
       }
       const consumer: MessageConsumer = {
@@ -125,7 +129,7 @@ export class RoundTrips {
       internals.consumer = consumer
       // Fields arrive as bytes.
       internals.session.parser.readField = undefined
-      internals.session.socket.write(encodeStatements(statements, used, flushFirst))
+      internals.session.socket.write(message)
       return Effect.suspend(() =>
         isDone ? Effect.void : Effect.callback<void>((resumed) => void (onDone = () => resumed(Effect.void)))
       )
@@ -136,7 +140,7 @@ export class RoundTrips {
     if (!this.isNamed) return { name: "", isParsed: false, columns: undefined }
     let found = this.prepared.get(text)
     if (found === undefined) {
-      found = { name: `mosaic_${++this.names}`, isParsed: false, columns: undefined }
+      found = { name: `mosaic_${this.namespace}_${++this.names}`, isParsed: false, columns: undefined }
       this.prepared.set(text, found)
     }
     return found

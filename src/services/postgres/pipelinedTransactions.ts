@@ -17,7 +17,8 @@ const stuckMillis = 10_000
 
 /**
  * A connection that received something within this time, in milliseconds, is not asked for a sign of life before the first
- * statement of a batch, which may have to wait for locks.
+ * statement of a batch. If that has to wait for locks for as long as a dead connection is waited for, the batch runs again on
+ * another connection, which is asked.
  */
 const aliveMillis = 100
 
@@ -80,8 +81,6 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
   const runOn = <A>(connection: BatchConnection, batch: Batch<A>, mayRunAgain = true): Effect.Effect<A, BatchFailed> =>
     Effect.suspend(() => {
       let isConnected = false
-      /** Whether the server has been asked to answer BEGIN at once. */
-      let isProbed = false
       const progress: BatchProgress = { hasBegun: false, commitSent: false, isRefused: false }
       connection.users++
       return connection.pool
@@ -92,10 +91,10 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           const isNew = !known.has(monitor)
           known.add(monitor)
           connection.monitor = monitor
-          isProbed = performance.now() - monitor.lastReceivedAt > aliveMillis
-          const transaction = runBatch(sql, session, batch, { answersAtOnce: isProbed, idleMillis, progress })
+          const answersAtOnce = !mayRunAgain || performance.now() - monitor.lastReceivedAt > aliveMillis
+          const transaction = runBatch(sql, session, batch, { answersAtOnce, idleMillis, progress })
           const beginTimeout = isNew || !mayRunAgain ? batchMillis : beginMillis
-          return monitor.withTimeout(transaction, () => (isProbed && !progress.hasBegun ? beginTimeout : batchMillis))
+          return monitor.withTimeout(transaction, () => (progress.hasBegun ? batchMillis : beginTimeout))
         })
         .pipe(
           Effect.ensuring(
@@ -107,7 +106,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           Effect.catch((error) => {
             if (error.reason._tag === "ConnectionError" || !isConnected) connection.isOpen = false
             const { commitSent, hasBegun, isRefused } = progress
-            const isDead = isProbed && !hasBegun && isNoAnswer(error)
+            const isDead = isConnected && !hasBegun && isNoAnswer(error)
             if (mayRunAgain && (isDead || (!commitSent && areStatementsLost(error))))
               return runOn(connection, batch, false)
             const other = isConnected ? undefined : findOpen()
