@@ -87,6 +87,8 @@ const startWorker = (options) => {
   child.stdin.on("error", () => undefined)
   const worker = { child, name: options.name, answers: [], unanswered: 0, stderr: () => stderr }
   createInterface(child.stdout).on("line", (line) => {
+    // The program's logger writes to the same stream.
+    if (!line.startsWith("{")) return
     const message = JSON.parse(line)
     if (message.id !== undefined) worker.answers.push({ at: Date.now(), answer: message })
     else if (message.unanswered !== undefined) worker.unanswered++
