@@ -6,7 +6,7 @@ import { layerPostgres } from "../../src/services/layers.ts"
 import { readMigrations } from "../../src/services/schema/Migrations.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { cli, json } from "../cli/support.ts"
-import { connect, mayMakeRoles, strangers } from "../proof/roles/support.ts"
+import { connect, whereRolesCanBeCreated, strangers } from "../proof/roles/support.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
 import { findShadowSchemas } from "../support/catalog.ts"
 import { isLong, onServer, type Test } from "../support/databases.ts"
@@ -68,36 +68,36 @@ onServer("a pending removal", (test) => {
     })
   )
 
-  test(
-    "is completed by the owner if a superuser has begun it",
-    Effect.gen(function* () {
-      if (!(yield* mayMakeRoles)) return
-      const { owner: login, schema } = yield* strangers
-      const removes = Layer.provide(
-        layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }),
-        Layer.succeed(RemovalSchedule)("off")
-      )
-      const owner = yield* connect(login, { schema })
-      yield* owner.backlog.create({ id: "a", title: "T", body: "B", acceptance: "A", actor })
-      const redact = (part: "body" | "acceptance") =>
-        owner.audit.redact({ id: "a", parts: [part], reason: "a key", actor })
-      yield* Effect.gen(function* () {
-        const superuser = yield* AuditService
-        yield* redact("body")
-        const ended = yield* Effect.result(
-          superuser.removeErased({
-            // The superuser's process is killed here.
-            onProgress: ({ phase, table }) =>
-              phase === "swapping" && table === "cards"
-                ? Effect.orDie(Effect.andThen(redact("acceptance"), owner.audit.rebuild()))
-                : Effect.void
-          })
+  test("is completed by the owner if a superuser has begun it", (context) =>
+    whereRolesCanBeCreated(
+      context,
+      Effect.gen(function* () {
+        const { owner: login, schema } = yield* strangers
+        const removes = Layer.provide(
+          layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }),
+          Layer.succeed(RemovalSchedule)("off")
         )
-        expect(Result.isFailure(ended) && ended.failure).toMatchObject({ _tag: "RemovalPending" })
-      }).pipe(Effect.provide(removes))
-      expect(yield* owner.audit.removeErased()).toEqual({ removed: 2 })
-    }).pipe(Effect.scoped)
-  )
+        const owner = yield* connect(login, { schema })
+        yield* owner.backlog.create({ id: "a", title: "T", body: "B", acceptance: "A", actor })
+        const redact = (part: "body" | "acceptance") =>
+          owner.audit.redact({ id: "a", parts: [part], reason: "a key", actor })
+        yield* Effect.gen(function* () {
+          const superuser = yield* AuditService
+          yield* redact("body")
+          const ended = yield* Effect.result(
+            superuser.removeErased({
+              // The superuser's process is killed here.
+              onProgress: ({ phase, table }) =>
+                phase === "swapping" && table === "cards"
+                  ? Effect.orDie(Effect.andThen(redact("acceptance"), owner.audit.rebuild()))
+                  : Effect.void
+            })
+          )
+          expect(Result.isFailure(ended) && ended.failure).toMatchObject({ _tag: "RemovalPending" })
+        }).pipe(Effect.provide(removes))
+        expect(yield* owner.audit.removeErased()).toEqual({ removed: 2 })
+      })
+    ))
 
   test(
     "is reported by redact and listed by erasures with its obstacle",

@@ -6,15 +6,20 @@ import { verifiesItself, verifyBacklog } from "./verifyBacklog.ts"
 
 type Body = Effect.Effect<void, unknown, TestBacklog | Client>
 
+/** What a test needs to say that it is skipped, and why. */
+interface SkipContext {
+  readonly skip: (reason: string) => never
+}
+
 /** Registers a test with its own empty backlog, which is verified after the test. */
-export type Test = (title: string, body: Body) => void
+export type Test = (title: string, body: Body | ((context: SkipContext) => Body)) => void
 
 const suite = (name: string, client: Layer.Layer<Client, unknown>, register: (test: Test) => void): void =>
   layer(client, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
     register((title, body) =>
-      it.effect(title, () =>
+      it.effect(title, (context) =>
         // Closes the scope of the body before its schema is dropped, which would wait for open transactions.
-        Effect.scoped(body).pipe(
+        Effect.scoped(Effect.isEffect(body) ? body : body(context)).pipe(
           Effect.andThen(verifyBacklog),
           Effect.andThen(verifiesItself),
           Effect.provide(Layer.fresh(freshBacklog))
