@@ -137,18 +137,6 @@ export const commandFunctionMutations = [
     tests: claimsFrom
   },
   {
-    name: "receipts are found by their key",
-    find: "CROSS JOIN LATERAL (\n      SELECT * FROM receipts WHERE command_id = id AND actor = by_actor OFFSET 0) AS receipt;",
-    replace: "JOIN receipts ON command_id = id AND actor = by_actor;",
-    tests: claimsFrom
-  },
-  {
-    name: "a session plans again when tables have grown",
-    find: "EXECUTE 'DISCARD PLANS';",
-    replace: "",
-    tests: plans
-  },
-  {
     name: "the head is found by its position",
     find: "FROM head ORDER BY position DESC LIMIT 1 FOR UPDATE;\n    IF",
     replace: "FROM head FOR UPDATE;\n    IF",
