@@ -95,7 +95,14 @@ export const onServer = (): Place & { readonly schema: string } => {
   return {
     schema,
     flags: ["--db", inject("postgresUrl"), "--schema", schema],
-    remove: () => sql((client) => client`DROP SCHEMA IF EXISTS ${client(schema)} CASCADE`)
+    // A transaction that a program has given up may still wait for a lock that a test held, and gets it now.
+    remove: () =>
+      sql((client) =>
+        Effect.retry(client`DROP SCHEMA IF EXISTS ${client(schema)} CASCADE`, {
+          while: ({ reason }) => reason._tag === "DeadlockError",
+          times: 5
+        })
+      )
   }
 }
 
