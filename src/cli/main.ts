@@ -1,9 +1,15 @@
 #!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import { Exit } from "effect"
+import { setFlagsFromString } from "node:v8"
 import { exitCodes } from "./exitCodes.ts"
 import { makeProcessIO } from "./ProcessIO.ts"
 import { run } from "./run.ts"
+
+// V8 optimizes functions of the embedded engine on all processors after they have run for some milliseconds. A command that
+// soon ends only waits for them. A function that keeps running is still optimized, after half a second.
+const longCommands = new Set(["serve", "work", "mcp", "watch"])
+if (!process.argv.some((argument) => longCommands.has(argument))) setFlagsFromString("--wasm-tiering-budget=1000000000")
 
 // The reader may close the pipe: `backlog list | head`.
 for (const stream of [process.stdout, process.stderr]) {
@@ -36,9 +42,11 @@ NodeRuntime.runMain(run(process.argv.slice(2), io), {
   disableErrorReporting: true,
   teardown: (exit, end) => {
     const code = Exit.isSuccess(exit) ? Number(exit.value) : shutdownOptions.exitCode
-    // Calls `process.exit` only after an interrupt: otherwise unwritten output keeps the process alive.
     process.exitCode = code
-    // An abandoned embedded engine leaves timers, and an agent's standard input stays open.
+    // Without this, Node waits for what V8 still compiles.
+    if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit(code)
+    // Unwritten output keeps the process alive. An abandoned embedded engine leaves timers, and an agent's standard input
+    // stays open.
     if (code === exitCodes.unavailable) setTimeout(() => process.exit(code), flushMillis).unref()
     end(interrupted && code !== exitCodes.done ? exitCodes.interrupted : exitCodes.done)
   }

@@ -4,7 +4,7 @@ import { resolve } from "node:path"
 import type { DirectoryLocked, DirectoryUnusable } from "../services/files/directoryErrors.ts"
 import { type BacklogServices, BacklogTestClock, layerTestAt } from "../services/layers.ts"
 import { createDirectoryDatabase } from "../services/pglite/createDirectoryDatabase.ts"
-import { type DatabaseFiles, withNewIdentifier } from "../services/pglite/databaseFiles.ts"
+import { copyDatabaseFiles, type DatabaseFiles, setNewIdentifier } from "../services/pglite/databaseFiles.ts"
 import { NewDatabase, newDatabaseFiles } from "../services/pglite/NewDatabase.ts"
 import { layerPgliteClient } from "../services/pglite/PgliteClient.ts"
 import { snapshotDatabase } from "../services/pglite/snapshotDatabase.ts"
@@ -80,7 +80,7 @@ export const layerTestFrom = (
   BacklogMissing | DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError
 > =>
   layerTestAt(layerPgliteClient(), { schema: template.schema, start: template.time }).pipe(
-    Layer.provide(Layer.succeed(NewDatabase)(() => Promise.resolve(withNewIdentifier(template.database))))
+    Layer.provide(Layer.succeed(NewDatabase)(() => copyOf(template)))
   )
 
 /**
@@ -96,6 +96,9 @@ export const copyTemplate = (
   template: BacklogTemplate,
   directory: string
 ): Effect.Effect<void, DirectoryLocked | DirectoryUnusable> =>
-  Effect.scoped(
-    createDirectoryDatabase(resolve(directory), () => Promise.resolve(withNewIdentifier(template.database)))
-  )
+  Effect.scoped(createDirectoryDatabase(resolve(directory), () => copyOf(template)))
+
+const copyOf = async ({ database }: BacklogTemplate): Promise<DatabaseFiles | undefined> => {
+  const files = copyDatabaseFiles(database)
+  return setNewIdentifier(files) ? files : undefined
+}

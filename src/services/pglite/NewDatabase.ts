@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { templateDirectory } from "../packageFiles.ts"
 import { readMigrations } from "../schema/Migrations.ts"
-import { type DatabaseFiles, withNewIdentifier } from "./databaseFiles.ts"
+import { type DatabaseFiles, setNewIdentifier } from "./databaseFiles.ts"
 import { decodeArchive } from "./templateArchive.ts"
 
 /** What a template is made of, in the file next to its archive. */
@@ -33,8 +33,8 @@ export type TemplateContents = "empty" | "backlog"
 export const templateSchema: string = BacklogSchema.defaultValue()
 
 /**
- * Returns the files that a new embedded database starts with, for a backlog in a schema. `undefined` when there are none:
- * `initdb` creates the database, which takes some seconds.
+ * Returns the files that a new embedded database starts with, for a backlog in a schema. They belong to the caller, which may
+ * change their bytes. `undefined` when there are none: `initdb` creates the database, which takes some seconds.
  */
 export type NewDatabase = (schema: string) => Promise<DatabaseFiles | undefined>
 
@@ -84,7 +84,7 @@ export const loadTemplate = async (directory: string, schema: string): Promise<D
   if (manifest === undefined || manifest.pglite !== (await installedPgliteVersion())) return undefined
   const archive = await readFile(join(directory, templateFiles.archive)).catch(() => undefined)
   if (archive === undefined || createHash("sha256").update(archive).digest("hex") !== manifest.sha256) return undefined
-  const hasBacklog =
-    schema === templateSchema && haveSameChecksums(manifest.migrations, await Effect.runPromise(readMigrations))
-  return withNewIdentifier(decodeArchive(archive, (hasBacklog ? "backlog" : "empty") satisfies TemplateContents))
+  const hasBacklog = schema === templateSchema && haveSameChecksums(manifest.migrations, Effect.runSync(readMigrations))
+  const files = decodeArchive(archive, (hasBacklog ? "backlog" : "empty") satisfies TemplateContents)
+  return setNewIdentifier(files) ? files : undefined
 }

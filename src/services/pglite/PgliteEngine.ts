@@ -22,10 +22,10 @@ interface Module {
 const statementFailed = 100
 
 /**
- * A start fills the shared buffers with zeros: the default of 128 MB costs it 0.1 seconds, and every process 128 MB of
+ * A start fills the shared buffers with zeros: the default of 128 MB costs it 0.5 seconds, and every process 128 MB of
  * memory.
  */
-const startParameters = ["-c", "shared_buffers=32MB"]
+const startParameters = ["-c", "shared_buffers=16MB"]
 
 /** A running PGlite. It runs whole messages of the wire protocol, and returns the server's answers. */
 export class PgliteEngine {
@@ -50,8 +50,8 @@ export class PgliteEngine {
   }
 
   /**
-   * Starts PGlite in memory, with a copy of the files of a database, or else with a database that `initdb` creates.
-   * `onClosed` receives the files of the database that was closed.
+   * Starts PGlite in memory, with the files of a database, whose bytes it changes, or else with a database that `initdb`
+   * creates. `onClosed` receives the files of the database that was closed.
    */
   static async openInMemory(
     files: DatabaseFiles | undefined,
@@ -209,8 +209,8 @@ const openMemory = async (
       const { FS } = this.pg.Module
       FS.mkdirTree(root, privateFolderMode)
       for (const name of files.folders) FS.mkdir(`${root}/${name}`, privateFolderMode)
-      // The engine changes the bytes of a file that it owns, and copies the others piece by piece.
-      for (const [name, bytes] of files.files) FS.writeFile(`${root}/${name}`, bytes.slice(), { canOwn: true })
+      // The engine copies the bytes of a file that it does not own piece by piece.
+      for (const [name, bytes] of files.files) FS.writeFile(`${root}/${name}`, bytes, { canOwn: true })
     }
     override async closeFs() {
       if (this.pg !== undefined) onClosed?.(readMemory(this.pg.Module.FS, root))

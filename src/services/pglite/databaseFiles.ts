@@ -48,29 +48,32 @@ const logFileOffset = 24
 /** Whether a path is a file of the write-ahead log. */
 export const isLogFile = (path: string): boolean => /^pg_wal\/[0-9A-F]{24}$/.test(path)
 
+/** Copies the files of a database, so that a caller may change them. */
+export const copyDatabaseFiles = ({ files, folders }: DatabaseFiles): DatabaseFiles => ({
+  folders,
+  files: new Map(Array.from(files, ([path, bytes]) => [path, bytes.slice()]))
+})
+
 /**
- * Copies the files of a database, with a new system identifier. Postgres chooses one for every database that it creates, and
- * the program distinguishes servers by it (decision 31). `undefined` when the files do not have the format that is expected
- * here.
+ * Writes a new system identifier into the files of a database. Postgres chooses one for every database that it creates, and
+ * the program distinguishes servers by it (decision 31). `false`, and the files are not a database's, when they do not have
+ * the format that is expected here.
  */
-export const withNewIdentifier = (database: DatabaseFiles): DatabaseFiles | undefined => {
-  const control = database.files.get(controlFile)?.slice()
+export const setNewIdentifier = ({ files }: DatabaseFiles): boolean => {
+  const control = files.get(controlFile)
   const checksumAt = control === undefined ? undefined : findChecksum(control)
-  if (control === undefined || checksumAt === undefined || checksumAt < 8) return undefined
+  if (control === undefined || checksumAt === undefined || checksumAt < 8) return false
   const before = viewOf(control).getBigUint64(0, true)
   const identifier = newSystemIdentifier()
   viewOf(control).setBigUint64(0, identifier, true)
   viewOf(control).setUint32(checksumAt, crc32c(control.subarray(0, checksumAt)), true)
-  const files = new Map(database.files).set(controlFile, control)
-  for (const [path, bytes] of database.files) {
+  for (const [path, bytes] of files) {
     if (!isLogFile(path)) continue
-    const copy = bytes.slice()
-    const view = viewOf(copy)
-    if (copy.length < logFileOffset + 8 || view.getBigUint64(logFileOffset, true) !== before) return undefined
+    const view = viewOf(bytes)
+    if (bytes.length < logFileOffset + 8 || view.getBigUint64(logFileOffset, true) !== before) return false
     view.setBigUint64(logFileOffset, identifier, true)
-    files.set(path, copy)
   }
-  return { folders: database.folders, files }
+  return true
 }
 
 /** As in Postgres, the upper half is the time in seconds. */

@@ -66,9 +66,12 @@ export const encodeArchive = (databases: Readonly<Record<string, DatabaseFiles>>
   })
 }
 
-/** Decodes one database of an archive. Throws when the archive has no such database or is damaged. */
+/** Larger than a decompressed archive, which is then one chunk and need not be concatenated. */
+const decompressedSize = 64 * 1024 * 1024
+
+/** Decodes one database of an archive, into bytes that belong to the caller. Throws when the archive has no such database or is damaged. */
 export const decodeArchive = (archive: Uint8Array, name: string): DatabaseFiles => {
-  const whole = brotliDecompressSync(archive)
+  const whole = brotliDecompressSync(archive, { chunkSize: decompressedSize })
   const start = 4 + whole.readUInt32LE(0)
   const index = decodeIndex(whole.toString("utf8", 4, start))
   const database = index.databases[name]
@@ -79,7 +82,7 @@ export const decodeArchive = (archive: Uint8Array, name: string): DatabaseFiles 
   const files = database.files.map(([path, number, length]): readonly [string, Uint8Array] => {
     const content = contents[number]
     if (content === undefined) throw new Error(`the archive has no content ${number}`)
-    if (content.length === length) return [path, content]
+    // Also a content without zeros is copied: several files have it, and each file's bytes belong to the caller.
     const bytes = new Uint8Array(length)
     bytes.set(content)
     return [path, bytes]

@@ -10,8 +10,9 @@ import { layerPglite } from "../../../src/services/layers.ts"
 import { templateDirectory } from "../../../src/services/packageFiles.ts"
 import { createDatabase } from "../../../src/services/pglite/databaseDirectory.ts"
 import {
+  copyDatabaseFiles,
   type DatabaseFiles,
-  withNewIdentifier,
+  setNewIdentifier,
   writeDatabaseFiles
 } from "../../../src/services/pglite/databaseFiles.ts"
 import type { DirectoryOwnership } from "../../../src/services/pglite/DirectoryOwnership.ts"
@@ -256,15 +257,15 @@ describe("a backlog that was copied from a template", () => {
     const { files, folders } = await template()
     const control = files.get("global/pg_control") ?? new Uint8Array()
     const logPath = [...files.keys()].find((path) => path.startsWith("pg_wal/0")) ?? ""
-    const changed = (path: string, bytes: Uint8Array) =>
-      withNewIdentifier({ folders, files: new Map(files).set(path, bytes) })
-    assert.isDefined(changed("global/pg_control", control))
+    const isAccepted = (path: string, bytes: Uint8Array) =>
+      setNewIdentifier(copyDatabaseFiles({ folders, files: new Map(files).set(path, bytes) }))
+    assert.isTrue(isAccepted("global/pg_control", control))
     const wrong = control.slice()
     wrong[100] = (wrong[100] ?? 0) ^ 1
-    assert.isUndefined(changed("global/pg_control", wrong))
-    assert.isUndefined(changed("global/pg_control", control.subarray(0, 100)))
-    assert.isUndefined(changed(logPath, new Uint8Array(64)))
-    assert.isUndefined(withNewIdentifier({ folders, files: new Map() }))
+    assert.isFalse(isAccepted("global/pg_control", wrong))
+    assert.isFalse(isAccepted("global/pg_control", control.subarray(0, 100)))
+    assert.isFalse(isAccepted(logPath, new Uint8Array(64)))
+    assert.isFalse(setNewIdentifier({ folders, files: new Map() }))
   })
 })
 
