@@ -10,17 +10,19 @@ const cpuMicros = () => {
 
 /**
  * Counts operations, their durations and this process's processor time, for some seconds or until `available` are
- * done. Before that is a warm-up of some seconds and operations, of at most a quarter of those that are available. A round of
- * all workers does `atOnce` operations. Workers check `isOver` before each operation.
+ * done. Before that is a warm-up of some seconds and operations, of at most `maxWarmUpSeconds` and a quarter of the operations
+ * that are available. A round of all workers does `atOnce` operations. Workers check `isOver` before each operation.
  * `onStart` and `onEnd` are called when the measured time starts and ends.
  */
 export class Meter {
   isOver = false
   #begins
+  #beginsAtLatest
   #seconds
   #available
   #atOnce
   #warmUpOperations
+  #leastWarmUp
   #all = 0
   #counted = 0
   #started
@@ -32,12 +34,24 @@ export class Meter {
   #onEnd
   #finish
 
-  constructor({ atOnce, available, onEnd, onStart, seconds, warmUpOperations = 0, warmUpSeconds }) {
-    this.#begins = performance.now() + warmUpSeconds * 1000
+  constructor({
+    atOnce,
+    available,
+    maxWarmUpSeconds = Infinity,
+    onEnd,
+    onStart,
+    seconds,
+    warmUpOperations = 0,
+    warmUpSeconds
+  }) {
+    const now = performance.now()
+    this.#begins = now + warmUpSeconds * 1000
+    this.#beginsAtLatest = now + maxWarmUpSeconds * 1000
     this.#seconds = seconds
     this.#available = available
     this.#atOnce = atOnce
-    this.#warmUpOperations = Math.max(warmUpOperations, turnsBefore * atOnce)
+    this.#leastWarmUp = turnsBefore * atOnce
+    this.#warmUpOperations = Math.max(warmUpOperations, this.#leastWarmUp)
     this.#onStart = onStart
     this.#onEnd = onEnd
     this.finished = new Promise((resolve) => {
@@ -65,12 +79,20 @@ export class Meter {
       this.#ended = now
       if (milliseconds !== undefined) this.#latencies.push(milliseconds)
       if (now - this.#started >= this.#seconds * 1000 && this.#counted >= turns * this.#atOnce) this.end()
-    } else if ((now >= this.#begins && this.#all >= this.#warmUpOperations) || this.#all >= this.#available / 4) {
+    } else if (this.#isWarm(now)) {
       this.#started = now
       this.#cpuStarted = cpuMicros()
       this.#onStart?.()
     }
     if (this.#all >= this.#available) this.end()
+  }
+
+  #isWarm(now) {
+    if (this.#all >= this.#available / 4) return true
+    return (
+      (now >= this.#begins && this.#all >= this.#warmUpOperations) ||
+      (now >= this.#beginsAtLatest && this.#all >= this.#leastWarmUp)
+    )
   }
 
   /** Records that nothing is left to do. */
