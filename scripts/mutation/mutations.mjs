@@ -258,6 +258,34 @@ export const mutations = [
       'return claim !== undefined && isExpired(card, now) && card.attempts < 0 ? [reclaimEvent(card, claim, "expired")] : []',
     tests: [...domain, ...conformance]
   },
+  {
+    name: "a claim blocks a card that has used up its attempts",
+    file: "src/domain/decide.ts",
+    find: "  return failed.length < maxAttempts\n    ? undefined",
+    replace: "  return failed.length >= 0\n    ? undefined",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "a release without a retry time loses no attempt",
+    file: "src/domain/Attempts.ts",
+    find: "return event.notBefore === null ? attempts : fail(",
+    replace: "return event.notBefore !== null && event.reason === undefined ? attempts : fail(",
+    tests: domain
+  },
+  {
+    name: "a decision that lacks attempts is made again",
+    file: interpreter,
+    find: "return locked.state.lacksAttempts\n",
+    replace: "return locked.state.lacksAttempts && commands.length === 0\n",
+    tests: conformance
+  },
+  {
+    name: "attempts that this batch ends count",
+    file: "src/domain/decide.ts",
+    find: "(attempts, decided) => addToAttempts(attempts, { ...decided, occurredAt: now }),",
+    replace: "(attempts) => attempts,",
+    tests: domain
+  },
   // Retries and receipts
   {
     name: "a batch is retried after a deadlock",

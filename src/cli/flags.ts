@@ -119,6 +119,12 @@ export const environmentActor: Effect.Effect<string, InvalidInput, ProcessIO> = 
 /** Returns `undefined` for an empty environment variable, which counts as not set. */
 export const nonEmpty = (value: string | undefined): string | undefined => (value === "" ? undefined : value)
 
+/** The limit of failed attempts at a card. */
+export const maxAttemptsFlag = integerFlag(
+  "max-attempts",
+  "How many attempts at a card may fail before it is blocked. Defaults to no limit"
+)
+
 /** Flags that limit which cards a claim considers. */
 export const claimFilterFlags = {
   phase: textFlag("phase", "Only cards in this phase", "PHASE"),

@@ -97,9 +97,15 @@ export interface ClaimFilter {
   readonly minPriority?: number | undefined
 }
 
+/** Maximum number of attempts that a claim or a release can specify. */
+const maxMaxAttempts = 1_000_000
+
+const maxAttempts = Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxMaxAttempts })))
+
 const claimRequest = {
   owner: Name,
   ttlSeconds: Schema.optional(TtlSeconds),
+  maxAttempts,
   ...ClaimFilter.fields
 }
 
@@ -109,6 +115,12 @@ export interface ClaimRequest extends ClaimFilter {
   readonly owner: string
   /** How long the lease lasts, in seconds: 1 to 2,592,000 (30 days). Defaults to 900. */
   readonly ttlSeconds?: number | undefined
+  /**
+   * How many attempts at a card may fail: 1 to 1,000,000. A card that has used them up is blocked instead of claimed, with a
+   * reason that lists how they ended. An attempt failed when its lease expired, or when its claim was released with
+   * `retryAfterSeconds`. They count from when the card was last unblocked or reopened. Defaults to no limit.
+   */
+  readonly maxAttempts?: number | undefined
 }
 
 /** Claims the best claimable card that matches the filter, or the card `id`. */
@@ -147,12 +159,16 @@ export const Renew = Schema.TaggedStruct("Renew", {
   ...origin
 })
 
-/** Ends a claim. The card is not claimable for `retryAfterSeconds`, which defaults to 0. */
+/**
+ * Ends a claim. The card is not claimable for `retryAfterSeconds`, which defaults to 0. With `retryAfterSeconds` the attempt
+ * failed, and if it was the last of `maxAttempts`, the card is blocked instead.
+ */
 export const Release = Schema.TaggedStruct("Release", {
   id: CardId,
   token: Token,
   reason,
   retryAfterSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 366 * 24 * 60 * 60 }))),
+  maxAttempts,
   ...origin
 })
 

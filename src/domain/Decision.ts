@@ -1,4 +1,5 @@
 import { type DateTime, Result } from "effect"
+import type { Attempts } from "./Attempts.ts"
 import type { Card } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import type { DecidedEvent, Event } from "./Event.ts"
@@ -19,6 +20,8 @@ export interface BacklogView {
   readonly exists: (id: CardId) => boolean
   /** The number of a card's dependencies that are not done or do not exist. */
   readonly unmetDependencies: (id: CardId) => number
+  /** The attempts at a card. */
+  readonly attemptsAt: (id: CardId) => Attempts
   readonly dependenciesOf: (id: CardId) => ReadonlyArray<CardId>
   /** Whether any card depends on this one. */
   readonly hasDependents: (id: CardId) => boolean
@@ -29,7 +32,10 @@ export interface BacklogView {
 }
 
 /** The facts that a claim of the best card depends on. */
-export type ClaimView = Pick<BacklogView, "generation" | "claimCandidates" | "expiredClaims" | "unmetDependencies">
+export type ClaimView = Pick<
+  BacklogView,
+  "generation" | "claimCandidates" | "expiredClaims" | "unmetDependencies" | "attemptsAt"
+>
 
 /** The result of a command: events, in order, or the rule that refuses it. No events: nothing needs to change. */
 export type Decision = Result.Result<ReadonlyArray<DecidedEvent>, Rejection>

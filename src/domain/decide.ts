@@ -1,4 +1,5 @@
 import { DateTime, Result } from "effect"
+import { addToAttempts, describeExhaustion } from "./Attempts.ts"
 import { type Card, defaultTtlSeconds } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
@@ -40,7 +41,7 @@ export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc
     case "Renew":
       return withClaim(backlog, command, (card, claim) => renew(card, claim, command, now))
     case "Release":
-      return withClaim(backlog, command, (card, claim) => release(card, claim, command, now))
+      return withClaim(backlog, command, (card, claim) => release(backlog, card, claim, command, now))
     case "Reclaim":
       return command.id === undefined ? reclaimExpired(backlog, now) : reclaimById(backlog.card(command.id), now)
     case "Link":
@@ -83,26 +84,53 @@ const claimById = (backlog: BacklogView, command: CommandOf<"Claim">, id: CardId
   const reclaimed = reclaimIfExpired(card, now)
   const open: Pick<Card, "status" | "notBefore"> = reclaimed.length > 0 ? { ...card, status: "ready" } : card
   return isClaimable(open, backlog.unmetDependencies(id), now)
-    ? Result.succeed([...reclaimed, claimEvent(backlog.generation, card, command, now)])
+    ? Result.succeed([
+        ...reclaimed,
+        blockIfExhausted(backlog, card, command, reclaimed, now) ?? claimEvent(backlog.generation, card, command, now)
+      ])
     : Result.succeed(reclaimed)
+}
+
+/** The block of a card whose attempts all failed, including the one that `reclaimed` ends. `undefined` if it has some left. */
+const blockIfExhausted = (
+  backlog: Pick<BacklogView, "attemptsAt">,
+  card: Card,
+  { maxAttempts }: ClaimRequest,
+  reclaimed: ReadonlyArray<DecidedEvent>,
+  now: DateTime.Utc
+): DecidedEvent | undefined => {
+  // Not more attempts can have failed than there were.
+  if (maxAttempts === undefined || card.attempts < maxAttempts) return undefined
+  const { failed } = reclaimed.reduce(
+    (attempts, decided) => addToAttempts(attempts, { ...decided, occurredAt: now }),
+    backlog.attemptsAt(card.id)
+  )
+  return failed.length < maxAttempts
+    ? undefined
+    : {
+        cardId: card.id,
+        event: { _tag: "CardBlocked", reason: describeExhaustion(failed, maxAttempts), endedClaim: null }
+      }
 }
 
 /**
  * Claims up to `limit` cards, the best first. All expired claims are reclaimed first, so that the best card is chosen among
- * all cards without a live claim.
+ * all cards without a live claim. A card that has used up its attempts is blocked, and the next one claimed in its place.
  */
 const claimNext = (backlog: ClaimView, request: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
   const reclaimed = backlog.expiredClaims(now).flatMap((card) => reclaimIfExpired(card, now))
-  const freed = new Set(reclaimed.map((event) => event.cardId))
-  const claims: Array<DecidedEvent> = []
+  const freed = new Map(reclaimed.map((event) => [event.cardId, [event]]))
+  const events: Array<DecidedEvent> = []
+  let claims = 0
   for (const card of backlog.claimCandidates(now)) {
     if (!matchesFilter(card, request)) continue
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
     if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
-    claims.push(claimEvent(backlog.generation, card, request, now))
-    if (claims.length === limit) break
+    const block = blockIfExhausted(backlog, card, request, freed.get(card.id) ?? [], now)
+    events.push(block ?? claimEvent(backlog.generation, card, request, now))
+    if (block === undefined && ++claims === limit) break
   }
-  return Result.succeed([...reclaimed, ...claims])
+  return Result.succeed([...reclaimed, ...events])
 }
 
 const matchesFilter = ({ phase, priority }: Card, filter: ClaimFilter): boolean =>
@@ -121,17 +149,31 @@ const renew = (card: Card, claim: HeldClaim, command: CommandOf<"Renew">, now: D
     : oneEvent(card.id, { _tag: "ClaimRenewed", owner: claim.owner, token: claim.token, ttlSeconds, expiresAt })
 }
 
-const release = (card: Card, claim: HeldClaim, command: CommandOf<"Release">, now: DateTime.Utc): Decision =>
-  oneEvent(card.id, {
+const release = (
+  backlog: BacklogView,
+  card: Card,
+  claim: HeldClaim,
+  command: CommandOf<"Release">,
+  now: DateTime.Utc
+): Decision => {
+  const { maxAttempts, reason = null, retryAfterSeconds = 0 } = command
+  const event = {
     _tag: "CardReleased",
     owner: claim.owner,
     token: claim.token,
-    reason: command.reason ?? null,
-    notBefore:
-      command.retryAfterSeconds === undefined || command.retryAfterSeconds === 0
-        ? null
-        : addSeconds(now, command.retryAfterSeconds)
-  })
+    reason,
+    notBefore: retryAfterSeconds === 0 ? null : addSeconds(now, retryAfterSeconds)
+  } as const
+  if (maxAttempts === undefined || card.attempts < maxAttempts) return oneEvent(card.id, event)
+  const { failed } = addToAttempts(backlog.attemptsAt(card.id), { cardId: card.id, event, occurredAt: now })
+  return event.notBefore === null || failed.length < maxAttempts
+    ? oneEvent(card.id, event)
+    : oneEvent(card.id, {
+        _tag: "CardBlocked",
+        reason: describeExhaustion(failed, maxAttempts),
+        endedClaim: endedClaim(card)
+      })
+}
 
 const reclaimExpired = (backlog: BacklogView, now: DateTime.Utc): Decision =>
   Result.succeed(backlog.expiredClaims(now).flatMap((card) => reclaimIfExpired(card, now)))
@@ -280,6 +322,7 @@ const viewAfterCompletion = (backlog: BacklogView, completed: Card): ClaimView =
   const isOther = ({ id }: Card) => id !== completed.id
   return {
     generation: backlog.generation,
+    attemptsAt: (id) => backlog.attemptsAt(id),
     unmetDependencies: (id) =>
       backlog.unmetDependencies(id) -
       (completed.status !== "done" && backlog.dependenciesOf(id).includes(completed.id) ? 1 : 0),

@@ -46,6 +46,11 @@ export const choiceParameters = {
 /** The duration of a claim. */
 export const ttlParameter = { ttlSeconds: Schema.optional(integer("Seconds until the claim expires; default 900")) }
 
+/** How many attempts at a card may fail. */
+export const attemptsParameter = {
+  maxAttempts: Schema.optional(integer("Block a card, rather than offer it again, once so many attempts failed"))
+}
+
 /** The id under which a command is carried out once. */
 export const commandIdParameter = {
   commandId: Schema.optional(string("Makes a retry safe: the same id gets the same answer"))

@@ -34,8 +34,11 @@ export interface LockPlan {
   readonly reclaimsExpired: boolean
 }
 
-/** Plans the locks of commands that are decided together. */
-export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
+/**
+ * Plans the locks of commands that are decided together. `spares` is how many cards more than they take the claims of one filter
+ * lock. Defaults to as many as other commands of the batch may take.
+ */
+export const planLocks = (commands: ReadonlyArray<Command>, spares = 0): LockPlan => {
   const cards = new Set<CardId>()
   const idempotencyKeys = new Set<string>()
   const doneChanges = new Set<CardId>()
@@ -117,7 +120,7 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
     edgeTargets,
     created,
     claimedById,
-    claims: addSpares([...claims.values()], completedDirectly),
+    claims: addSpares([...claims.values()], completedDirectly + spares),
     completedBeforeClaim,
     reclaimsExpired: reclaimsExpired || claims.size > 0
   }
@@ -127,13 +130,10 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
  * Locks more cards than the claims of one filter take, so that there is a card for every claim: claims of another filter may
  * take some of them, and completions that a claim follows may complete some.
  */
-const addSpares = (claims: LockPlan["claims"], completedDirectly: number): LockPlan["claims"] =>
+const addSpares = (claims: LockPlan["claims"], others: number): LockPlan["claims"] =>
   claims.map(({ filter }) => ({
     filter,
-    limit: claims.reduce(
-      (sum, other) => (mayOverlap(filter, other.filter) ? sum + other.limit : sum),
-      completedDirectly
-    )
+    limit: claims.reduce((sum, other) => (mayOverlap(filter, other.filter) ? sum + other.limit : sum), others)
   }))
 
 const mayOverlap = (one: ClaimFilter, other: ClaimFilter): boolean =>

@@ -1,4 +1,6 @@
 import { DateTime } from "effect"
+import { addToAttempts, type Attempts, noAttempts } from "../domain/Attempts.ts"
+import type { StreamEvent } from "../domain/evolve.ts"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
 import { compareClaimOrder, isExpired } from "../domain/Claimability.ts"
@@ -26,6 +28,8 @@ export class ReadModelState implements BacklogView {
   /** Edges of cards that are not loaded in full. */
   readonly #edges = new Map<CardId, Set<CardId>>()
   readonly #dependents = new Map<CardId, Set<CardId>>()
+  readonly #attempts = new Map<CardId, Attempts>()
+  #lacksAttempts = false
   readonly #tally = new CardTally()
   readonly #claimed = new Map<CardId, Card>()
   /** No claim expires before this time, in milliseconds since 1970. */
@@ -72,6 +76,28 @@ export class ReadModelState implements BacklogView {
     this.#addDependent(cardId, dependsOnId)
   }
 
+  /** Adds the attempts at a card, which only few commands depend on. */
+  putAttempts(id: CardId, attempts: Attempts): void {
+    this.#attempts.set(id, attempts)
+  }
+
+  /** Adds an event that was decided to the attempts at its card, if these are known. */
+  recordAttempt(event: Pick<StreamEvent, "cardId" | "event" | "occurredAt">): void {
+    const attempts = this.#attempts.get(event.cardId)
+    if (attempts !== undefined) this.#attempts.set(event.cardId, addToAttempts(attempts, event))
+  }
+
+  /** Whether a decision depended on attempts that were not known: then it is not valid. */
+  get lacksAttempts(): boolean {
+    return this.#lacksAttempts
+  }
+
+  attemptsAt(id: CardId): Attempts {
+    const attempts = this.#attempts.get(id)
+    if (attempts === undefined) this.#lacksAttempts = true
+    return attempts ?? noAttempts
+  }
+
   apply(change: RowChange): void {
     switch (change._tag) {
       case "CardChanged": {
@@ -97,6 +123,11 @@ export class ReadModelState implements BacklogView {
 
   card(id: CardId): Card | undefined {
     return this.#cards.get(id)
+  }
+
+  /** All loaded cards. */
+  cards(): Iterable<Card> {
+    return this.#cards.values()
   }
 
   cardWithKey(idempotencyKey: string): Card | undefined {

@@ -126,6 +126,11 @@ export interface ReleaseInput extends CommandOrigin {
   readonly reason?: string | null | undefined
   /** How long the card is not claimable, in seconds: 0 to 31,622,400 (366 days). Defaults to 0: claimable at once. */
   readonly retryAfterSeconds?: number | undefined
+  /**
+   * How many attempts at the card may fail: 1 to 1,000,000. If this one failed, which `retryAfterSeconds` says, and is the last,
+   * the card is blocked instead, with a reason that lists how the attempts ended. Defaults to no limit.
+   */
+  readonly maxAttempts?: number | undefined
 }
 
 /** The input of `BacklogService.reclaim`. */

@@ -192,6 +192,9 @@ export class BacklogService extends Context.Service<
      * `ttlSeconds`, which defaults to 900 seconds. Leases that expired are reclaimed in the same transaction, so their cards
      * are candidates. Returns `Option.none()` when no card is claimable, or when the card with the given `id` is not.
      *
+     * With `maxAttempts`, a card at which that many attempts failed is blocked, and the next one is claimed. One call blocks
+     * at most 100 such cards in place of each claim.
+     *
      * **Gotchas**
      *
      * The lease expires by the clock of the database. Then another worker can claim the card, and the first worker's token
@@ -260,7 +263,9 @@ export class BacklogService extends Context.Service<
      *
      * **Details**
      *
-     * With `retryAfterSeconds` the card is not claimable for that time. `reason` is recorded with the event.
+     * Without `retryAfterSeconds` the card returns to its place in the claim order at once, and the attempt does not count as
+     * failed. With it, the attempt failed, and the card is not claimable for that time. If it was the last of `maxAttempts`,
+     * the card is blocked instead, and the answer is the blocked card. `reason` is recorded with the event.
      *
      * **Rejections**
      *

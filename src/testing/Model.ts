@@ -44,6 +44,11 @@ export interface Model {
   readonly generation?: number
   readonly cards: ReadonlyMap<string, ModelCard>
   readonly receipts: ReadonlyMap<string, ModelReceipt>
+  /**
+   * By card, how each failed attempt since the card was last unblocked or reopened ended, as the reason of a block lists it.
+   * Defaults to none.
+   */
+  readonly failures?: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
 /** A backlog without cards. */

@@ -1,4 +1,4 @@
-import type { ClaimFilter } from "../domain/Command.ts"
+import type { ClaimRequest } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
 type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
@@ -11,8 +11,8 @@ export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 
 /** A command without the parts that depend on the worker's state. The id `held` means the card that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
-  /** The filter for the next claim, when a card is completed. */
-  readonly claimNext?: ClaimFilter
+  /** Of the next claim, when a card is completed. */
+  readonly claimNext?: Pick<ClaimRequest, "phase" | "minPriority" | "maxAttempts">
   readonly token?: TokenChoice
   /** Whether a created card's business time comes from the worker's own clock. */
   readonly byOwnClock?: boolean

@@ -54,7 +54,8 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
   const Id = Schema.Literals(all.ids)
   const Worker = Schema.Literals(all.workers)
   const card = newCardFields(all)
-  const choice = { owner: Worker, ttlSeconds: maybe(Ttl), minPriority: maybe(Schema.Literals([0, 1])) }
+  const maxAttempts = maybe(Schema.Literals([1, 2]))
+  const choice = { owner: Worker, ttlSeconds: maybe(Ttl), minPriority: maybe(Schema.Literals([0, 1])), maxAttempts }
   const kind = <Tag extends Command["_tag"], Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
     const content = { ...fields, actor: Worker }
     const withId = Schema.TaggedStruct(tag, { ...content, commandId: Schema.Literals(all.commandIds) })
@@ -71,7 +72,7 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
         body: maybe(Reason),
         acceptance: maybe(Value)
       }),
-      ...kind("Claim", { owner: Worker, id: Id, ttlSeconds: maybe(Ttl) }),
+      ...kind("Claim", { owner: Worker, id: Id, ttlSeconds: maybe(Ttl), maxAttempts }),
       ...kind("Claim", choice),
       ...kind("ClaimMany", { ...choice, limit: Schema.Literals([1, 2, 5]) }),
       ...kind("Renew", { id: Id, token: Token, ttlSeconds: maybe(Ttl) }),
@@ -79,7 +80,8 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
         id: Id,
         token: Token,
         reason: maybe(Reason),
-        retryAfterSeconds: maybe(Schema.Literals([0, 60, 900]))
+        retryAfterSeconds: maybe(Schema.Literals([0, 60, 900])),
+        maxAttempts
       }),
       ...kind("Reclaim", { id: maybe(Id) }),
       ...kind("Link", { from: Id, to: Id }),

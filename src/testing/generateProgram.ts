@@ -129,7 +129,8 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
   const held = random.pick<TokenChoice>(["held", "held", "held", "from before a crash", "guessed"])
   const ttlSeconds = random.pick([1, 60, 60, 900])
   const reason = random.pick(["legal", "spam"])
-  const choice = random.chance(30) ? { minPriority: random.pick([0, 1]) } : {}
+  const attempts = random.chance(30) ? { maxAttempts: random.pick([1, 1, 2, 3]) } : {}
+  const choice = { ...(random.chance(30) ? { minPriority: random.pick([0, 1]) } : {}), ...attempts }
   switch (random.below(25)) {
     case 0:
       return { _tag: "Create", ...chooseCard(random), byOwnClock: random.chance(20) }
@@ -150,7 +151,7 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
     case 6:
       return random.chance(80) ? { _tag: "Claim", ttlSeconds, ...choice } : { _tag: "Claim", ...choice }
     case 7:
-      return { _tag: "Claim", id, ttlSeconds }
+      return { _tag: "Claim", id, ttlSeconds, ...attempts }
     case 8:
       return { _tag: "Renew", id: mine, token: held, ...(random.chance(60) ? { ttlSeconds } : {}) }
     case 9:
@@ -161,7 +162,8 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
         id: mine,
         token: held,
         ...(random.chance(40) ? { reason } : {}),
-        ...(random.chance(70) ? { retryAfterSeconds: random.pick([0, 1, 1, 60]) } : {})
+        ...(random.chance(70) ? { retryAfterSeconds: random.pick([0, 1, 1, 60]) } : {}),
+        ...attempts
       }
     case 10:
       return random.chance(50) ? { _tag: "Reclaim" } : { _tag: "Reclaim", id }

@@ -59,7 +59,7 @@ export const runConcurrently = Effect.fnUntraced(function* (
     if (step._tag === "Advance") return yield* advance(step.seconds)
     if (step._tag === "Crash") return worker.crash()
     if (step._tag === "Save" || step._tag === "Restore") return
-    const command = withoutKeys(worker.command(step, (yield* now) + clockErrorSeconds * 1000))
+    const command = withoutRelations(worker.command(step, (yield* now) + clockErrorSeconds * 1000))
     if (command === undefined) return
     const delivery = step._tag === "Send" ? step.delivery : "received"
     const send = delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)
@@ -92,11 +92,36 @@ export const runConcurrently = Effect.fnUntraced(function* (
   return recorder.history
 })
 
-/** Removes idempotency keys, which would relate cards to each other and prevent a check card by card. */
-const withoutKeys = (command: ModelCommand | undefined): ModelCommand | undefined => {
-  if (command?._tag === "Create") return withoutKey(command)
-  if (command?._tag === "CreateMany") return { ...command, cards: command.cards.map(withoutKey) }
-  return command
+/**
+ * Removes what relates cards to each other, which would prevent a check card by card: idempotency keys, and `maxAttempts`, with
+ * which a claim of one card blocks others.
+ */
+const withoutRelations = (command: ModelCommand | undefined): ModelCommand | undefined => {
+  switch (command?._tag) {
+    case "Create":
+      return withoutKey(command)
+    case "CreateMany":
+      return { ...command, cards: command.cards.map(withoutKey) }
+    case "Claim":
+      return withoutMaxAttempts(command)
+    case "ClaimMany":
+      return withoutMaxAttempts(command)
+    case "Release":
+      return withoutMaxAttempts(command)
+    case "Complete":
+      return command.claimNext === undefined
+        ? command
+        : { ...command, claimNext: withoutMaxAttempts(command.claimNext) }
+    default:
+      return command
+  }
+}
+
+const withoutMaxAttempts = <C extends { readonly maxAttempts?: number | undefined }>(
+  command: C
+): Omit<C, "maxAttempts"> => {
+  const { maxAttempts: _maxAttempts, ...rest } = command
+  return rest
 }
 
 const withoutKey = <C extends { readonly idempotencyKey?: string | null | undefined }>(

@@ -26,8 +26,7 @@ export const step = (model: Model, command: ModelCommand, now: number): readonly
   const { commandId } = command
   const key = receiptKey(command)
   if (commandId === undefined || key === undefined) {
-    const { cards, outcome } = carryOut(model, command, now)
-    return [{ ...model, cards }, outcome]
+    return carryOut(model, command, now)
   }
   const receipt = model.receipts.get(key)
   if (receipt !== undefined) {
@@ -36,18 +35,35 @@ export const step = (model: Model, command: ModelCommand, now: number): readonly
       sameJson(receipt.command, command) ? receipt.outcome : refused({ _tag: "CommandIdConflict", commandId })
     ]
   }
-  const { cards, outcome } = carryOut(model, command, now)
-  return [{ ...model, cards, receipts: new Map([...model.receipts, [key, { command, outcome }]]) }, outcome]
+  const [after, outcome] = carryOut(model, command, now)
+  return [{ ...after, receipts: new Map([...model.receipts, [key, { command, outcome }]]) }, outcome]
 }
 
 /** Returns the model after its log was restored, in a new token generation: every claim has ended. */
 export const restoreModel = (model: Model, generation: number, now: number): Model => {
-  const cards: Cards = new Map(model.cards)
-  for (const card of model.cards.values()) if (card.status === "claimed") reclaim(cards, card, now)
-  return { ...model, cards, generation }
+  const cards = new Cards(model)
+  for (const card of model.cards.values()) if (card.status === "claimed") endClaim(cards, card, now)
+  return { ...model, cards, failures: cards.failures, generation }
 }
 
-type Cards = Map<string, ModelCard>
+/** The cards that a command changes, and how the failed attempts at each ended. */
+class Cards extends Map<string, ModelCard> {
+  readonly failures: Map<string, ReadonlyArray<string>>
+
+  constructor({ cards, failures }: Pick<Model, "cards" | "failures">) {
+    super(cards)
+    this.failures = new Map(failures)
+  }
+
+  addFailure({ attempts, claimOwner, id }: ModelCard, now: number, reason: string | null): void {
+    const how = reason ?? `Attempt ${attempts} failed.`
+    this.failures.set(id, [...this.failuresOf(id), `${iso(now)} ${claimOwner}: ${how}`])
+  }
+
+  failuresOf(id: string): ReadonlyArray<string> {
+    return this.failures.get(id) ?? []
+  }
+}
 
 const refused = (rejection: ModelRejection): ModelOutcome => ({ _tag: "Refused", rejection })
 
@@ -60,17 +76,17 @@ class Refusal extends Error {
   }
 }
 
-const carryOut = (
-  model: Model,
-  command: ModelCommand,
-  now: number
-): { readonly cards: ReadonlyMap<string, ModelCard>; readonly outcome: ModelOutcome } => {
-  const cards: Cards = new Map(model.cards)
+const carryOut = (model: Model, command: ModelCommand, now: number): readonly [Model, ModelOutcome] => {
+  const cards = new Cards(model)
   try {
-    return { cards, outcome: { _tag: "Answered", answer: apply(cards, command, now, model.generation ?? 0) } }
+    const answer = apply(cards, command, now, model.generation ?? 0)
+    return [
+      { ...model, cards, failures: cards.failures },
+      { _tag: "Answered", answer }
+    ]
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal
-    return { cards: model.cards, outcome: refused(refusal.rejection) }
+    return [model, refused(refusal.rejection)]
   }
 }
 
@@ -104,8 +120,33 @@ const requireOpen = (cards: Cards, id: string): ModelCard => {
   return card
 }
 
-const reclaim = (cards: Cards, card: ModelCard, now: number): ModelCard =>
+const endClaim = (cards: Cards, card: ModelCard, now: number): ModelCard =>
   change(cards, card, now, { ...noClaim, status: "ready" })
+
+const reclaim = (cards: Cards, card: ModelCard, now: number): ModelCard => {
+  if (isExpired(card, now)) {
+    cards.addFailure(card, now, `Attempt ${card.attempts} ended without a result: its lease expired.`)
+  }
+  return endClaim(cards, card, now)
+}
+
+/** Blocks a card at which `maxAttempts` attempts failed. Returns `undefined` if it has attempts left. */
+const blockIfExhausted = (
+  cards: Cards,
+  card: ModelCard,
+  maxAttempts: number | undefined,
+  now: number
+): ModelCard | undefined => {
+  const failures = cards.failuresOf(card.id)
+  if (maxAttempts === undefined || failures.length < maxAttempts) return undefined
+  const earlier = failures.length - 10
+  const blockedReason = [
+    `${failures.length} of ${maxAttempts} attempts failed.`,
+    ...(earlier > 0 ? [`The first ${earlier} are in the card's history.`] : []),
+    ...failures.slice(-10)
+  ].join("\n")
+  return change(cards, card, now, { ...noClaim, status: "blocked", blockedReason, notBefore: null })
+}
 
 const reclaimExpired = (cards: Cards, now: number): ReadonlyArray<string> => {
   const expired = [...cards.values()].filter((card) => isExpired(card, now))
@@ -162,6 +203,11 @@ const apply = (cards: Cards, command: ModelCommand, now: number, generation: num
       const card = requireClaim(cards, command.id, command.token)
       const wait = command.retryAfterSeconds ?? 0
       const notBefore = wait === 0 ? null : iso(now + wait * 1000)
+      if (wait > 0) {
+        cards.addFailure(card, now, command.reason ?? null)
+        const blocked = blockIfExhausted(cards, card, command.maxAttempts, now)
+        if (blocked !== undefined) return blocked
+      }
       return change(cards, card, now, { ...noClaim, status: "ready", notBefore })
     }
     case "Reclaim": {
@@ -193,15 +239,17 @@ const apply = (cards: Cards, command: ModelCommand, now: number, generation: num
     }
     case "Unblock": {
       const card = requireOpen(cards, command.id)
-      return card.status === "blocked" ? change(cards, card, now, { status: "ready", blockedReason: null }) : card
+      if (card.status !== "blocked") return card
+      cards.failures.delete(card.id)
+      return change(cards, card, now, { status: "ready", blockedReason: null })
     }
     case "Complete":
       return complete(cards, command, now, generation)
     case "Reopen": {
       const card = requireCard(cards, command.id)
-      return card.status === "done"
-        ? change(cards, card, now, { status: "ready", result: null, completedAt: null })
-        : card
+      if (card.status !== "done") return card
+      cards.failures.delete(card.id)
+      return change(cards, card, now, { status: "ready", result: null, completedAt: null })
     }
   }
 }
@@ -258,19 +306,20 @@ const claim = (
   now: number,
   generation: number
 ): ModelCard | null => {
-  const { id, minPriority, owner, phase, ttlSeconds = 900 } = input
+  const { id, maxAttempts, minPriority, owner, phase, ttlSeconds = 900 } = input
   if (id === undefined) {
     reclaimExpired(cards, now)
   } else {
     const card = cards.get(id)
     if (card !== undefined && isExpired(card, now)) reclaim(cards, card, now)
   }
-  const [best] = [...cards.values()]
+  const candidates = [...cards.values()]
     .filter((card) => id === undefined || card.id === id)
     .filter((card) => phase === undefined || card.phase === phase)
     .filter((card) => minPriority === undefined || card.priority >= minPriority)
     .filter((card) => isClaimable({ cards }, card, now))
     .sort(byClaimOrder)
+  const best = candidates.find((card) => blockIfExhausted(cards, card, maxAttempts, now) === undefined)
   if (best === undefined) return null
   return change(cards, best, now, {
     status: "claimed",

@@ -7,8 +7,8 @@ import { startCard } from "./workOnCard.ts"
 
 /**
  * Runs a worker: it claims cards, runs the handler with each under a lease that is renewed, and completes each card with
- * what the handler returns. A failed attempt releases the card for a later retry; the last one blocks the card, with the
- * reason.
+ * what the handler returns. A failed attempt releases the card for a later retry; the last one blocks the card, with a
+ * reason that lists how the attempts ended.
  *
  * **Details**
  *
@@ -107,8 +107,8 @@ const isEmpty = ({ backlog, settings }: WorkerState) =>
  */
 const claimUpTo = Effect.fnUntraced(function* (worker: WorkerState, limit: number) {
   const { backlog, settings } = worker
-  const { actor, choice, owner, ttlSeconds } = settings
-  const input = { actor, owner, ttlSeconds, ...choice }
+  const { actor, choice, maxAttempts, owner, ttlSeconds } = settings
+  const input = { actor, owner, ttlSeconds, maxAttempts, ...choice }
   const count = (cards: number) => {
     worker.heldCards += cards
     worker.claimedCards += cards

@@ -32,7 +32,11 @@ export interface WorkerOptions<E = never, R = never> {
    * process is killed, its cards become claimable after at most this time. Defaults to 300.
    */
   readonly ttlSeconds?: number | undefined
-  /** Maximum attempts before the card is blocked. Defaults to 5. */
+  /**
+   * How many attempts at a card may fail before it is blocked: 1 to 1,000,000. An attempt fails when the handler fails, and when
+   * its lease expires because the worker's process was killed. A card that the worker released while it stopped has lost no
+   * attempt. Defaults to 5.
+   */
   readonly maxAttempts?: number | undefined
   /**
    * Delay before the first retry of a card, in seconds. It doubles with each failed attempt, up to `maxRetryAfterSeconds`;
@@ -101,7 +105,7 @@ const DataOptions = Schema.Struct({
   ttlSeconds: ClaimMany.fields.ttlSeconds,
   concurrency: Schema.optional(integer(1, 500)),
   prefetch: Schema.optional(integer(0, 500)),
-  maxAttempts: Schema.optional(integer(1, 1_000_000)),
+  maxAttempts: ClaimMany.fields.maxAttempts,
   retryAfterSeconds: Schema.optional(retrySeconds),
   maxRetryAfterSeconds: Schema.optional(retrySeconds),
   pollSeconds: Schema.optional(integer(1, 3600)),

@@ -49,7 +49,6 @@ const workOnCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<NewClai
       return settled.pipe(
         Effect.catchTags({
           ClaimLost: ({ message }) => reportLost(message),
-          CardIsDone: ({ message }) => reportLost(message),
           CardNotFound: ({ message }) => reportLost(message)
         }),
         // Any other rejection is a defect of this program.
@@ -128,7 +127,7 @@ const complete = Effect.fnUntraced(
   function* (worker: WorkerState, lease: Lease, result: unknown) {
     const { backlog, emit, settings } = worker
     const { card, token } = lease
-    const { choice, maxCards, owner, ttlSeconds } = settings
+    const { choice, maxAttempts, maxCards, owner, ttlSeconds } = settings
     const claimsNext = !Deferred.isDoneUnsafe(worker.stopping) && worker.claimedCards < maxCards
     if (claimsNext) worker.claimedCards++
     const requestedAt = yield* Clock.monotonicTimeNanos
@@ -140,7 +139,7 @@ const complete = Effect.fnUntraced(
       ...identifyCommand(settings)
     }
     const sendCompletion = backlog.complete(
-      claimsNext ? { claimNext: { owner, ttlSeconds, ...choice }, ...completion } : completion
+      claimsNext ? { claimNext: { owner, ttlSeconds, maxAttempts, ...choice }, ...completion } : completion
     )
     const { attempts, madeClaimable, next } = yield* retryWhileUnavailable(worker, sendCompletion).pipe(
       Effect.tapCause(() => Effect.sync(() => (worker.claimedCards -= claimsNext ? 1 : 0)))
@@ -165,18 +164,17 @@ const failAttempt = Effect.fnUntraced(function* (worker: WorkerState, lease: Lea
   const { card, token } = lease
   const { id } = card
   const reason = `Attempt ${card.attempts} failed: ${cause}`
-  if (card.attempts < settings.maxAttempts) {
-    const retryAfterSeconds = yield* chooseRetryDelay(card.attempts, settings)
-    yield* retryWhileUnavailable(
-      worker,
-      backlog.release({ ...identifyCommand(settings), id, token, reason, retryAfterSeconds })
-    )
-    return yield* emit({ _tag: "Failed", card, reason, retryAfterSeconds })
-  }
-  // Block takes no token. The renewal proves that the claim is current, and keeps other workers off for a whole lease.
-  yield* retryWhileUnavailable(worker, backlog.renew({ ...identifyCommand(settings), id, token }))
-  yield* retryWhileUnavailable(worker, backlog.block({ ...identifyCommand(settings), id, reason }))
-  return yield* emit({ _tag: "Blocked", card, reason })
+  const { maxAttempts } = settings
+  const retryAfterSeconds = yield* chooseRetryDelay(card.attempts, settings)
+  const released = yield* retryWhileUnavailable(
+    worker,
+    backlog.release({ ...identifyCommand(settings), id, token, reason, retryAfterSeconds, maxAttempts })
+  )
+  yield* emit(
+    released.status === "blocked"
+      ? { _tag: "Blocked", card, reason }
+      : { _tag: "Failed", card, reason, retryAfterSeconds }
+  )
 })
 
 const release = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease, reason: string) {

@@ -75,10 +75,13 @@ describe("backlog work", () => {
     const work = ["work", "--owner", "w1", "--until-empty", "--max-attempts", "1", "--concurrency", "2", "--exec", exec]
     const ran = await cli([...work, ...place.flags])
     assert.deepStrictEqual([ran.code, ran.stdout], [0, "Claimed 2: 2 blocked.\n"])
-    assert.strictEqual((await run("show", "killed")).data.blockedReason, "Attempt 1 failed: ended by SIGKILL")
+    assert.match(
+      (await run("show", "killed")).data.blockedReason,
+      /^1 of 1 attempts failed\.\n\S+Z w1: Attempt 1 failed: ended by SIGKILL$/
+    )
     assert.match(
       (await run("show", "no-such")).data.blockedReason,
-      /^Attempt 1 failed: exit code 127: .*no-such-command/
+      /w1: Attempt 1 failed: exit code 127: .*no-such-command/
     )
   })
 

@@ -601,6 +601,142 @@ describe("Claim", () => {
   })
 })
 
+describe("maxAttempts", () => {
+  const claimedBy = (owner: string, minute: number, card = "a") =>
+    on(card, { _tag: "CardClaimed", owner, ttlSeconds: 60, expiresAt: at(minute + 1), generation: 0 }, at(minute))
+  const released = (owner: string, token: number, minute: number, reason: string | null, retryMinute: number | null) =>
+    on(
+      "a",
+      {
+        _tag: "CardReleased",
+        owner,
+        token,
+        reason,
+        notBefore: retryMinute === null ? null : at(retryMinute)
+      },
+      at(minute)
+    )
+  const reclaimed = (owner: string, token: number, minute: number, why: "expired" | "requested" | "restored") =>
+    on("a", { _tag: "CardReclaimed", owner, token, expiresAt: at(minute), why }, at(minute))
+  const blocked = (...lines: ReadonlyArray<string>) =>
+    on("a", { _tag: "CardBlocked", reason: lines.join("\n"), endedClaim: null })
+  const claimedNow = (card: string) =>
+    on(card, { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(25), generation: 0 })
+
+  const twoFailures = [
+    created("a", { priority: 1 }),
+    claimedBy("w1", 1),
+    released("w1", 2, 1.5, "no paper", 2),
+    claimedBy("w2", 2),
+    reclaimed("w2", 4, 3, "expired")
+  ]
+  const twoLines = [
+    "2026-01-05T09:01:30.000Z w1: no paper",
+    "2026-01-05T09:03:00.000Z w2: Attempt 2 ended without a result: its lease expired."
+  ]
+
+  it("blocks a card at which so many attempts failed, and claims the next one in its place", () => {
+    const backlog = given(...twoFailures, created("b"))
+    const block = blocked("2 of 2 attempts failed.", ...twoLines)
+    for (const order of [
+      { _tag: "Claim", owner: "w", maxAttempts: 2 },
+      { _tag: "ClaimMany", owner: "w", limit: 1, maxAttempts: 2 }
+    ] as const) {
+      backlog.when(order).thenEvents(block, claimedNow("b"))
+    }
+    backlog.when({ _tag: "Claim", owner: "w", id: "a", maxAttempts: 2 }).thenEvents(block)
+    backlog
+      .when({ _tag: "Complete", id: "b", claimNext: { owner: "w", maxAttempts: 2 } })
+      .thenEvents(on("b", { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null }), block)
+    backlog.when({ _tag: "Claim", owner: "w", maxAttempts: 3 }).thenEvents(claimedNow("a"))
+    backlog.when({ _tag: "Claim", owner: "w" }).thenEvents(claimedNow("a"))
+  })
+
+  it("counts the attempt whose expired lease the claim itself reclaims", () => {
+    const expired = on("a", { _tag: "CardReclaimed", owner: "w3", token: 6, expiresAt: at(5), why: "expired" })
+    const backlog = given(...twoFailures, claimedBy("w3", 4))
+    const block = blocked(
+      "3 of 3 attempts failed.",
+      ...twoLines,
+      "2026-01-05T09:10:00.000Z w3: Attempt 3 ended without a result: its lease expired."
+    )
+    backlog.when({ _tag: "Claim", owner: "w", maxAttempts: 3 }).thenEvents(expired, block)
+    backlog.when({ _tag: "Claim", owner: "w", id: "a", maxAttempts: 3 }).thenEvents(expired, block)
+    backlog.when({ _tag: "Claim", owner: "w", maxAttempts: 4 }).thenEvents(expired, claimedNow("a"))
+  })
+
+  it("does not count releases without a retry time, early reclaims, restores, and attempts before an unblock or a reopening", () => {
+    const orderly = [
+      created("a"),
+      claimedBy("w1", 1),
+      released("w1", 2, 1.5, "stopped", null),
+      claimedBy("w1", 2),
+      reclaimed("w1", 4, 2.5, "requested"),
+      claimedBy("w1", 3),
+      reclaimed("w1", 6, 3.5, "restored")
+    ]
+    const claim = { _tag: "Claim", owner: "w", maxAttempts: 1 } as const
+    given(...orderly)
+      .when(claim)
+      .thenEvents(claimedNow("a"))
+    const renewed = [
+      on("a", { _tag: "CardBlocked", reason: "x", endedClaim: null }, at(4)),
+      on("a", { _tag: "CardUnblocked", reason: null }, at(4))
+    ]
+    given(...twoFailures, ...renewed)
+      .when(claim)
+      .thenEvents(claimedNow("a"))
+    const reopened = [
+      on("a", { _tag: "CardCompleted", result: 1, overrode: [], forced: false, claim: null }, at(4)),
+      on("a", { _tag: "CardReopened", reason: null }, at(4))
+    ]
+    given(...twoFailures, ...reopened)
+      .when(claim)
+      .thenEvents(claimedNow("a"))
+  })
+
+  it("blocks the card of a release that ends the last attempt, if the release has a retry time", () => {
+    const backlog = given(...twoFailures, claimedBy("w3", 9.5))
+    const release = { _tag: "Release", id: "a", token: 6, reason: "torn" } as const
+    const ended = (notBefore: number | null) =>
+      on("a", {
+        _tag: "CardReleased",
+        owner: "w3",
+        token: 6,
+        reason: "torn",
+        notBefore: notBefore === null ? null : at(notBefore)
+      })
+    backlog.when({ ...release, retryAfterSeconds: 60, maxAttempts: 3 }).thenEvents(
+      on("a", {
+        _tag: "CardBlocked",
+        reason: ["3 of 3 attempts failed.", ...twoLines, "2026-01-05T09:10:00.000Z w3: torn"].join("\n"),
+        endedClaim: { owner: "w3", token: 6 }
+      })
+    )
+    backlog.when({ ...release, retryAfterSeconds: 60, maxAttempts: 4 }).thenEvents(ended(11))
+    backlog.when({ ...release, retryAfterSeconds: 60 }).thenEvents(ended(11))
+    backlog.when({ ...release, maxAttempts: 3 }).thenEvents(ended(null))
+  })
+
+  it("lists the last 10 attempts, with the first 300 characters of each reason, also of the longest names and texts", () => {
+    const owner = "語".repeat(200)
+    const failures = Array.from({ length: 25 }, (_, index) => [
+      claimedBy(owner, index / 100),
+      released(owner, 2 * index + 2, index / 100, "語".repeat(1_000), index / 100)
+    ]).flat()
+    const time = (index: number) => new Date(at(index / 100).epochMilliseconds).toISOString()
+    given(created("a"), ...failures)
+      .when({ _tag: "Claim", owner: "w", maxAttempts: 25 })
+      .thenEvents(
+        blocked(
+          "25 of 25 attempts failed.",
+          "The first 15 are in the card's history.",
+          ...Array.from({ length: 10 }, (_, index) => `${time(index + 15)} ${owner}: ${"語".repeat(300)}…`)
+        )
+      )
+  })
+})
+
 describe("Renew", () => {
   it("has no event at the time of the claim with the same lease", () => {
     given(

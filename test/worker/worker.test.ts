@@ -99,9 +99,39 @@ onBothDatabases("a worker", (test) => {
         "Attempt 1 failed: no [31mpaper\n in tray 1",
         "Attempt 2 failed: broken",
         'Attempt 3 failed: {"code":7}',
-        "Attempt 4 failed: the handler interrupted itself"
+        expect.stringMatching(
+          /^4 of 4 attempts failed\.\n.* w1: Attempt 1 failed: no [^]*\n.* w1: Attempt 4 failed: the handler interrupted itself$/
+        )
       ])
       expect((yield* cardOf("odd")).blockedReason).toContain("Attempt 4 failed: its result cannot be stored: ")
+    })
+  )
+
+  test(
+    "a card that kills its workers is blocked, and one that stopping workers released is not",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* create("deadly")
+      yield* create("innocent")
+      for (const owner of ["k1", "k2"]) {
+        // The worker's process is killed: nothing ends the claim.
+        yield* backlog.claim({ id: "deadly", owner, ttlSeconds: 60, actor: owner })
+        const stopped = Option.getOrThrow(yield* backlog.claim({ id: "innocent", owner, actor: owner }))
+        yield* backlog.release({ id: "innocent", token: stopped.claimToken ?? 0, reason: "stopping", actor: owner })
+        yield* clock.advance("61 seconds")
+      }
+      const handled: Array<string> = []
+      const { report } = yield* runWorker({
+        maxAttempts: 2,
+        handler: ({ id }) => Effect.sync(() => handled.push(id))
+      })
+      expect([handled, report.completed]).toEqual([["innocent"], 1])
+      const { blockedReason, status } = yield* cardOf("deadly")
+      expect(status).toBe("blocked")
+      expect(blockedReason).toMatch(
+        /^2 of 2 attempts failed\.\n.* k1: Attempt 1 ended without a result: its lease expired\.\n.* k2: Attempt 2 ended without a result: its lease expired\.$/
+      )
     })
   )
 
@@ -218,7 +248,7 @@ onServer("workers", (test) => {
         layerHttp({ url })
       )
       expect(report).toMatchObject({ completed: 1, blocked: 1 })
-      expect((yield* cardOf("b")).blockedReason).toBe("Attempt 1 failed: no")
+      expect((yield* cardOf("b")).blockedReason).toMatch(/ w1: Attempt 1 failed: no$/)
     })
   )
 })

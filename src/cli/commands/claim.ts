@@ -9,6 +9,7 @@ import {
   idArgument,
   integerFlag,
   optionalArgument,
+  maxAttemptsFlag,
   requiredIntegerFlag,
   requiredTextFlag,
   textFlag
@@ -20,7 +21,7 @@ export const claimCommand = defineBacklogCommand(
   "claim",
   {
     description:
-      "Claims the best claimable card, or the card ID, for --ttl seconds, and prints the claim's token, which renew, release and complete require. --phase and --min-priority limit which cards are considered. With --limit it claims several cards. If nothing is claimable, it prints why and exits with code 3.",
+      "Claims the best claimable card, or the card ID, for --ttl seconds, and prints the claim's token, which renew, release and complete require. --phase and --min-priority limit which cards are considered. With --max-attempts it blocks each card at which so many attempts failed, and claims the next one. With --limit it claims several cards. If nothing is claimable, it prints why and exits with code 3.",
     summary: "Claim the best card, or one card",
     examples: [
       { command: "backlog claim --owner worker-1" },
@@ -34,15 +35,19 @@ export const claimCommand = defineBacklogCommand(
     owner: requiredTextFlag("owner", "Owner of the claim", "OWNER"),
     ttl: integerFlag("ttl", "Duration of the claim in seconds. Defaults to 900", "SECONDS"),
     ...claimFilterFlags,
+    maxAttempts: maxAttemptsFlag,
     limit: integerFlag("limit", "Claim up to N cards and print a list")
   },
-  Effect.fnUntraced(function* ({ id, limit, minPriority, owner, phase, ttl }) {
+  Effect.fnUntraced(function* ({ id, limit, maxAttempts, minPriority, owner, phase, ttl }) {
     const choice = { phase, minPriority }
     if (limit !== undefined) {
       if (id !== undefined) return yield* new InvalidInput({ problem: "give an ID or --limit, not both" })
-      return claimMany(yield* commandInput("ClaimMany", { owner, ttlSeconds: ttl, limit, ...choice }), choice)
+      return claimMany(
+        yield* commandInput("ClaimMany", { owner, ttlSeconds: ttl, maxAttempts, limit, ...choice }),
+        choice
+      )
     }
-    const input = yield* commandInput("Claim", { owner, ttlSeconds: ttl, id, ...choice })
+    const input = yield* commandInput("Claim", { owner, ttlSeconds: ttl, maxAttempts, id, ...choice })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
       // Checked first, so that a card that does not exist yet does not use up the command id.
@@ -136,7 +141,7 @@ export const releaseCommand = defineBacklogCommand(
   "release",
   {
     description:
-      "Releases a claimed card, so that it becomes claimable again: immediately, or after --retry-after seconds.",
+      "Releases a claimed card. Without --retry-after it returns to its place in the claim order and is claimable at once. With it, the attempt counts as failed, and the card is claimable after so many seconds; if it was the last of --max-attempts, the card is blocked.",
     summary: "Release a claimed card",
     examples: [
       {
@@ -149,19 +154,20 @@ export const releaseCommand = defineBacklogCommand(
     id: idArgument(),
     token: requiredIntegerFlag("token", "Token of the claim"),
     reason: textFlag("reason", "Reason for the release", "TEXT"),
-    retryAfter: integerFlag("retry-after", "Seconds until the card is claimable again. Defaults to 0", "SECONDS")
+    retryAfter: integerFlag("retry-after", "Seconds until the card is claimable again. Defaults to 0", "SECONDS"),
+    maxAttempts: maxAttemptsFlag
   },
-  Effect.fnUntraced(function* ({ id, reason, retryAfter, token }) {
-    const input = yield* commandInput("Release", { id, token, reason, retryAfterSeconds: retryAfter })
+  Effect.fnUntraced(function* ({ id, maxAttempts, reason, retryAfter, token }) {
+    const input = yield* commandInput("Release", { id, token, reason, retryAfterSeconds: retryAfter, maxAttempts })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
       const card = yield* backlog.release(input)
-      return makeCardOutput(
-        card,
-        () =>
-          `${escapeLine(card.id)} is released${
-            card.notBefore === null ? "" : `, and claimable from ${formatTime(card.notBefore)}`
-          }.`
+      return makeCardOutput(card, () =>
+        card.status === "blocked"
+          ? `${escapeLine(card.id)} is blocked: its attempts are used up.`
+          : `${escapeLine(card.id)} is released${
+              card.notBefore === null ? "" : `, and claimable from ${formatTime(card.notBefore)}`
+            }.`
       )
     })
   })

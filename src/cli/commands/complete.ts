@@ -3,7 +3,7 @@ import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { encodeCard, makeOutput } from "../CommandOutput.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { formatCardTitle } from "../describeCard.ts"
-import { claimFilterFlags, idArgument, integerFlag, switchFlag, textFlag } from "../flags.ts"
+import { claimFilterFlags, idArgument, maxAttemptsFlag, integerFlag, switchFlag, textFlag } from "../flags.ts"
 import { readJsonFlag } from "../readInput.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
 
@@ -26,13 +26,14 @@ export const completeCommand = defineBacklogCommand(
     result: textFlag("result", "Result as JSON. - reads standard input", "JSON"),
     claimNext: textFlag("claim-next", "Owner who claims the best card next", "OWNER"),
     ttl: integerFlag("ttl", "Duration of the next claim in seconds. Defaults to 900", "SECONDS"),
-    ...claimFilterFlags
+    ...claimFilterFlags,
+    maxAttempts: maxAttemptsFlag
   },
   Effect.fnUntraced(function* (flags) {
-    const { claimNext, minPriority, phase, ttl } = flags
-    if (claimNext === undefined && (minPriority ?? phase ?? ttl) !== undefined) {
+    const { claimNext, maxAttempts, minPriority, phase, ttl } = flags
+    if (claimNext === undefined && (maxAttempts ?? minPriority ?? phase ?? ttl) !== undefined) {
       return yield* new InvalidInput({
-        problem: "--ttl, --phase and --min-priority require --claim-next"
+        problem: "--ttl, --phase, --min-priority and --max-attempts require --claim-next"
       })
     }
     const input = yield* commandInput("Complete", {
@@ -40,7 +41,8 @@ export const completeCommand = defineBacklogCommand(
       token: flags.token,
       force: flags.force ? true : undefined,
       result: yield* readJsonFlag("result", flags.result),
-      claimNext: claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, phase, minPriority }
+      claimNext:
+        claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, maxAttempts, phase, minPriority }
     })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService

@@ -30,7 +30,10 @@ export const workCommand = withHelp(
       concurrency: integerFlag("concurrency", "Number of cards processed concurrently. Defaults to 1"),
       prefetch: integerFlag("prefetch", "Number of additional cards to claim ahead. Defaults to 0"),
       ttlSeconds: integerFlag("ttl", "Duration of each claim between renewals in seconds. Defaults to 300", "SECONDS"),
-      maxAttempts: integerFlag("max-attempts", "Maximum attempts before a card is blocked. Defaults to 5"),
+      maxAttempts: integerFlag(
+        "max-attempts",
+        "How many attempts at a card may fail before it is blocked. Defaults to 5"
+      ),
       retryAfterSeconds: integerFlag(
         "retry-after",
         "Seconds before the first retry. Doubles after each failure. Defaults to 10",

@@ -15,6 +15,7 @@ import {
 } from "../AgentText.ts"
 import {
   agentTool,
+  attemptsParameter,
   requireRange,
   choiceParameters,
   claimParameters,
@@ -41,19 +42,20 @@ export const claimTool = agentTool(
       limit: Schema.optional(integer("Cards to claim; default 1")),
       waitSeconds: Schema.optional(integer(`Wait for a card; at most ${maxWaitSeconds}`)),
       ...ttlParameter,
+      ...attemptsParameter,
       ...commandIdParameter
     },
     showsCardText: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    const { commandId, id, limit = 1, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
+    const { commandId, id, limit = 1, maxAttempts, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
     yield* requireRange("waitSeconds", waitSeconds, 0, maxWaitSeconds)
     yield* requireRange("limit", limit, 1, maxCards)
     if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
       return yield* new InvalidInput({ problem: "waitSeconds and limit cannot be combined with id" })
     }
     const backlog = yield* BacklogService
-    const request = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minPriority, commandId }
+    const request = { owner: agent.owner, actor: agent.actor, ttlSeconds, maxAttempts, phase, minPriority, commandId }
     // Fails before the command if the card does not exist, so that the commandId is not used up.
     if (id !== undefined) yield* backlog.explain(id)
     const claim = releaseOnInterrupt(
@@ -142,16 +144,21 @@ export const releaseTool = agentTool(
     parameters: {
       ...claimParameters,
       reason: Schema.optional(string("What the next holder should know")),
-      retryAfterSeconds: Schema.optional(integer("Seconds until it can be claimed again"))
+      retryAfterSeconds: Schema.optional(
+        integer("Seconds until it can be claimed again; the attempt counts as failed. Without it, at once")
+      ),
+      ...attemptsParameter
     }
   },
   Effect.fnUntraced(function* (input, agent) {
     yield* requireOwnClaim(agent, input)
     const card = yield* (yield* BacklogService).release({ ...input, actor: agent.actor })
     const text =
-      card.notBefore === null
-        ? agentText`${card.id} is released.`
-        : agentText`${card.id} is released. It cannot be claimed before ${timeText(card.notBefore)}.`
+      card.status === "blocked"
+        ? agentText`${card.id} is blocked: its attempts are used up.`
+        : card.notBefore === null
+          ? agentText`${card.id} is released.`
+          : agentText`${card.id} is released. It cannot be claimed before ${timeText(card.notBefore)}.`
     return { text, data: cardSummary(card, agent) }
   })
 )

@@ -4,6 +4,7 @@ import { type Agent, requireOwnClaim } from "../Agent.ts"
 import { claimedAnswer, lines, listIds, nothingClaimableAnswer, agentText, type ToolAnswer } from "../AgentText.ts"
 import {
   agentTool,
+  attemptsParameter,
   cardParameter,
   choiceParameters,
   claimParameters,
@@ -23,6 +24,7 @@ const completionParameters = {
   claimNext: Schema.optional(boolean("Also claim the next card, as backlog_claim does")),
   ...choiceParameters,
   ...ttlParameter,
+  ...attemptsParameter,
   ...commandIdParameter
 }
 
@@ -35,18 +37,19 @@ interface Completion {
   readonly phase?: string | undefined
   readonly minPriority?: number | undefined
   readonly ttlSeconds?: number | undefined
+  readonly maxAttempts?: number | undefined
   readonly commandId?: string | undefined
 }
 
 const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agent) {
-  const { claimNext = false, commandId, force, id, minPriority, phase, result, token, ttlSeconds } = input
-  if (!claimNext && (minPriority ?? phase ?? ttlSeconds) !== undefined) {
+  const { claimNext = false, commandId, force, id, maxAttempts, minPriority, phase, result, token, ttlSeconds } = input
+  if (!claimNext && (maxAttempts ?? minPriority ?? phase ?? ttlSeconds) !== undefined) {
     return yield* new InvalidInput({
-      problem: 'phase, minPriority and ttlSeconds require claimNext\n  at ["claimNext"]'
+      problem: 'phase, minPriority, ttlSeconds and maxAttempts require claimNext\n  at ["claimNext"]'
     })
   }
   const backlog = yield* BacklogService
-  const nextClaim = { owner: agent.owner, phase, minPriority, ttlSeconds }
+  const nextClaim = { owner: agent.owner, phase, minPriority, ttlSeconds, maxAttempts }
   const done = yield* releaseOnInterrupt(
     backlog.complete({
       id,

@@ -1,5 +1,6 @@
-import { Context, type DateTime, Effect, Layer, Option, Result, Schedule } from "effect"
-import { SqlClient } from "effect/sql"
+import { Context, DateTime, Effect, Layer, Option, Result, Schedule, Stream } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { noAttempts } from "../../domain/Attempts.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import { isClaimable } from "../../domain/Claimability.ts"
 import type { Command } from "../../domain/Command.ts"
@@ -8,6 +9,7 @@ import type { DecidedEvent } from "../../domain/Event.ts"
 import { CommandIdConflict } from "../../domain/Rejection.ts"
 import { EventLog } from "../../events/EventLog.ts"
 import type { PendingEvent } from "../../events/eventLines.ts"
+import { decodeStoredEvent, type StoredEvent } from "../../events/StoredEvent.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
 import type { Loaded, LockedState, ReceiptColumns } from "../../projections/lockAndLoad.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
@@ -25,6 +27,9 @@ import {
   haveSameContent
 } from "./Receipt.ts"
 import { matchReceipts, receiptNames, Receipts, toReceiptLines } from "./Receipts.ts"
+
+/** How many cards, beyond those that claims take, are locked once a card is found that has used up its attempts. */
+const exhaustedAtOnce = 100
 
 /** Maximum number of attempts for a batch that lost a race or was chosen as the victim of a deadlock. */
 const maxTries = 8
@@ -96,8 +101,42 @@ export class Interpreter extends Context.Service<
         locked: LockedState,
         commands: ReadonlyArray<Command>,
         earlier: ReadonlyMap<Command, Outcome>
+      ): Effect.Effect<Decided<ReadonlyArray<Outcome>>, SqlError.SqlError> => {
+        const decided = decideBatch(locked, commands, earlier)
+        return locked.state.lacksAttempts
+          ? Effect.flatMap(loadAttempts(commands, earlier), (complete) => decideLoaded(complete, commands, earlier))
+          : Effect.succeed(bindDecided(locked, decided, earlier))
+      }
+
+      /**
+       * Loads a batch again, now with the attempts at the cards that may have used them up. Its locks are held already, so
+       * a decision on what is loaded here lacks attempts only if a better card became claimable meanwhile.
+       */
+      const loadAttempts = Effect.fnUntraced(function* (
+        commands: ReadonlyArray<Command>,
+        earlier: ReadonlyMap<Command, Outcome>
+      ) {
+        const undecided = commands.filter((command) => !earlier.has(command))
+        const locked = yield* readModel.lockAndLoad(planLocks(undecided, exhaustedAtOnce))
+        const least = leastMaxAttempts(undecided)
+        const ids = [...locked.state.cards()].filter(({ attempts }) => attempts >= least).map(({ id }) => id)
+        for (const id of ids) locked.state.putAttempts(id, noAttempts)
+        const addEvent = (stored: StoredEvent) =>
+          Effect.map(Effect.fromResult(decodeStoredEvent(stored)), (event) =>
+            locked.state.recordAttempt({ ...stored, event, occurredAt: DateTime.makeUnsafe(stored.occurredAt) })
+          )
+        yield* Stream.runForEach(log.streams(Number.MAX_SAFE_INTEGER, ids), addEvent).pipe(
+          // A damaged log is a defect: the caller cannot do anything about it.
+          Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die })
+        )
+        return locked
+      })
+
+      const bindDecided = (
+        locked: LockedState,
+        { changes, createdCards, first, outcomes, pending }: DecidedBatch,
+        earlier: ReadonlyMap<Command, Outcome>
       ): Decided<ReadonlyArray<Outcome>> => {
-        const { changes, createdCards, first, outcomes, pending } = decideBatch(locked, commands, earlier)
         const isUnchanged = pending.length === 0 && first.length === 0
         const writes = isUnchanged
           ? dependsOnWrites(outcomes, earlier)
@@ -121,9 +160,7 @@ export class Interpreter extends Context.Service<
         bindLoad: (idleMillis) => readModel.bindLoad(planLocks(commands), receiptNames(commands), idleMillis),
         decide: (rows) =>
           Effect.flatMap(readModel.decodeLoaded(rows), (loaded) =>
-            loaded.receipts.length === 0
-              ? Effect.succeed(decideLoaded(loaded, commands, noOutcomes))
-              : runAgain(commands, loaded)
+            loaded.receipts.length === 0 ? decideLoaded(loaded, commands, noOutcomes) : runAgain(commands, loaded)
           )
       })
 
@@ -134,7 +171,7 @@ export class Interpreter extends Context.Service<
           earlier.size === 0
             ? loaded
             : yield* readModel.lockAndLoad(planLocks(commands.filter((command) => !earlier.has(command))))
-        return decideLoaded(locked, commands, earlier)
+        return yield* decideLoaded(locked, commands, earlier)
       })
 
       const run = (commands: ReadonlyArray<Command>) =>
@@ -246,6 +283,7 @@ export const decideBatch = (
       commandId: command.commandId ?? null
     }
     let madeClaimable: Array<CardId> | undefined
+    state.recordAttempt(event)
     for (const change of rowChanges(state, event)) {
       state.apply(change)
       changes.push(change)
@@ -313,6 +351,17 @@ export const decideBatch = (
 const none: ReadonlyArray<CardId> = []
 
 const noOutcomes: ReadonlyMap<Command, Outcome> = new Map()
+
+/** The least number of attempts that a command of a batch specifies. */
+const leastMaxAttempts = (commands: ReadonlyArray<Command>): number => {
+  let least = Infinity
+  for (const command of commands) {
+    if (command._tag === "Claim" || command._tag === "ClaimMany" || command._tag === "Release") {
+      least = Math.min(least, command.maxAttempts ?? Infinity)
+    } else if (command._tag === "Complete") least = Math.min(least, command.claimNext?.maxAttempts ?? Infinity)
+  }
+  return least
+}
 
 const rank = (command: Command): number => {
   if (command._tag === "Claim") return command.id === undefined ? 1 : 0

@@ -87,6 +87,51 @@ export const claims = (test: Test): void => {
   )
 
   test(
+    "a claim with maxAttempts blocks the cards at which so many attempts failed, and a release with it the last attempt",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      // More cards than a claim locks at first, all better than the one that it takes.
+      const exhausted = ["e1", "e2", "e3", "e4"]
+      for (const id of exhausted) yield* backlog.create(input(id, { priority: 1 }))
+      yield* backlog.create(input("fresh"))
+      for (const owner of ["w1", "w2"]) {
+        yield* backlog.claimMany({ owner, limit: 4, ttlSeconds: 60, actor: owner })
+        yield* clock.advance("60 seconds")
+      }
+      const claim = { owner: "w3", maxAttempts: 2, actor: "w3" }
+      expect(Option.map(yield* backlog.claim({ ...claim, id: "e4" }), plain)).toEqual(Option.none())
+      const claimed = Option.getOrThrow(yield* backlog.claim({ ...claim, commandId: "once" }))
+      expect([claimed.id, claimed.attempts]).toEqual(["fresh", 1])
+      expect(Option.map(yield* backlog.claim({ ...claim, commandId: "once" }), plain)).toEqual(
+        Option.some(plain(claimed))
+      )
+      const reason =
+        `2 of 2 attempts failed.\n${after(60)} w1: Attempt 1 ended without a result: its lease expired.\n` +
+        `${after(120)} w2: Attempt 2 ended without a result: its lease expired.`
+      for (const id of exhausted) {
+        const card = Option.getOrThrow(yield* backlog.get(id))
+        expect([id, card.status, card.attempts, card.blockedReason]).toEqual([id, "blocked", 2, reason])
+      }
+      expect(yield* writesNothing(backlog.claim(claim))).toEqual(Option.none())
+
+      const release = { id: "fresh", retryAfterSeconds: 5, maxAttempts: 2, actor: "w3" }
+      const deferred = yield* backlog.release({ ...release, token: claimed.claimToken ?? 0 })
+      expect([deferred.status, plain(deferred).notBefore]).toEqual(["ready", after(125)])
+      yield* clock.advance("5 seconds")
+      const again = Option.getOrThrow(yield* backlog.claim(claim))
+      const blocked = yield* backlog.release({ ...release, token: again.claimToken ?? 0, reason: "torn" })
+      expect([blocked.status, blocked.blockedReason]).toEqual([
+        "blocked",
+        `2 of 2 attempts failed.\n${after(120)} w3: Attempt 1 failed.\n${after(125)} w3: torn`
+      ])
+
+      yield* backlog.unblock({ id: "e1", actor: "ann" })
+      expect(Option.getOrThrow(yield* backlog.claim(claim)).id).toBe("e1")
+    })
+  )
+
+  test(
     "claims by priority, then age, then id, as list orders them",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
