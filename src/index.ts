@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
+export { Card, ClaimedCard, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
