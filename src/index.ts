@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
+export { Card, ClaimedCard, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
@@ -40,7 +40,7 @@ export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { MomentNotReached } from "./events/MomentNotReached.ts"
 export { PollInterval } from "./services/waiting/CommitNotifications.ts"
 export type { LogFailure } from "./events/EventLog.ts"
-export { decodeRecordedEvent, RecordedEvent } from "./events/RecordedEvent.ts"
+export { decodeRecordedEvent, RecordedEvent, type RecordedEventType } from "./events/RecordedEvent.ts"
 export { ReadOnlyReplica, ReplicaBehind, ReplicaConflict, replicaErrorOf, type ReplicaError } from "./events/replica.ts"
 export { BacklogSchema } from "./sql/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describeHistory } from "../cli/describeEvent.ts"
-import { AuditService, BacklogService, type Card, layerPglite } from "../index.ts"
+import { AuditService, BacklogService, type Card, type ClaimedCard, layerPglite } from "../index.ts"
 
 /** The cards of a small release. Four of them are claimable at the start. */
 const releasePlan = [
@@ -44,7 +44,7 @@ const shortLease = 1
 const demo = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
-  const lost = yield* Ref.make<Card | null>(null)
+  const lost = yield* Ref.make<ClaimedCard | null>(null)
   const refusals = yield* Ref.make(0)
 
   yield* say(`Creating a release plan of ${releasePlan.length} cards …`)
@@ -56,7 +56,7 @@ const demo = Effect.gen(function* () {
   if (Result.isFailure(cycle)) yield* say(`  refused: ${cycle.failure.message}`)
 
   /** The dead worker returns while another worker holds its card, and tries to complete it with its old token. */
-  const completeLate = Effect.fnUntraced(function* (reclaimed: Card, stale: Card | null) {
+  const completeLate = Effect.fnUntraced(function* (reclaimed: Card, stale: ClaimedCard | null) {
     yield* check(stale?.id === reclaimed.id, "only the dead worker's card is reclaimed")
     const late = yield* Effect.result(
       backlog.complete({ id: reclaimed.id, token: stale?.claimToken ?? 0, actor: dyingWorker, result: "late" })
@@ -74,14 +74,14 @@ const demo = Effect.gen(function* () {
   const claimFor = (owner: string) =>
     backlog.claim({ owner, actor: owner, ttlSeconds: owner === dyingWorker ? shortLease : 60 })
 
-  const finish = Effect.fnUntraced(function* (owner: string, card: Card) {
+  const finish = Effect.fnUntraced(function* (owner: string, card: ClaimedCard) {
     if (card.attempts > 1) {
       yield* say(`  ${owner} reclaims ${card.id}: attempt ${card.attempts}, token ${card.claimToken}`)
       yield* completeLate(card, yield* Ref.get(lost))
     }
     const done = yield* backlog.complete({
       id: card.id,
-      token: card.claimToken ?? 0,
+      token: card.claimToken,
       actor: owner,
       result: { by: owner }
     })
@@ -89,7 +89,7 @@ const demo = Effect.gen(function* () {
     yield* say(`  ${owner} completes ${card.id}${freed}`)
   })
 
-  const work = Effect.fnUntraced(function* (owner: string, first: Card) {
+  const work = Effect.fnUntraced(function* (owner: string, first: ClaimedCard) {
     if (owner === dyingWorker) return
     yield* finish(owner, first)
     while (true) {

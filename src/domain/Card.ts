@@ -92,3 +92,17 @@ export const Card = Schema.Struct({
 
 /** A card, as all queries and commands return it. */
 export interface Card extends Schema.Schema.Type<typeof Card> {}
+
+/** A claimed card with its claim, as the commands that claim and renew return it. Every `ClaimedCard` is a `Card`. */
+export const ClaimedCard = Schema.Struct({
+  ...Card.fields,
+  status: Schema.Literal("claimed"),
+  claimOwner: Name,
+  claimTtlSeconds: TtlSeconds,
+  claimedAt: Schema.DateTimeUtcFromString,
+  claimExpiresAt: Schema.DateTimeUtcFromString,
+  claimToken: Token
+})
+
+/** A claimed card with its claim. */
+export interface ClaimedCard extends Schema.Schema.Type<typeof ClaimedCard> {}

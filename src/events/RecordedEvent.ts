@@ -1,12 +1,20 @@
 import { type Result, Schema } from "effect"
 import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
-import { ErasablePart, type Event, redactedText } from "../domain/Event.ts"
+import { ErasablePart, type Event, type EventType, redactedText } from "../domain/Event.ts"
 import { Name } from "../domain/Text.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
 
 /** The position of an event in the log: 1, 2, 3 … without gaps, in commit order. */
 export const Position = Schema.Int.check(Schema.isGreaterThan(0))
+
+/**
+ * The type of a recorded event. A newer program that shares the backlog may have written a type that this one does not know,
+ * so the union is open: editors complete the known types, and `Schema.is(EventType)` narrows to them.
+ */
+export type RecordedEventType = EventType | (string & Record<never, never>)
+
+const RecordedEventType = Schema.String as unknown as Schema.Codec<RecordedEventType, string>
 
 /**
  * An event of the log, even of a type that this program does not know. `occurredAt` is the business time, which imports set.
@@ -17,7 +25,7 @@ export const RecordedEvent = Schema.Struct({
   position: Position,
   cardId: CardId,
   version: Version,
-  type: Schema.String,
+  type: RecordedEventType,
   schemaVersion: Schema.Int,
   data: Schema.Record(Schema.String, Schema.Json),
   redacted: Schema.Array(ErasablePart),

@@ -1,11 +1,11 @@
 import { type Context, Effect, Result, Schema, type SchemaAST, Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
-import { truncateMessage } from "../domain/displayText.ts"
-import { makeFastDecoder, makeFastEncoder, type PureSchema } from "../domain/fastCodec.ts"
+import { makeFastEncoder, type PureSchema } from "../domain/fastCodec.ts"
 import { jsonType, mediaTypeOf } from "./readJsonBody.ts"
 import { makeProblem, problemOf, problemResponse } from "./problems.ts"
-import { InvalidInput } from "../index.ts"
+import type { InvalidInput } from "../index.ts"
+import { makeInputDecoder } from "../services/decodeInput.ts"
 
 /** Requests must not have unknown members, but they may have unknown headers. */
 const strict: SchemaAST.ParseOptions = { onExcessProperty: "error" }
@@ -22,14 +22,8 @@ type Decoder = (input: unknown) => Result.Result<unknown, InvalidInput>
 const decoderOf = (
   schema: Schema.Constraint | undefined,
   place: string,
-  options?: SchemaAST.ParseOptions
-): Decoder | undefined => {
-  if (schema === undefined) return undefined
-  const decode = makeFastDecoder(schema as PureSchema, options)
-  return (input) => Result.mapError(decode(input), (error) => invalidPart(`${place}${error.message}`))
-}
-
-const invalidPart = (problem: string) => new InvalidInput({ problem: truncateMessage(problem) })
+  options: SchemaAST.ParseOptions = {}
+): Decoder | undefined => (schema === undefined ? undefined : makeInputDecoder(schema as PureSchema, options, place))
 
 /** Makes the function that decodes the headers and the query of an endpoint's requests. */
 export const makeParameterDecoder = ({ headers, query }: HttpApiEndpoint.Top) => {

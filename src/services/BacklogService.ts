@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, Option, type Result } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { Card } from "../domain/Card.ts"
+import type { Card, ClaimedCard } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
 import { type ClaimFilter, Command, CompleteMany } from "../domain/Command.ts"
@@ -101,7 +101,7 @@ export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | Com
  *   const claimed = yield* backlog.claim({ owner: "worker-1", actor: "worker-1" })
  *   if (Option.isSome(claimed)) {
  *     const { claimToken, id } = claimed.value
- *     yield* backlog.complete({ id, token: claimToken ?? undefined, actor: "worker-1" })
+ *     yield* backlog.complete({ id, token: claimToken, actor: "worker-1" })
  *   }
  * })
  *
@@ -206,7 +206,7 @@ export class BacklogService extends Context.Service<
      * const claimed = yield* backlog.claim({ owner: "worker-1", ttlSeconds: 300, actor: "worker-1" })
      * if (Option.isSome(claimed)) {
      *   const { claimToken, id } = claimed.value
-     *   yield* backlog.complete({ id, token: claimToken ?? undefined, result: "done", actor: "worker-1" })
+     *   yield* backlog.complete({ id, token: claimToken, result: "done", actor: "worker-1" })
      * }
      * ```
      *
@@ -214,7 +214,7 @@ export class BacklogService extends Context.Service<
      *
      * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly claim: (input: ClaimInput) => Effect.Effect<Option.Option<Card>, CommandFailure>
+    readonly claim: (input: ClaimInput) => Effect.Effect<Option.Option<ClaimedCard>, CommandFailure>
 
     /**
      * Claims the best claimable cards, at most `limit`, and returns them, the best first.
@@ -232,7 +232,7 @@ export class BacklogService extends Context.Service<
      *
      * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly claimMany: (input: ClaimManyInput) => Effect.Effect<ReadonlyArray<Card>, CommandFailure>
+    readonly claimMany: (input: ClaimManyInput) => Effect.Effect<ReadonlyArray<ClaimedCard>, CommandFailure>
 
     /**
      * Extends the lease of a claim and returns the card.
@@ -252,7 +252,7 @@ export class BacklogService extends Context.Service<
      * - `ClaimLost`: the token is not the current one. The error has the current holder and the expiry.
      * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly renew: (input: RenewInput) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
+    readonly renew: (input: RenewInput) => Effect.Effect<ClaimedCard, CardNotFound | ClaimLost | CommandFailure>
 
     /**
      * Ends a claim, makes the card ready again and returns it.

@@ -1,5 +1,5 @@
 import { Clock, Effect, Fiber, Option, Queue, Random, Result, type Scope } from "effect"
-import type { BacklogService, Card } from "../index.ts"
+import type { BacklogService, ClaimedCard } from "../index.ts"
 
 /** Why a card's handler is interrupted, or not started. */
 export type StopReason =
@@ -12,7 +12,7 @@ export type StopReason =
 
 /** A claim that is renewed until it is released. */
 export interface Lease {
-  readonly card: Card
+  readonly card: ClaimedCard
   readonly token: number
   /** Why the handler was stopped, if it was. */
   stopped: StopReason | undefined
@@ -31,7 +31,7 @@ export const stopHandler = (lease: Lease, reason: StopReason): void => {
 
 /** A card that was just claimed. */
 export interface NewClaim {
-  readonly card: Card
+  readonly card: ClaimedCard
   /** A time before the database claimed the card, by this process's monotonic clock, in nanoseconds. */
   readonly requestedAt: bigint
 }
@@ -145,7 +145,7 @@ export const makeLeaseKeeper = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const lease: Lease = {
           card,
-          token: card.claimToken ?? 0,
+          token: card.claimToken,
           stopped: undefined,
           interrupt: undefined,
           hasStarted: false

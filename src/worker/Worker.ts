@@ -1,6 +1,6 @@
 import { Clock, Deferred, Effect, Fiber, FiberSet, Option, Queue, Random } from "effect"
 import type { SqlError } from "effect/sql"
-import type { BacklogService, Card, InvalidInput } from "../index.ts"
+import type { BacklogService, ClaimedCard, InvalidInput } from "../index.ts"
 import { decodeWorkerOptions, type WorkerOptions, type WorkerReport } from "./WorkerOptions.ts"
 import { makeWorkerState, retryWhileUnavailable, stopHandlers, type WorkerState } from "./WorkerState.ts"
 import { startCard } from "./workOnCard.ts"
@@ -33,7 +33,7 @@ export const run = Effect.fn("Worker.run")(function* <E = never, R = never>(
 ): Effect.fn.Return<WorkerReport, InvalidInput | SqlError.SqlError, BacklogService | R> {
   const settings = yield* decodeWorkerOptions(options)
   const context = yield* Effect.context<R>()
-  const handler = (card: Card) => Effect.provideContext(options.handler(card), context)
+  const handler = (card: ClaimedCard) => Effect.provideContext(options.handler(card), context)
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const worker = yield* makeWorkerState(settings, handler, options.onEvent ?? (() => Effect.void))

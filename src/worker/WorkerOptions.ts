@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { ClaimMany, Complete, Release } from "../domain/Command.ts"
-import type { Card, CardId } from "../index.ts"
+import type { CardId, ClaimedCard } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
 /** Options of a worker. */
@@ -19,7 +19,7 @@ export interface WorkerOptions<E = never, R = never> {
    * attempt fails when the handler fails, dies or interrupts itself. The handler is interrupted when its lease is lost, and
    * when the worker is stopping and the grace period has expired; the worker waits for its finalizers.
    */
-  readonly handler: (card: Card) => Effect.Effect<unknown, E, R>
+  readonly handler: (card: ClaimedCard) => Effect.Effect<unknown, E, R>
   /** Maximum cards that are worked on at the same time, 1 to 500. Defaults to 1. */
   readonly concurrency?: number | undefined
   /**
@@ -66,17 +66,17 @@ export interface WorkerOptions<E = never, R = never> {
 /** An event in a worker's run. `card` is the card as it was when the worker claimed it. */
 export type WorkerEvent =
   /** The worker claimed a card, and starts it as soon as `concurrency` allows. */
-  | { readonly _tag: "Claimed"; readonly card: Card }
+  | { readonly _tag: "Claimed"; readonly card: ClaimedCard }
   /** The worker completed a card. */
-  | { readonly _tag: "Completed"; readonly card: Card; readonly madeClaimable: ReadonlyArray<CardId> }
+  | { readonly _tag: "Completed"; readonly card: ClaimedCard; readonly madeClaimable: ReadonlyArray<CardId> }
   /** An attempt failed, and the card will be retried. */
-  | { readonly _tag: "Failed"; readonly card: Card; readonly reason: string; readonly retryAfterSeconds: number }
+  | { readonly _tag: "Failed"; readonly card: ClaimedCard; readonly reason: string; readonly retryAfterSeconds: number }
   /** The last attempt failed. */
-  | { readonly _tag: "Blocked"; readonly card: Card; readonly reason: string }
+  | { readonly _tag: "Blocked"; readonly card: ClaimedCard; readonly reason: string }
   /** The worker lost its claim on a card; the handler's result has no effect. */
-  | { readonly _tag: "Lost"; readonly card: Card; readonly reason: string }
+  | { readonly _tag: "Lost"; readonly card: ClaimedCard; readonly reason: string }
   /** The worker stopped before the card was done, and released it. */
-  | { readonly _tag: "Released"; readonly card: Card; readonly reason: string }
+  | { readonly _tag: "Released"; readonly card: ClaimedCard; readonly reason: string }
   /** The worker starts no more cards, and waits for the handlers that run. */
   | { readonly _tag: "Stopping" }
   /** The database is unavailable; the worker retries after `retryAfterMillis`. */

@@ -1,7 +1,7 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { sanitizeCause } from "../sql/sanitize.ts"
-import { BacklogService, type Card } from "../index.ts"
+import { BacklogService, type ClaimedCard } from "../index.ts"
 import { findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import { type Lease, type LeaseKeeper, makeLeaseKeeper, type StopReason, stopHandler } from "./Lease.ts"
@@ -11,7 +11,7 @@ import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.
 export interface WorkerState {
   readonly backlog: BacklogService["Service"]
   readonly settings: WorkerSettings
-  readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
+  readonly handler: (card: ClaimedCard) => Effect.Effect<unknown, unknown>
   /** Counts an event and passes it to `onEvent`. */
   readonly emit: (event: WorkerEvent) => Effect.Effect<void>
   readonly keeper: LeaseKeeper

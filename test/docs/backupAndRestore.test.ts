@@ -48,15 +48,15 @@ const walk = async (shell: Shell, database: Database, backup: string, restore: s
       const backlog = yield* BacklogService
       const taken = yield* claim("b", "a")
       expect(taken.version).toBe(lost.version)
-      const stale = { id: "a", token: lost.claimToken ?? 0, actor: "a" }
+      const stale = { id: "a", token: lost.claimToken, actor: "a" }
       for (const attempt of [
         backlog.complete(stale),
-        backlog.renew(stale),
-        backlog.complete({ id: "held", token: held.claimToken ?? 0, actor: "old" })
+        Effect.asVoid(backlog.renew(stale)),
+        backlog.complete({ id: "held", token: held.claimToken, actor: "old" })
       ]) {
         expect(yield* Effect.flip(attempt)).toMatchObject({ _tag: "ClaimLost" })
       }
-      const done = yield* backlog.complete({ id: "a", token: taken.claimToken ?? 0, actor: "b" })
+      const done = yield* backlog.complete({ id: "a", token: taken.claimToken, actor: "b" })
       expect(done.status).toBe("done")
       yield* claim("c", "held")
       expect((yield* (yield* AuditService).verify()).divergences).toEqual([])

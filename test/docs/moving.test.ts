@@ -135,7 +135,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
               const again = yield* backlog.claim({ owner: "w", actor, commandId: "claim" })
               expect(Option.getOrThrow(again).claimToken).toBe(claimed.claimToken)
               yield* backlog.create(late)
-              yield* backlog.complete({ id: claimed.id, token: claimed.claimToken ?? 0, actor })
+              yield* backlog.complete({ id: claimed.id, token: claimed.claimToken, actor })
               const audit = yield* AuditService
               expect(Option.getOrThrow(yield* audit.checkpoint("mailer")).position).toBeGreaterThan(0)
               expect((yield* audit.verify()).divergences).toEqual([])

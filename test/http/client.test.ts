@@ -65,9 +65,9 @@ onServer("layerHttp", (test) => {
       expect([generation > 2 ** 31, reclaimed]).toEqual([true, ["a"]])
       const taken = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor }))
       expect(taken.claimToken).toBe(generation + taken.version)
-      const stale = { id: "a", token: lost.claimToken ?? 0, actor }
+      const stale = { id: "a", token: lost.claimToken, actor }
       expect(yield* Effect.flip(backlog.complete(stale))).toMatchObject({ _tag: "ClaimLost", holder: "v" })
-      yield* backlog.complete({ id: "a", token: taken.claimToken ?? 0, actor })
+      yield* backlog.complete({ id: "a", token: taken.claimToken, actor })
     }).pipe(Effect.scoped)
   )
 

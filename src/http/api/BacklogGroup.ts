@@ -1,7 +1,17 @@
 import { ByteSize, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
-import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
+import {
+  Card,
+  CardIds,
+  Cards,
+  ClaimedCard,
+  ClaimOutlook,
+  CompletedCard,
+  Completions,
+  Explanation,
+  Stats
+} from "./answers.ts"
 import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
 import { AwaitClaimable, CardId, ClaimFilter, ListOptions } from "../../index.ts"
@@ -58,7 +68,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       headers: idempotencyHeader,
       query: { wait: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds }))) },
       payload: commandPayload(Commands.Claim),
-      success: [Card, HttpApiSchema.NoContent],
+      success: [ClaimedCard, HttpApiSchema.NoContent],
       error: commandIdConflict
     }).annotateMerge(
       describeEndpoint(
@@ -69,7 +79,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     HttpApiEndpoint.post("claimMany", "/claim-many", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.ClaimMany),
-      success: Cards,
+      success: Schema.Array(ClaimedCard),
       error: commandIdConflict
     }).annotateMerge(
       describeEndpoint(
@@ -80,7 +90,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     HttpApiEndpoint.post("renew", "/renew", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Renew),
-      success: Card,
+      success: ClaimedCard,
       error: [cardNotFound, claimLost, commandIdConflict]
     }).annotateMerge(describeEndpoint("Extends a claim, from the time of the request")),
     HttpApiEndpoint.post("release", "/release", {

@@ -7,6 +7,9 @@ import * as Domain from "../../index.ts"
 /** A card. */
 export const Card = Domain.Card.annotate({ identifier: "Card" })
 
+/** A claimed card with its claim. */
+export const ClaimedCard = Domain.ClaimedCard.annotate({ identifier: "ClaimedCard" })
+
 /** Cards. */
 export const Cards = Schema.Array(Card)
 
@@ -14,7 +17,7 @@ export const Cards = Schema.Array(Card)
 export const CompletedCard = Schema.Struct({
   ...Domain.Card.fields,
   madeClaimable: Schema.Array(Domain.CardId),
-  next: Schema.NullOr(Card)
+  next: Schema.NullOr(ClaimedCard)
 }).annotate({ identifier: "CompletedCard" })
 
 /** The outcomes of several completions: the card, or the problem for which a completion was refused. */

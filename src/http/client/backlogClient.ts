@@ -5,7 +5,7 @@ import type { Endpoints } from "./connect.ts"
 import { request, dieOnInvalidInput, toSqlError, omitUndefined } from "./request.ts"
 import {
   BacklogService,
-  type Card,
+  type ClaimedCard,
   CardId,
   Command,
   type CompletedCard,
@@ -34,7 +34,7 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
     create: method("Create", endpoints.create),
     createMany: method("CreateMany", endpoints.createMany),
     revise: method("Revise", endpoints.revise),
-    claim: (input) => Effect.map(claim(input), (card) => Option.fromUndefinedOr(card as Card | undefined)),
+    claim: (input) => Effect.map(claim(input), (card) => Option.fromUndefinedOr(card as ClaimedCard | undefined)),
     claimMany: method("ClaimMany", endpoints.claimMany),
     renew: method("Renew", endpoints.renew),
     release: method("Release", endpoints.release),

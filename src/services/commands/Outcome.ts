@@ -1,5 +1,5 @@
 import { Option, type Result } from "effect"
-import type { Card } from "../../domain/Card.ts"
+import type { Card, ClaimedCard } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import type { Command } from "../../domain/Command.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
@@ -10,13 +10,14 @@ export interface CompletedCard extends Card {
   /** The ids of the cards that the completion made claimable. */
   readonly madeClaimable: ReadonlyArray<CardId>
   /** The card that `claimNext` claimed; null without `claimNext`, or when no card was claimable. */
-  readonly next: Card | null
+  readonly next: ClaimedCard | null
 }
 
 interface OtherAnswers {
   readonly CreateMany: ReadonlyArray<Card>
-  readonly Claim: Option.Option<Card>
-  readonly ClaimMany: ReadonlyArray<Card>
+  readonly Claim: Option.Option<ClaimedCard>
+  readonly ClaimMany: ReadonlyArray<ClaimedCard>
+  readonly Renew: ClaimedCard
   readonly Reclaim: ReadonlyArray<CardId>
   readonly Complete: CompletedCard
 }
@@ -37,7 +38,9 @@ export const answerOf = (
 ): Answer<Command["_tag"]> => {
   const createdOrKnown = (id: CardId, key: string | null | undefined) =>
     (key == null ? undefined : cardWithKey(key)) ?? card(id)
-  const claimed = () => events.filter(({ event }) => event._tag === "CardClaimed").map(({ cardId }) => card(cardId))
+  // The last event of each of these cards claims it.
+  const claimed = () =>
+    events.filter(({ event }) => event._tag === "CardClaimed").map(({ cardId }) => card(cardId) as ClaimedCard)
   switch (command._tag) {
     case "Create":
       return createdOrKnown(command.id, command.idempotencyKey)

@@ -1,6 +1,6 @@
 import { Option, Result, Schema } from "effect"
 import { hash } from "node:crypto"
-import { type Card, Version } from "../../domain/Card.ts"
+import { type Card, type ClaimedCard, Version } from "../../domain/Card.ts"
 import { CardId } from "../../domain/CardId.ts"
 import type { ClaimFilter, Command } from "../../domain/Command.ts"
 import type { Redact } from "../../domain/Redaction.ts"
@@ -239,7 +239,7 @@ export const toOutcome = (command: Command, receipt: ReceiptOutcome, card: (of: 
       return Result.succeed({
         ...card(receipt.card),
         madeClaimable: receipt.madeClaimable,
-        next: receipt.next === undefined ? null : card(receipt.next)
+        next: receipt.next === undefined ? null : (card(receipt.next) as ClaimedCard)
       })
     case "Redacted":
       return Result.succeed(card(receipt.card))
@@ -247,7 +247,7 @@ export const toOutcome = (command: Command, receipt: ReceiptOutcome, card: (of: 
       const cards = receipt.cards.map(card)
       if (command._tag === "CreateMany" || command._tag === "ClaimMany") return Result.succeed(cards)
       const [first] = cards
-      if (command._tag === "Claim") return Result.succeed(Option.fromUndefinedOr(first))
+      if (command._tag === "Claim") return Result.succeed(Option.fromUndefinedOr(first as ClaimedCard | undefined))
       if (first === undefined) throw new Error("a receipt names no card")
       return Result.succeed(first)
     }

@@ -8,7 +8,7 @@ export const program = Effect.gen(function* () {
   const claimed = yield* backlog.claim({ owner: "worker-1", actor: "worker-1" })
   if (Option.isSome(claimed)) {
     const { claimToken, id } = claimed.value
-    yield* backlog.complete({ id, token: claimToken ?? undefined, actor: "worker-1" })
+    yield* backlog.complete({ id, token: claimToken, actor: "worker-1" })
   }
 })
 
@@ -30,7 +30,7 @@ export const claimAndComplete = Effect.gen(function* () {
   const claimed = yield* backlog.claim({ owner: "worker-1", ttlSeconds: 300, actor: "worker-1" })
   if (Option.isSome(claimed)) {
     const { claimToken, id } = claimed.value
-    yield* backlog.complete({ id, token: claimToken ?? undefined, result: "done", actor: "worker-1" })
+    yield* backlog.complete({ id, token: claimToken, result: "done", actor: "worker-1" })
   }
 })
 

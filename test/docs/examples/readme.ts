@@ -9,7 +9,7 @@ const program = Effect.gen(function* () {
   const claimed = yield* backlog.claim({ owner: "worker-1", actor: "worker-1" })
   if (Option.isSome(claimed)) {
     const { id, claimToken } = claimed.value
-    const done = yield* backlog.complete({ id, token: claimToken!, actor: "worker-1" })
+    const done = yield* backlog.complete({ id, token: claimToken, actor: "worker-1" })
     console.log(done.madeClaimable) // [ 'build' ]
   }
 })

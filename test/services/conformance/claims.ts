@@ -1,5 +1,6 @@
-import { Effect, Option } from "effect"
-import { expect } from "vitest"
+import { Effect, Option, Schema } from "effect"
+import { expect, expectTypeOf } from "vitest"
+import { ClaimedCard } from "../../../src/domain/Card.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { eventsOf, plain, writesNothing } from "../../support/backlogs.ts"
@@ -53,6 +54,36 @@ export const claims = (test: Test): void => {
         commandId: "claim-1",
         occurredAt: new Date(after(10))
       })
+    })
+  )
+
+  test(
+    "every command that claims or renews returns the card with its claim, also when it is repeated",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({ cards: ["a", "b", "c"].map((id) => ({ id, title: id })), actor: "ann" })
+      const origin = (commandId: string) => ({ actor: "w", commandId })
+      const claimEach = Effect.gen(function* () {
+        const first = Option.getOrThrow(yield* backlog.claim({ owner: "w", ...origin("claim") }))
+        const [second] = yield* backlog.claimMany({ owner: "w", limit: 1, ...origin("claimMany") })
+        const renewed = yield* backlog.renew({ id: first.id, token: first.claimToken, ...origin("renew") })
+        const { next } = yield* backlog.complete({
+          id: first.id,
+          token: renewed.claimToken,
+          claimNext: { owner: "w" },
+          ...origin("complete")
+        })
+        expectTypeOf(first).toEqualTypeOf<ClaimedCard>()
+        expectTypeOf(second).toEqualTypeOf<ClaimedCard | undefined>()
+        expectTypeOf(renewed).toEqualTypeOf<ClaimedCard>()
+        expectTypeOf(next).toEqualTypeOf<ClaimedCard | null>()
+        return [first, second, renewed, next]
+      })
+      const claimed = yield* claimEach
+      expect(claimed.map((card) => card?.id)).toEqual(["a", "b", "a", "c"])
+      expect(claimed.every(Schema.is(ClaimedCard))).toBe(true)
+      yield* backlog.release({ id: "c", token: claimed[3]?.claimToken ?? 0, actor: "w" })
+      expect(yield* claimEach).toEqual(claimed)
     })
   )
 

@@ -216,6 +216,30 @@ export const invalidInput = (test: Test): void => {
   }
 
   test(
+    "reports every problem of an input at once, and the first problem only of more than 10,000 parts",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const problem = yield* invalid(backlog.create({ id: " a", title: "", priority: 0.5, titel: "A" } as never))
+      expect(problem.match(/at \[.*\]/g)).toEqual([
+        'at ["titel"]',
+        'at ["id"]',
+        'at ["title"]',
+        'at ["priority"]',
+        'at ["actor"]'
+      ])
+      const cards = [{ id: "a" }, { id: "b", title: "B" }, { title: "C" }]
+      expect((yield* invalid(backlog.createMany({ cards, actor: "ann" } as never))).match(/at \[.*\]/g)).toEqual([
+        'at ["cards"][0]["title"]',
+        'at ["cards"][2]["id"]'
+      ])
+      const many = Array.from({ length: 10_001 }, () => cards[0])
+      expect(yield* invalid(backlog.createMany({ cards: many, actor: "ann" } as never))).toBe(
+        'Missing key\n  at ["cards"][0]["title"]'
+      )
+    })
+  )
+
+  test(
     "accepts business times that the database can store and refuses others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
