@@ -81,9 +81,9 @@ export class ReadModelState implements BacklogView {
     this.#attempts.set(id, attempts)
   }
 
-  /** Adds an event that was decided to the attempts at its card, if these are known. */
+  /** Adds an event that was decided to the attempts at its card, if these are known. Those at a new card are. */
   recordAttempt(event: Pick<StreamEvent, "cardId" | "event" | "occurredAt">): void {
-    const attempts = this.#attempts.get(event.cardId)
+    const attempts = event.event._tag === "CardCreated" ? noAttempts : this.#attempts.get(event.cardId)
     if (attempts !== undefined) this.#attempts.set(event.cardId, addToAttempts(attempts, event))
   }
 

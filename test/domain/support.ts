@@ -1,6 +1,5 @@
 import { expect } from "@effect/vitest"
 import { DateTime, Result, Schema } from "effect"
-import { noAttempts } from "../../src/domain/Attempts.ts"
 import { CardId } from "../../src/domain/CardId.ts"
 import { Command } from "../../src/domain/Command.ts"
 import { decide } from "../../src/domain/decide.ts"
@@ -85,7 +84,6 @@ export class MemoryBacklog {
     const occurrence = { cardId, version, occurredAt, event }
     const changes = rowChanges(this.state, occurrence)
     if (changes.length === 0) throw new Error(`no backlog has a log with ${event._tag} of ${cardId} at this place`)
-    if (event._tag === "CardCreated") this.state.putAttempts(cardId, noAttempts)
     this.state.recordAttempt(occurrence)
     for (const change of changes) this.state.apply(change)
     this.log.push(occurrence)
