@@ -26,20 +26,26 @@ export class ProcessIO extends Context.Service<
 >()("mosaic-backlog/cli/ProcessIO") {}
 
 /** The streams, the environment and the exit hooks of this process. */
-export const makeProcessIO = (onInterrupt: ProcessIO["Service"]["onInterrupt"]): ProcessIO["Service"] => ({
-  onInterrupt,
-  onExit: (run) => {
-    process.once("exit", run)
-    return () => {
-      process.off("exit", run)
-    }
-  },
-  env: process.env,
-  // Opened on first read, because an open standard input can keep the process alive.
-  stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> },
-  stdout: makeOutputStream(process.stdout),
-  stderr: makeOutputStream(process.stderr)
-})
+export const makeProcessIO = (onInterrupt: ProcessIO["Service"]["onInterrupt"]): ProcessIO["Service"] => {
+  const callbacks = new Set<() => void>()
+  process.once("exit", () => {
+    for (const run of callbacks) run()
+  })
+  return {
+    onInterrupt,
+    onExit: (run) => {
+      callbacks.add(run)
+      return () => {
+        callbacks.delete(run)
+      }
+    },
+    env: process.env,
+    // Opened on first read, because an open standard input can keep the process alive.
+    stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> },
+    stdout: makeOutputStream(process.stdout),
+    stderr: makeOutputStream(process.stderr)
+  }
+}
 
 const makeOutputStream = (stream: NodeJS.WriteStream): OutputStream => ({
   write: (text) => {

@@ -1,14 +1,8 @@
-import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
-import { ChildProcess } from "effect/process"
+import { Data, Effect, Schema } from "effect"
 import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 import type { ProcessIO } from "./ProcessIO.ts"
-
-/** Seconds between the termination signal and the kill signal. */
-export const killAfterSeconds = 5
-
-/** How long to read output after the command ended, if a child process of it still runs. */
-const outputTimeout = "2 seconds"
+import { type CommandEnd, runShellCommand } from "./runShellCommand.ts"
 
 /** Bytes of standard output that become the card's result, from the start and from the end. */
 const resultLimits = { headBytes: 32 * 1024, tailBytes: 32 * 1024 }
@@ -25,45 +19,35 @@ const encodeCard = Schema.encodeSync(Schema.fromJsonString(Card))
  * Returns a worker's handler that runs a shell command for each card. The command gets the card as JSON on standard input
  * and its fields in environment variables. With exit code 0 its standard output becomes the card's result; everything
  * else fails the attempt. Its standard error is copied to this program's. An interruption terminates the command and its
- * child processes, and kills them `killAfterSeconds` later.
+ * child processes.
  */
 export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
   Effect.fnUntraced(function* (card: Card) {
-    const child = yield* ChildProcess.make(command, {
-      shell: true,
-      extendEnv: true,
-      env: cardEnvironment(card),
-      stdin: Stream.make(new TextEncoder().encode(`${escapeHiddenInJson(encodeCard(card))}\n`)),
-      forceKillAfter: `${killAfterSeconds} seconds`
-    })
-    const forget = io.onExit(() => terminate(child.pid))
-    yield* Effect.addFinalizer(() => Effect.sync(forget))
     const output = new TruncatedOutput(resultLimits)
     const complaint = new TruncatedOutput(reasonLimits)
     const decoder = new TextDecoder()
-    const reading = yield* Effect.forkScoped(
-      Effect.all(
-        [
-          Stream.runForEach(child.stdout, (chunk) => Effect.sync(() => output.add(chunk))),
-          Stream.runForEach(child.stderr, (chunk) => {
-            complaint.add(chunk)
-            io.stderr.write(decoder.decode(chunk, { stream: true }))
-            return io.stderr.drain
-          })
-        ],
-        { concurrency: "unbounded" }
-      )
+    const ended = yield* runShellCommand(
+      {
+        command,
+        env: { ...process.env, ...cardEnvironment(card) },
+        input: `${escapeHiddenInJson(encodeCard(card))}\n`,
+        onOutput: (chunk) => output.add(chunk),
+        onErrorOutput: (chunk) => {
+          complaint.add(chunk)
+          io.stderr.write(decoder.decode(chunk, { stream: true }))
+          return io.stderr.drain
+        }
+      },
+      io.onExit
     )
-    const ended = yield* Effect.exit(child.exitCode)
-    yield* Effect.timeoutOption(Fiber.await(reading), outputTimeout)
-    if (Exit.isSuccess(ended) && Number(ended.value) === 0) {
+    if (ended.code === 0) {
       const text = output.text().replace(/[\r\n]+$/, "")
       return text === "" ? null : text
     }
-    const how = Exit.isSuccess(ended) ? `exit code ${ended.value}` : describeEnd(ended)
+    const how = describeEnd(ended)
     const why = complaint.text().trim()
     return yield* new CommandFailed({ message: why === "" ? how : `${how}: ${why}` })
-  }, Effect.scoped)
+  })
 
 const cardEnvironment = (card: Card) => ({
   BACKLOG_CARD_ID: card.id,
@@ -75,18 +59,8 @@ const cardEnvironment = (card: Card) => ({
   BACKLOG_CLAIM_TOKEN: String(card.claimToken)
 })
 
-/** Terminates a command's process group if this process ends before the command. */
-const terminate = (pid: number): void => {
-  try {
-    process.kill(-pid, "SIGTERM")
-  } catch {
-    // The process has ended already.
-  }
-}
-
-/** Describes an end without an exit code. */
-const describeEnd = ({ cause }: Exit.Failure<unknown, unknown>): string =>
-  `ended by ${/receipt of signal: '(SIG\w+)'/.exec(String(cause))?.[1] ?? "a signal"}`
+const describeEnd = ({ code, signal }: CommandEnd): string =>
+  code === null ? `ended by ${signal ?? "a signal"}` : `exit code ${code}`
 
 /** Keeps the first and the last bytes of an output, and reports how many bytes between them were left out. */
 export class TruncatedOutput {

@@ -1,21 +1,10 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { existsSync } from "node:fs"
-import { readFile, writeFile } from "node:fs/promises"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { TruncatedOutput } from "../../src/cli/shellHandler.ts"
 import { start } from "./program.ts"
 import { cli, json, onServer, temporaryDirectory } from "./support.ts"
-
-const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
-}
-
-const readWhenWritten = async (file: string): Promise<string> => {
-  await until(() => existsSync(file))
-  let text = ""
-  await until(async () => (text = await readFile(file, "utf8")).endsWith("\n"))
-  return text.trim()
-}
+import { readWhenWritten } from "./waiting.ts"
 
 describe("a truncated output", () => {
   it.each([

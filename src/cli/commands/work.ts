@@ -12,7 +12,8 @@ import { claimFilterFlags, currentActor, integerFlag, requiredTextFlag, switchFl
 import { layerLogging } from "../logging.ts"
 import { formatDuration } from "../moments.ts"
 import { ProcessIO } from "../ProcessIO.ts"
-import { killAfterSeconds, makeShellHandler } from "../shellHandler.ts"
+import { killAfterSeconds } from "../runShellCommand.ts"
+import { makeShellHandler } from "../shellHandler.ts"
 import { escapeLine } from "../terminalText.ts"
 
 const defaultGracePeriodSeconds = 10
