@@ -10,14 +10,6 @@ import { run } from "./run.ts"
 const longCommands = new Set(["serve", "work", "mcp", "watch"])
 if (!process.argv.some((argument) => longCommands.has(argument))) setFlagsFromString("--wasm-tiering-budget=1000000000")
 
-// The reader may close the pipe: `backlog list | head`.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(exitCodes.done)
-    throw error
-  })
-}
-
 /** Signals that end a process by default. */
 const terminatingSignals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const
 

@@ -35,7 +35,7 @@ export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
         onErrorOutput: (chunk) => {
           complaint.add(chunk)
           io.stderr.write(decoder.decode(chunk, { stream: true }))
-          return io.stderr.drain
+          return Effect.ignore(io.stderr.drain)
         }
       },
       io.onExit
