@@ -1,4 +1,4 @@
-import { Deferred, Effect, Fiber, Option, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { expect } from "vitest"
 import { AuditService, BacklogService, BacklogTestClock, type Card, type EventType } from "../../src/index.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
@@ -162,6 +162,49 @@ onBothDatabases("a worker", (test) => {
       expect(isCleared).toBe(true)
       const { claimOwner, status } = yield* cardOf("a")
       expect([claimOwner, status]).toEqual([null, "ready"])
+    })
+  )
+})
+
+/** Creates a card and starts a worker with it that would renew its claim after 15 minutes. Waits until its handler runs. */
+const startSlowWorker = Effect.fnUntraced(function* (id: string) {
+  yield* create(id)
+  const started = yield* Deferred.make<void>()
+  const worker = yield* Effect.forkChild(
+    Worker.run({
+      owner: "slow",
+      ttlSeconds: 3600,
+      maxCards: 1,
+      handler: () => Effect.andThen(Deferred.succeed(started, undefined), Effect.never)
+    })
+  )
+  yield* Deferred.await(started)
+  return worker
+})
+
+onBothDatabases("a busy worker", (test) => {
+  test(
+    "is interrupted soon after another client ended its claim, and not at its next renewal",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const blocked = yield* startSlowWorker("a")
+      yield* backlog.block({ id: "a", actor: "operator" })
+      expect(yield* Fiber.join(blocked)).toMatchObject({ claimed: 1, lost: 1 })
+
+      const isWatched = yield* Deferred.make<void>()
+      const reclaimed = yield* Effect.provideService(startSlowWorker("b"), BacklogService, {
+        ...backlog,
+        awaitClaimEnd: (input) => Effect.andThen(Deferred.succeed(isWatched, undefined), backlog.awaitClaimEnd(input))
+      })
+      yield* Deferred.await(isWatched)
+      yield* backlog.reclaim({ id: "b", actor: "operator" })
+      expect(yield* Fiber.join(reclaimed)).toMatchObject({ claimed: 1, lost: 1 })
+
+      yield* backlog.block({ id: "b", actor: "operator" })
+      const { url } = yield* serve({ port: 0 })
+      const remote = yield* Effect.provide(startSlowWorker("c"), yield* Layer.build(layerHttp({ url })))
+      yield* backlog.complete({ id: "c", force: true, actor: "operator" })
+      expect(yield* Fiber.join(remote)).toMatchObject({ claimed: 1, lost: 1 })
     })
   )
 })
