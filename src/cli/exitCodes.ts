@@ -30,7 +30,14 @@ import {
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
-import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
+import {
+  ConsumerNotFound,
+  ExecUnusable,
+  FileExists,
+  FileNotWritten,
+  NothingClaimable,
+  NotParked
+} from "./commandErrors.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
 import type { OutputLost } from "./ProcessIO.ts"
 
@@ -110,7 +117,7 @@ const kinds: ReadonlyArray<{
     exitCode: exitCodes.unavailable
   },
   {
-    schema: Schema.Union([DatabaseFailed, DamagedEvent, UndecodableEvent, FileNotWritten]),
+    schema: Schema.Union([DatabaseFailed, DamagedEvent, UndecodableEvent, ExecUnusable, FileNotWritten]),
     exitCode: exitCodes.failed
   },
   { schema: CliError.NonShowHelpErrors, exitCode: exitCodes.invalidInput }

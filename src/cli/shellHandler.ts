@@ -1,6 +1,7 @@
 import { Data, Effect, Schema } from "effect"
 import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
+import { HandlerUnusable } from "../worker/index.ts"
 import type { ProcessIO } from "./ProcessIO.ts"
 import { type CommandEnd, runShellCommand } from "./runShellCommand.ts"
 
@@ -9,6 +10,9 @@ const resultLimits = { headBytes: 32 * 1024, tailBytes: 32 * 1024 }
 
 /** Bytes from the end of standard error that are part of a failure's reason. */
 const reasonLimits = { headBytes: 0, tailBytes: 1024 }
+
+/** Exit codes of a shell that cannot run a command: it is not executable, or not found. */
+const notRunCodes: ReadonlySet<number | null> = new Set([126, 127])
 
 /** The command ended with an exit code other than 0, or by a signal. */
 class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {}
@@ -20,9 +24,13 @@ const encodeCard = Schema.encodeSync(Schema.fromJsonString(Card))
  * and its fields in environment variables. With exit code 0 its standard output becomes the card's result; everything
  * else fails the attempt. Its standard error is copied to this program's. An interruption terminates the command and its
  * child processes.
+ *
+ * If the shell cannot run the command, the handler fails with `HandlerUnusable`. Once a command has succeeded, this fails only
+ * the attempt, since it is due to the card. `stopsWorker` is whether it fails with this error at all.
  */
-export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
-  Effect.fnUntraced(function* (card: Card) {
+export const makeShellHandler = (command: string, io: ProcessIO["Service"], stopsWorker: boolean) => {
+  let hasSucceeded = false
+  return Effect.fnUntraced(function* (card: Card) {
     const output = new TruncatedOutput(resultLimits)
     const complaint = new TruncatedOutput(reasonLimits)
     const decoder = new TextDecoder()
@@ -41,13 +49,18 @@ export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
       io.onExit
     )
     if (ended.code === 0) {
+      hasSucceeded = true
       const text = output.text().replace(/[\r\n]+$/, "")
       return text === "" ? null : text
     }
     const how = describeEnd(ended)
     const why = complaint.text().trim()
-    return yield* new CommandFailed({ message: why === "" ? how : `${how}: ${why}` })
+    const message = why === "" ? how : `${how}: ${why}`
+    return yield* stopsWorker && !hasSucceeded && notRunCodes.has(ended.code)
+      ? new HandlerUnusable({ reason: message })
+      : new CommandFailed({ message })
   })
+}
 
 const cardEnvironment = (card: Card) => ({
   BACKLOG_CARD_ID: card.id,

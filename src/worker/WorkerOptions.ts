@@ -16,8 +16,9 @@ export interface WorkerOptions<E = never, R = never> {
   readonly minPriority?: number | undefined
   /**
    * Works on one card. What it returns, any JSON, is stored as the card's result; `undefined` is stored as `null`. The
-   * attempt fails when the handler fails, dies or interrupts itself. The handler is interrupted when its lease is lost, and
-   * when the worker is stopping and the grace period has expired; the worker waits for its finalizers.
+   * attempt fails when the handler fails, dies or interrupts itself. A handler that fails with `HandlerUnusable` stops the
+   * worker. The handler is interrupted when its lease is lost, and when the worker is stopping and the grace period has
+   * expired; the worker waits for its finalizers.
    */
   readonly handler: (card: Card) => Effect.Effect<unknown, E, R>
   /** Maximum cards that are worked on at the same time, 1 to 500. Defaults to 1. */
@@ -34,6 +35,11 @@ export interface WorkerOptions<E = never, R = never> {
   readonly ttlSeconds?: number | undefined
   /** Maximum attempts before the card is blocked. Defaults to 5. */
   readonly maxAttempts?: number | undefined
+  /**
+   * The worker stops when each of the first cards, this many, failed within a second: the handler cannot work. It stops with
+   * `HandlerUnusable`, and releases the last of these cards instead of failing it. 0 never stops. Defaults to 5.
+   */
+  readonly maxFailures?: number | undefined
   /**
    * Delay before the first retry of a card, in seconds. It doubles with each failed attempt, up to `maxRetryAfterSeconds`;
    * the worker chooses a random time between half of the delay and all of it. Defaults to 10.
@@ -102,6 +108,7 @@ const DataOptions = Schema.Struct({
   concurrency: Schema.optional(integer(1, 500)),
   prefetch: Schema.optional(integer(0, 500)),
   maxAttempts: Schema.optional(integer(1, 1_000_000)),
+  maxFailures: Schema.optional(integer(0, 1_000_000)),
   retryAfterSeconds: Schema.optional(retrySeconds),
   maxRetryAfterSeconds: Schema.optional(retrySeconds),
   pollSeconds: Schema.optional(integer(1, 3600)),
@@ -120,6 +127,7 @@ const applyDefaults = (options: typeof DataOptions.Type) => ({
   concurrency: options.concurrency ?? 1,
   prefetch: options.prefetch ?? 0,
   maxAttempts: options.maxAttempts ?? 5,
+  maxFailures: options.maxFailures ?? 5,
   retryAfterSeconds: options.retryAfterSeconds ?? 10,
   maxRetryAfterSeconds: options.maxRetryAfterSeconds ?? 3600,
   pollSeconds: options.pollSeconds ?? 30,

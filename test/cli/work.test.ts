@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { TruncatedOutput } from "../../src/cli/shellHandler.ts"
 import { start } from "./program.ts"
-import { cli, json, onServer, temporaryDirectory } from "./support.ts"
+import { cli, inDirectory, json, onServer, type Place, temporaryDirectory } from "./support.ts"
 import { readWhenWritten } from "./waiting.ts"
 
 describe("a truncated output", () => {
@@ -59,16 +59,13 @@ describe("backlog work", () => {
 
   it("a card is blocked with the reason after the last attempt", async () => {
     await run("create", "--id", "killed", "--title", "K")
-    await run("create", "--id", "no-such", "--title", "N")
-    const exec = 'if [ "$BACKLOG_CARD_ID" = killed ]; then kill -9 $$; else no-such-command; fi'
+    await run("create", "--id", "failed", "--title", "N")
+    const exec = 'if [ "$BACKLOG_CARD_ID" = killed ]; then kill -9 $$; else echo "no paper" >&2; exit 3; fi'
     const work = ["work", "--owner", "w1", "--until-empty", "--max-attempts", "1", "--concurrency", "2", "--exec", exec]
     const ran = await cli([...work, ...place.flags])
     assert.deepStrictEqual([ran.code, ran.stdout], [0, "Claimed 2: 2 blocked.\n"])
     assert.strictEqual((await run("show", "killed")).data.blockedReason, "Attempt 1 failed: ended by SIGKILL")
-    assert.match(
-      (await run("show", "no-such")).data.blockedReason,
-      /^Attempt 1 failed: exit code 127: .*no-such-command/
-    )
+    assert.strictEqual((await run("show", "failed")).data.blockedReason, "Attempt 1 failed: exit code 3: no paper")
   })
 
   it("invalid options are refused", async () => {
@@ -76,11 +73,65 @@ describe("backlog work", () => {
       ["--exec", " "],
       ["--exec", "true", "--concurrency", "0"],
       ["--exec", "true", "--grace-period", "-1"],
-      ["--exec", "true", "--retry-after", "0"]
+      ["--exec", "true", "--retry-after", "0"],
+      ["--exec", "true", "--max-failures", "-1"]
     ]) {
       const refused = await run("work", "--owner", "w1", ...argv)
       assert.deepStrictEqual([refused.code, refused.error?._tag], [2, "InvalidInput"], argv.join(" "))
     }
+  })
+})
+
+describe("a command that cannot work", () => {
+  const run = (place: Place, ...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
+  const work = (place: Place, exec: string, ...more: ReadonlyArray<string>) =>
+    run(place, "work", "--owner", "w1", "--until-empty", "--max-attempts", "1", "--exec", exec, ...more)
+  const createCards = async () => {
+    const place = await inDirectory()
+    for (const id of ["a", "b", "c"]) await run(place, "create", "--id", id, "--title", id)
+    return place
+  }
+  const statuses = async (place: Place) =>
+    (await run(place, "list")).data.map(({ id, status }: { id: string; status: string }) => `${id} ${status}`)
+
+  it("a command that the shell cannot run ends the worker with an error, and its cards are released", async () => {
+    const place = await createCards()
+    const file = join(await temporaryDirectory(), "not-executable")
+    await writeFile(file, "")
+    for (const [exec, why] of [
+      ["no-such-command", "exit code 127: .*no-such-command.*"],
+      [file, "exit code 126: .*not-executable.*"]
+    ] as const) {
+      const ran = await work(place, exec, "--concurrency", "2")
+      assert.deepStrictEqual([ran.code, ran.error?._tag], [1, "ExecUnusable"])
+      assert.match(ran.error.reason, new RegExp(`^${why}$`))
+      assert.deepStrictEqual(await statuses(place), ["a ready", "b ready", "c ready"])
+    }
+    await place.remove()
+  })
+
+  it("a command that fails at once with the first cards ends the worker", async () => {
+    const place = await createCards()
+    const ran = await cli(["work", "--owner", "w1", "--max-failures", "2", "--exec", "exit 9", ...place.flags])
+    assert.deepStrictEqual([ran.code, ran.stdout], [1, ""])
+    assert.include(
+      ran.stderr,
+      "error: The worker stopped, because the command of --exec cannot work: each of the first 2 cards failed within a second, the last one with: exit code 9"
+    )
+    assert.deepStrictEqual(await statuses(place), ["a ready", "b ready", "c ready"])
+    assert.strictEqual((await run(place, "show", "c")).data.attempts, 0)
+    await place.remove()
+  })
+
+  it("a command that has succeeded fails the card that it cannot run with, and --max-failures 0 never ends the worker", async () => {
+    const place = await createCards()
+    const exec = 'if [ "$BACKLOG_CARD_ID" = a ]; then exit 0; else no-such-command; fi'
+    const ran = await work(place, exec)
+    assert.deepStrictEqual([ran.code, await statuses(place)], [0, ["a done", "b blocked", "c blocked"]])
+    await run(place, "create", "--id", "d", "--title", "D")
+    const again = await work(place, "no-such-command", "--max-failures", "0")
+    assert.deepStrictEqual([again.code, again.data.blocked], [0, 1])
+    await place.remove()
   })
 })
 

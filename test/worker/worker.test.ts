@@ -2,7 +2,7 @@ import { Deferred, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { expect } from "vitest"
 import { AuditService, BacklogService, BacklogTestClock, type Card, type EventType } from "../../src/index.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
-import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/index.ts"
+import { HandlerUnusable, Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/index.ts"
 import { eventsOf, iso } from "../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../support/databases.ts"
 import { until } from "../support/waiting.ts"
@@ -162,6 +162,65 @@ onBothDatabases("a worker", (test) => {
       expect(isCleared).toBe(true)
       const { claimOwner, status } = yield* cardOf("a")
       expect([claimOwner, status]).toEqual([null, "ready"])
+    })
+  )
+})
+
+onBothDatabases("a worker whose handler cannot work", (test) => {
+  test(
+    "stops when each of the first cards failed at once, and releases what it holds",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const ids = ["a", "b", "c", "d", "e", "f", "g"]
+      for (const id of ids) yield* create(id)
+      const error = yield* Effect.flip(
+        Worker.run({
+          owner: "w1",
+          maxAttempts: 1,
+          maxFailures: 3,
+          prefetch: 2,
+          handler: () => Effect.fail("no printer")
+        })
+      )
+      expect(error).toBeInstanceOf(HandlerUnusable)
+      expect(error.message).toBe(
+        "The handler cannot work: each of the first 3 cards failed within a second, the last one with: no printer"
+      )
+      // The limits of attempts apply until then.
+      expect((yield* backlog.stats).counts).toEqual({ ready: 5, claimed: 0, blocked: 2, done: 0 })
+      const [, , released] = yield* eventsOf("c")
+      expect(released).toMatchObject({ type: "CardReleased", reason: `The worker stopped: ${error.message.slice(25)}` })
+    })
+  )
+
+  test(
+    "does not stop once a card was completed, or with maxFailures 0, or for one card that fails repeatedly",
+    Effect.gen(function* () {
+      for (const id of ["a", "b", "c"]) yield* create(id)
+      const handler = ({ id }: Card) => (id === "a" ? Effect.void : Effect.fail("no"))
+      expect((yield* runWorker({ maxAttempts: 1, maxFailures: 1, handler })).report).toMatchObject({ blocked: 2 })
+      yield* create("d")
+      const fails = { handler: () => Effect.fail("no"), maxAttempts: 1 }
+      expect((yield* runWorker({ ...fails, maxFailures: 0 })).report).toMatchObject({ blocked: 1 })
+      yield* create("e")
+      const clock = yield* BacklogTestClock
+      const fiber = yield* Effect.forkChild(runWorker({ ...fails, maxAttempts: 2, maxFailures: 2 }))
+      yield* until(Effect.map(cardOf("e"), ({ notBefore }) => notBefore !== null))
+      yield* clock.advance("1 minute")
+      expect((yield* Fiber.join(fiber)).report).toMatchObject({ failed: 1, blocked: 1 })
+    })
+  )
+
+  test(
+    "stops when the handler says so, whatever was completed before",
+    Effect.gen(function* () {
+      for (const id of ["a", "b", "c"]) yield* create(id)
+      const handler = ({ id }: Card) =>
+        id === "a" ? Effect.void : Effect.fail(new HandlerUnusable({ reason: "no printer" }))
+      const error = yield* Effect.flip(Worker.run({ owner: "w1", maxAttempts: 1, maxFailures: 0, handler }))
+      expect(error).toMatchObject({ _tag: "HandlerUnusable", reason: "no printer" })
+      expect((yield* cardOf("b")).status).toBe("ready")
+      expect((yield* cardOf("c")).attempts).toBe(0)
     })
   )
 })

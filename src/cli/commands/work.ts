@@ -4,6 +4,7 @@ import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
 import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
+import { ExecUnusable } from "../commandErrors.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
 import { withConcurrentBacklog } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
@@ -32,6 +33,10 @@ export const workCommand = withHelp(
       prefetch: integerFlag("prefetch", "Number of additional cards to claim ahead. Defaults to 0"),
       ttlSeconds: integerFlag("ttl", "Duration of each claim between renewals in seconds. Defaults to 300", "SECONDS"),
       maxAttempts: integerFlag("max-attempts", "Maximum attempts before a card is blocked. Defaults to 5"),
+      maxFailures: integerFlag(
+        "max-failures",
+        "End with an error when each of the first N cards failed within a second, or when the shell cannot run the first command. 0 disables both. Defaults to 5"
+      ),
       retryAfterSeconds: integerFlag(
         "retry-after",
         "Seconds before the first retry. Doubles after each failure. Defaults to 10",
@@ -56,7 +61,7 @@ export const workCommand = withHelp(
         ...flags,
         actor: yield* currentActor,
         gracePeriodSeconds,
-        handler: makeShellHandler(exec, io),
+        handler: makeShellHandler(exec, io, flags.maxFailures !== 0),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
@@ -66,7 +71,9 @@ export const workCommand = withHelp(
         exitCode: exitCodes.done
       })
       const report = yield* withConcurrentBacklog(
-        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(io.stderr))
+        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(io.stderr)).pipe(
+          Effect.catchTag("HandlerUnusable", ({ reason }) => new ExecUnusable({ reason }))
+        )
       )
       yield* print(
         yield* render(
@@ -80,7 +87,7 @@ export const workCommand = withHelp(
   ),
   {
     description:
-      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. Waits for cards until it is interrupted. Logs to standard error.",
+      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. If the command cannot be run at all, the worker ends with an error. Waits for cards until it is interrupted. Logs to standard error.",
     summary: "Run a command for each card",
     examples: [
       { command: "backlog work --owner worker-1 --exec './build.sh \"$BACKLOG_CARD_ID\"'" },
