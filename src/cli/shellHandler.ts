@@ -20,15 +20,18 @@ class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message
 const encodeCard = Schema.encodeSync(Schema.fromJsonString(Card))
 
 /**
- * Returns a worker's handler that runs a shell command for each card. The command gets the card as JSON on standard input
- * and its fields in environment variables. With exit code 0 its standard output becomes the card's result; everything
+ * Returns a worker's handler that runs a shell command for each card. The command gets the card as JSON on standard input,
+ * and its fields and the variables of `env` in its environment. With exit code 0 its standard output becomes the card's result; everything
  * else fails the attempt. Its standard error is copied to this program's. An interruption terminates the command and its
  * child processes.
  *
  * If the shell cannot run the command, the handler fails with `HandlerUnusable`. Once a command has succeeded, this fails only
  * the attempt, since it is due to the card. `stopsWorker` is whether it fails with this error at all.
  */
-export const makeShellHandler = (command: string, io: ProcessIO["Service"], stopsWorker: boolean) => {
+export const makeShellHandler = (
+  command: string,
+  { env, io, stopsWorker }: { readonly env: object; readonly io: ProcessIO["Service"]; readonly stopsWorker: boolean }
+) => {
   let hasSucceeded = false
   return Effect.fnUntraced(function* (card: Card) {
     const output = new TruncatedOutput(resultLimits)
@@ -37,7 +40,7 @@ export const makeShellHandler = (command: string, io: ProcessIO["Service"], stop
     const ended = yield* runShellCommand(
       {
         command,
-        env: { ...process.env, ...cardEnvironment(card) },
+        env: { ...process.env, ...env, ...cardEnvironment(card) },
         input: `${escapeHiddenInJson(encodeCard(card))}\n`,
         onOutput: (chunk) => output.add(chunk),
         onErrorOutput: (chunk) => {

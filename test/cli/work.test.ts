@@ -1,9 +1,9 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { realpath, rename, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import { TruncatedOutput } from "../../src/cli/shellHandler.ts"
 import { start } from "./program.ts"
-import { cli, inDirectory, json, onServer, type Place, temporaryDirectory } from "./support.ts"
+import { cli, documentIn, inDirectory, json, onServer, type Place, temporaryDirectory } from "./support.ts"
 import { readWhenWritten } from "./waiting.ts"
 
 describe("a truncated output", () => {
@@ -79,6 +79,51 @@ describe("backlog work", () => {
       const refused = await run("work", "--owner", "w1", ...argv)
       assert.deepStrictEqual([refused.code, refused.error?._tag], [2, "InvalidInput"], argv.join(" "))
     }
+  })
+})
+
+describe("a backlog in a command", () => {
+  it("a command finds the worker's backlog in another directory, with its schema and actor", async () => {
+    const onSchema = onServer()
+    const inFolder = await inDirectory()
+    const program = `'${process.execPath}' '${join(import.meta.dirname, "..", "..", "dist", "cli", "main.js")}'`
+    const note = `cd /; ${program} revise "$BACKLOG_CARD_ID" --body found --json`
+    for (const place of [onSchema, inFolder]) {
+      await json(["create", "--id", "a", "--title", "A", ...place.flags])
+      // The flags win over the environment of the worker.
+      const env = { BACKLOG_ACTOR: "other", BACKLOG_DATABASE_URL: "/nowhere", BACKLOG_SCHEMA: "other" }
+      const flags = [...place.flags, ...(place === inFolder ? ["--schema", "backlog"] : [])]
+      const worked = await json(
+        ["work", "--owner", "w1", "--actor", "ann", "--until-empty", "--exec", note, ...flags],
+        {
+          env
+        }
+      )
+      assert.deepInclude(worked.data, { claimed: 1, completed: 1 })
+      const history = await json(["history", "a", ...place.flags])
+      assert.deepStrictEqual(
+        history.data.map(({ actor, type }: { actor: string; type: string }) => [type, actor]).slice(1),
+        [
+          ["CardClaimed", "ann"],
+          ["CardRevised", "ann"],
+          ["CardCompleted", "ann"]
+        ]
+      )
+      await place.remove()
+    }
+  })
+
+  it("a directory is found by its absolute path, also when it is the nearest one", async () => {
+    const place = await inDirectory()
+    const parent = dirname(place.directory)
+    await rename(place.directory, join(parent, ".backlog"))
+    const printed = 'printf "%s %s" "$BACKLOG_DATABASE_URL" "$BACKLOG_SCHEMA"'
+    const { code, stderr } = await start(["create", "--id", "a", "--title", "A"], { cwd: parent }).ended
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    await start(["work", "--owner", "w1", "--until-empty", "--exec", printed], { cwd: parent }).ended
+    const shown = documentIn((await start(["show", "a", "--json"], { cwd: parent }).ended).stdout)
+    assert.strictEqual(shown.data.result, `${await realpath(parent)}/.backlog backlog`)
+    await place.remove()
   })
 })
 

@@ -6,7 +6,7 @@ import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.
 import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { ExecUnusable } from "../commandErrors.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
-import { withConcurrentBacklog } from "../database.ts"
+import { selectedBacklogVariables, withConcurrentBacklog } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
 import { claimFilterFlags, currentActor, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
@@ -57,11 +57,13 @@ export const workCommand = withHelp(
         return yield* new InvalidInput({ problem: "--grace-period takes 0 to 86400 seconds" })
       }
       const io = yield* ProcessIO
+      const actor = yield* currentActor
+      const env = { ...(yield* selectedBacklogVariables), BACKLOG_ACTOR: actor }
       const options = {
         ...flags,
-        actor: yield* currentActor,
+        actor,
         gracePeriodSeconds,
-        handler: makeShellHandler(exec, io, flags.maxFailures !== 0),
+        handler: makeShellHandler(exec, { env, io, stopsWorker: flags.maxFailures !== 0 }),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
@@ -87,7 +89,7 @@ export const workCommand = withHelp(
   ),
   {
     description:
-      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. If the command cannot be run at all, the worker ends with an error. Waits for cards until it is interrupted. Logs to standard error.",
+      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), a `backlog` in it finds the same backlog and actor, and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. If the command cannot be run at all, the worker ends with an error. Waits for cards until it is interrupted. Logs to standard error.",
     summary: "Run a command for each card",
     examples: [
       { command: "backlog work --owner worker-1 --exec './build.sh \"$BACKLOG_CARD_ID\"'" },
