@@ -1,13 +1,14 @@
 import * as NodeStream from "@effect/platform-node-shared/NodeStream"
 import { Data, Deferred, Effect, Fiber, Stream } from "effect"
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
 import type { ProcessIO } from "./ProcessIO.ts"
 
 /** Seconds between the termination signal and the kill signal. */
 export const killAfterSeconds = 5
 
 /** How long to read output after the command ended, if a process that it started keeps the pipes open. */
-const outputTimeout = "2 seconds"
+const outputTimeout = "1 second"
 
 /** How long to wait for processes after the kill signal, in milliseconds. */
 const killMillis = 1000
@@ -38,8 +39,9 @@ export interface ShellCommand {
 /**
  * Runs a shell command in a process group of its own, and returns how it ended.
  *
- * When the command has ended, or the effect is interrupted, the processes of the group that are left are terminated, and killed
- * `killAfterSeconds` later. If this program ends before, they are killed: `onExit` registers that.
+ * When the command has ended, its output is read until all processes have closed it, for at most a second. Then, or when the
+ * effect is interrupted, the processes of the group that are left are terminated, and killed `killAfterSeconds` later. If this
+ * program ends before, they are killed: `onExit` registers that.
  */
 export const runShellCommand = (
   shellCommand: ShellCommand,
@@ -152,8 +154,39 @@ const hasEnded = ({ exitCode, signalCode }: ChildProcessWithoutNullStreams): boo
 const isGroupAlive = (pid: number): boolean => {
   try {
     process.kill(-pid, 0)
-    return true
   } catch {
     return false
+  }
+  return !hasOnlyZombies(pid)
+}
+
+/**
+ * Whether all processes of a group have ended, and their parent has not read how. It never does if it is process 1 of a
+ * container without an init, such as this program. Always false on systems without `/proc`.
+ */
+const hasOnlyZombies = (pid: number): boolean => {
+  const states = listProcesses().flatMap((each) => {
+    // The name of the program, in parentheses, may contain anything. The state, the parent and the group follow it.
+    const [state = "", , group] = readProcessStatus(each)
+    return Number(group) === pid ? [state] : []
+  })
+  return states.length > 0 && states.every((state) => state === "Z" || state === "X")
+}
+
+const listProcesses = (): ReadonlyArray<string> => {
+  try {
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+  } catch {
+    return []
+  }
+}
+
+/** The fields of a process's status that follow the name of its program. Empty for a process that no longer exists. */
+const readProcessStatus = (pid: string): ReadonlyArray<string> => {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, "utf8")
+    return status.slice(status.lastIndexOf(")") + 2).split(" ")
+  } catch {
+    return []
   }
 }

@@ -1,20 +1,9 @@
 import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
-import { readFileSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { start } from "./program.ts"
 import { inDirectory, json, type Place, temporaryDirectory } from "./support.ts"
-import { readWhenWritten, until } from "./waiting.ts"
-
-/** Whether a process has ended. An orphan that nothing waits for stays as a zombie. */
-const hasEnded = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
-  } catch {
-    return true
-  }
-}
+import { hasEnded, readWhenWritten, until } from "./waiting.ts"
 
 const initialize = {
   jsonrpc: "2.0",

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 
 /** Waits until a condition is true. */
@@ -12,4 +12,14 @@ export const readWhenWritten = async (file: string): Promise<string> => {
   let text = ""
   await until(async () => (text = await readFile(file, "utf8")).endsWith("\n"))
   return text.trim()
+}
+
+/** Whether a process has ended. An orphan that nothing waits for stays as a zombie. */
+export const hasEnded = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
+  } catch {
+    return true
+  }
 }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path"
 import { TruncatedOutput } from "../../src/cli/shellHandler.ts"
 import { start } from "./program.ts"
 import { cli, documentIn, inDirectory, json, onServer, type Place, temporaryDirectory } from "./support.ts"
-import { readWhenWritten } from "./waiting.ts"
+import { hasEnded, readWhenWritten } from "./waiting.ts"
 
 describe("a truncated output", () => {
   it.each([
@@ -212,6 +212,28 @@ describe("the worker's process", () => {
       (await run("history", "a")).data.map(({ type }: { type: string }) => type),
       ["CardCreated", "CardClaimed", "CardReclaimed", "CardClaimed", "CardCompleted"]
     )
+  })
+
+  it("processes that a command leaves running do not hold the worker", async () => {
+    const folder = await temporaryDirectory()
+    // The first process left the group and keeps the pipes open. The second left it and never reads how its child ended, so
+    // that a zombie stays in the group.
+    const exec = [
+      `cd ${folder}; setsid sleep 300 & echo $! > "$BACKLOG_CARD_ID.pipes"`,
+      `sh -c 'sleep 0.1 & echo $$ > "$BACKLOG_CARD_ID.zombie"; exec setsid sleep 5 > /dev/null 2>&1' &`,
+      `sleep 0.5; echo "$BACKLOG_CARD_ID"`
+    ].join("\n")
+    await run("create", "--id", "left", "--title", "L")
+    const worker = start(["work", "--owner", "w1", "--max-cards", "1", "--exec", exec, ...place.flags])
+    await worker.says((_, stderr) => stderr.includes("left  completed"))
+    const [pipes, parent] = await Promise.all(
+      ["left.pipes", "left.zombie"].map(async (file) => Number(await readWhenWritten(join(folder, file))))
+    )
+    // Waiting for the zombie would have taken longer than its parent lives.
+    assert.deepStrictEqual([hasEnded(pipes ?? 0), hasEnded(parent ?? 0)], [false, false])
+    assert.strictEqual((await worker.ended).code, 0)
+    for (const pid of [pipes, parent]) process.kill(pid ?? 0)
+    assert.strictEqual((await run("show", "left")).data.result, "left")
   })
 
   it("a terminated worker lets its command finish, and terminates the command of a lost card with its children", async () => {
