@@ -5,6 +5,7 @@ import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { beginningOf } from "../domain/displayText.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { withoutSecrets } from "../index.ts"
 import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
@@ -92,4 +93,5 @@ const describeFailure = (error: unknown): Failure => {
 }
 
 /** Truncates a message, because it may repeat long arguments. */
-const truncateMessage = (message: string): string => (message.length <= 4000 ? message : `${message.slice(0, 4000)} …`)
+const truncateMessage = (message: string): string =>
+  message.length <= 4000 ? message : `${beginningOf(message, 4000)} …`

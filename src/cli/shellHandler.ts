@@ -78,7 +78,10 @@ const cardEnvironment = (card: Card) => ({
 const describeEnd = ({ code, signal }: CommandEnd): string =>
   code === null ? `ended by ${signal ?? "a signal"}` : `exit code ${code}`
 
-/** Keeps the first and the last bytes of an output, and reports how many bytes between them were left out. */
+/**
+ * Keeps the first and the last bytes of an output, whole UTF-8 characters of them, and reports how many bytes between them were
+ * left out.
+ */
 export class TruncatedOutput {
   readonly #headBytes: number
   readonly #tailBytes: number
@@ -105,9 +108,33 @@ export class TruncatedOutput {
   /** Returns the kept bytes as text. Replaces invalid UTF-8, and NUL, which Postgres does not store. */
   text(): string {
     if (this.#leftOut === 0) return decodeText(Buffer.concat([this.#head, this.#tail]))
-    const note = `… ${this.#leftOut} bytes left out …`
-    return [decodeText(this.#head), note, decodeText(this.#tail)].filter((part) => part !== "").join("\n")
+    const head = this.#head.subarray(0, this.#head.length - incompleteBytes(this.#head))
+    const tail = this.#tail.subarray(continuationBytes(this.#tail))
+    const leftOut = this.#leftOut + this.#head.length - head.length + this.#tail.length - tail.length
+    return [decodeText(head), `… ${leftOut} bytes left out …`, decodeText(tail)]
+      .filter((part) => part !== "")
+      .join("\n")
   }
 }
+
+/** The number of bytes at the end that begin a UTF-8 character without completing it. */
+const incompleteBytes = (bytes: Uint8Array): number => {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length] ?? 0
+    if (isContinuation(byte)) continue
+    const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return wanted > length ? length : 0
+  }
+  return 0
+}
+
+/** The number of bytes at the beginning that continue a UTF-8 character: at most three. */
+const continuationBytes = (bytes: Uint8Array): number => {
+  let length = 0
+  while (length < 3 && isContinuation(bytes[length] ?? 0)) length++
+  return length
+}
+
+const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80
 
 const decodeText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).replaceAll("\u0000", "\ufffd")

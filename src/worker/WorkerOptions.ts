@@ -45,7 +45,10 @@ export interface WorkerOptions<E = never, R = never> {
    * the worker chooses a random time between half of the delay and all of it. Defaults to 10.
    */
   readonly retryAfterSeconds?: number | undefined
-  /** Maximum delay before a retry, in seconds. Defaults to 3,600. */
+  /**
+   * Maximum delay before a retry, in seconds, at least `retryAfterSeconds`. Defaults to 3,600, or to `retryAfterSeconds` if
+   * that is more.
+   */
   readonly maxRetryAfterSeconds?: number | undefined
   /** How often the worker tries to claim a card without having been notified of one, in seconds. Defaults to 30. */
   readonly pollSeconds?: number | undefined
@@ -98,6 +101,20 @@ const integer = (minimum: number, maximum: number) => Schema.Int.check(Schema.is
 
 const retrySeconds = Release.fields.retryAfterSeconds.schema.members[0].check(Schema.isGreaterThanOrEqualTo(1))
 
+/** A maximum below the first delay would silently shorten it. */
+const maxRetryAtLeastFirst = Schema.makeFilter<{
+  readonly retryAfterSeconds?: number | undefined
+  readonly maxRetryAfterSeconds?: number | undefined
+}>(
+  ({ maxRetryAfterSeconds, retryAfterSeconds = defaultRetryAfterSeconds }) =>
+    maxRetryAfterSeconds === undefined || maxRetryAfterSeconds >= retryAfterSeconds
+      ? undefined
+      : { path: ["maxRetryAfterSeconds"], issue: `must be at least retryAfterSeconds, which is ${retryAfterSeconds}` },
+  { expected: "maxRetryAfterSeconds that is at least retryAfterSeconds" }
+)
+
+const defaultRetryAfterSeconds = 10
+
 /** The options that are data. */
 const DataOptions = Schema.Struct({
   owner: ClaimMany.fields.owner,
@@ -115,7 +132,7 @@ const DataOptions = Schema.Struct({
   gracePeriodSeconds: Schema.optional(integer(0, 86_400)),
   untilEmpty: Schema.optional(Schema.Boolean),
   maxCards: Schema.optional(integer(1, Number.MAX_SAFE_INTEGER))
-})
+}).check(maxRetryAtLeastFirst)
 
 const decode = decodeInput(DataOptions)
 
@@ -128,8 +145,8 @@ const applyDefaults = (options: typeof DataOptions.Type) => ({
   prefetch: options.prefetch ?? 0,
   maxAttempts: options.maxAttempts ?? 5,
   maxFailures: options.maxFailures ?? 5,
-  retryAfterSeconds: options.retryAfterSeconds ?? 10,
-  maxRetryAfterSeconds: options.maxRetryAfterSeconds ?? 3600,
+  retryAfterSeconds: options.retryAfterSeconds ?? defaultRetryAfterSeconds,
+  maxRetryAfterSeconds: options.maxRetryAfterSeconds ?? Math.max(3600, options.retryAfterSeconds ?? 0),
   pollSeconds: options.pollSeconds ?? 30,
   gracePeriodSeconds: options.gracePeriodSeconds ?? 10,
   untilEmpty: options.untilEmpty ?? false,

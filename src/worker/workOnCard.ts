@@ -1,6 +1,7 @@
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, Random, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
+import { beginningOf, endOf } from "../domain/displayText.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { databaseErrorText } from "../sql/databaseErrors.ts"
 import { sanitize } from "../sql/sanitize.ts"
@@ -268,7 +269,7 @@ const describeFailure = (cause: Cause.Cause<unknown>): string => {
   const text = printable(Cause.squash(cause))
   if (text.length <= maxFailureLength) return text
   const half = maxFailureLength / 2
-  return `${text.slice(0, half).toWellFormed()} … ${text.slice(-half).toWellFormed()}`
+  return `${beginningOf(text, half)} … ${endOf(text, half)}`
 }
 
 const printable = (error: unknown): string => {

@@ -12,7 +12,10 @@ describe("a truncated output", () => {
     ["everything that fits", ["ab", "cd", "efg"], "abcdefg"],
     ["the start and the end", ["abcd", "efgh", "ijkl"], "abcd\n… 5 bytes left out …\njkl"],
     ["the start and the end of one chunk", ["abcdefghijkl"], "abcd\n… 5 bytes left out …\njkl"],
-    ["valid text", ["a\0\xff"], "a\ufffd\ufffd"]
+    ["valid text", ["a\0\xff"], "a\ufffd\ufffd"],
+    ["whole characters", ["abc\xe2", "\x82\xacde\xf0\x9f\x92", "\xa9hi"], "abc\n… 9 bytes left out …\nhi"],
+    ["whole characters at the limits", ["\xf0\x9f\x92\xa9----\xe2\x82\xac"], "💩\n… 4 bytes left out …\n€"],
+    ["bytes that are no characters", ["\xc0\xc0\xc0\xc0----\x80\x80\x80"], "\ufffd\ufffd\ufffd\n… 8 bytes left out …"]
   ])("the output keeps %s", (_, pieces, kept) => {
     const output = new TruncatedOutput({ headBytes: 4, tailBytes: 3 })
     for (const piece of pieces) output.add(Buffer.from(piece, "latin1"))
@@ -74,7 +77,8 @@ describe("backlog work", () => {
       ["--exec", "true", "--concurrency", "0"],
       ["--exec", "true", "--grace-period", "-1"],
       ["--exec", "true", "--retry-after", "0"],
-      ["--exec", "true", "--max-failures", "-1"]
+      ["--exec", "true", "--max-failures", "-1"],
+      ["--exec", "true", "--retry-after", "31622401"]
     ]) {
       const refused = await run("work", "--owner", "w1", ...argv)
       assert.deepStrictEqual([refused.code, refused.error?._tag], [2, "InvalidInput"], argv.join(" "))

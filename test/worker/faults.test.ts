@@ -160,7 +160,9 @@ describe("a worker with database failures", () => {
         { pollSeconds: 3601 },
         { concurency: 2 },
         { gracePeriodSeconds: -1 },
-        { gracePeriodSeconds: "soon" }
+        { gracePeriodSeconds: "soon" },
+        { maxRetryAfterSeconds: 9 },
+        { maxRetryAfterSeconds: 99, retryAfterSeconds: 100 }
       ]) {
         const error = yield* Effect.flip(run(wrong))
         expect([error._tag, error.message]).toEqual([

@@ -59,8 +59,8 @@ onBothDatabases("a worker", (test) => {
       yield* create("odd")
       const failures: Record<number, Effect.Effect<unknown, unknown>> = {
         1: Effect.die(new Error("no \u001b[31mpaper\u0000\n in tray 1")),
-        2: Effect.fail("broken"),
-        3: Effect.fail({ code: 7 }),
+        2: Effect.fail({ code: 7 }),
+        3: Effect.fail(`💩${"-".repeat(998)}💩${"-".repeat(2000)}💩${"-".repeat(999)}`),
         4: Effect.interrupt
       }
       const fiber = yield* Effect.forkChild(
@@ -97,11 +97,26 @@ onBothDatabases("a worker", (test) => {
       const reasons = (yield* eventsOf("a")).flatMap((event) => ("reason" in event ? event.reason : []))
       expect(reasons).toEqual([
         "Attempt 1 failed: no [31mpaper\n in tray 1",
-        "Attempt 2 failed: broken",
-        'Attempt 3 failed: {"code":7}',
+        'Attempt 2 failed: {"code":7}',
+        // Truncated between characters.
+        `Attempt 3 failed: 💩${"-".repeat(998)} … ${"-".repeat(999)}`,
         "Attempt 4 failed: the handler interrupted itself"
       ])
       expect((yield* cardOf("odd")).blockedReason).toContain("Attempt 4 failed: its result cannot be stored: ")
+    })
+  )
+
+  test(
+    "a first delay of more than an hour is honoured",
+    Effect.gen(function* () {
+      const clock = yield* BacklogTestClock
+      yield* create("a")
+      const fails = { handler: () => Effect.fail("no"), retryAfterSeconds: 7200, maxCards: 1 }
+      expect((yield* runWorker(fails)).report).toMatchObject({ failed: 1 })
+      const { notBefore } = yield* cardOf("a")
+      const wait = (Date.parse(iso(notBefore) ?? "") - (yield* clock.now).epochMilliseconds) / 1000
+      expect(wait).toBeGreaterThanOrEqual(3600)
+      expect(wait).toBeLessThanOrEqual(7200)
     })
   )
 

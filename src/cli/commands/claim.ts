@@ -136,7 +136,7 @@ export const releaseCommand = defineBacklogCommand(
   "release",
   {
     description:
-      "Releases a claimed card, so that it becomes claimable again: immediately, or after --retry-after seconds.",
+      "Releases a claimed card, so that it becomes claimable again: immediately, or after --retry-after seconds. It returns to its place in the claim order: without a delay, the next claim takes the same card if it is still the best one.",
     summary: "Release a claimed card",
     examples: [
       {

@@ -39,7 +39,7 @@ export const workCommand = withHelp(
       ),
       retryAfterSeconds: integerFlag(
         "retry-after",
-        "Seconds before the first retry. Doubles after each failure. Defaults to 10",
+        "Seconds before the first retry. Doubles after each failure, up to 3600 or this value if it is more; the actual delay is random between half of it and all of it. Defaults to 10",
         "SECONDS"
       ),
       gracePeriodSeconds: integerFlag(
