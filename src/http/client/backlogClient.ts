@@ -91,9 +91,9 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
       )
     }),
     awaitClaimEnd: Effect.fn("BacklogService.awaitClaimEnd")(function* (input) {
-      const { waitSeconds = defaultWaitSeconds, ...claim } = yield* decodeAwaitClaimEnd(input)
+      const { waitSeconds = defaultWaitSeconds, ...held } = yield* decodeAwaitClaimEnd(input)
       return yield* waitInSteps(waitSeconds, (seconds) =>
-        request(endpoints.awaitClaimEnd({ query: { ...claim, waitSeconds: seconds } }), true)
+        request(endpoints.awaitClaimEnd({ query: { ...held, waitSeconds: seconds } }), true)
       )
     })
   })
