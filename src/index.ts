@@ -110,6 +110,8 @@ export {
 export {
   AwaitClaimable,
   type AwaitClaimableInput,
+  AwaitClaimEnd,
+  type AwaitClaimEndInput,
   type BlockInput,
   type ClaimInput,
   type ClaimManyInput,

@@ -88,10 +88,16 @@ export const deliver = Effect.fnUntraced(function* <E, R>(output: CommandOutput<
   return { text: yield* render(output), exitCode: output.exitCode ?? exitCodes.done }
 })
 
-/** Prints what `deliver` rendered, after the backlog was closed. */
-export const finish = Effect.fnUntraced(function* (rest: { readonly text: string; readonly exitCode: number }) {
-  if (rest.text !== "") yield* print(rest.text)
-  if (rest.exitCode !== exitCodes.done) return yield* new ExitWithCode({ exitCode: rest.exitCode })
+/** Prints what `deliver` rendered, after the backlog was closed. An exit code other than 0 is kept also without a reader. */
+export const finish = Effect.fnUntraced(function* ({
+  exitCode,
+  text
+}: {
+  readonly text: string
+  readonly exitCode: number
+}) {
+  if (text !== "") yield* exitCode === exitCodes.done ? print(text) : Effect.ignore(print(text))
+  if (exitCode !== exitCodes.done) return yield* new ExitWithCode({ exitCode })
 })
 
 const printStream = Effect.fnUntraced(function* <E, R>(output: StreamOutput<E, R>) {
@@ -150,5 +156,9 @@ export const render = Effect.fnUntraced(function* <E, R>(output: DocumentOutput<
   return text.endsWith("\n") ? text : `${text}\n`
 })
 
-/** Writes text to standard output. */
-export const print = (text: string) => Effect.map(ProcessIO, ({ stdout }) => stdout.write(text))
+/** Writes text to standard output, and waits until it is flushed. */
+export const print = Effect.fnUntraced(function* (text: string) {
+  const { stdout } = yield* ProcessIO
+  stdout.write(text)
+  yield* stdout.drain
+})

@@ -55,6 +55,7 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "max-attempts",
   "max-cards",
   "max-connections",
+  "max-failures",
   "min-priority",
   "older-than-days",
   "owner",

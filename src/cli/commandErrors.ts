@@ -12,6 +12,13 @@ export class NothingClaimable extends Schema.TaggedError<NothingClaimable>()("No
   message: Schema.String
 }) {}
 
+/** The command of `work --exec` cannot do any work. The worker stopped, and released its cards. */
+export class ExecUnusable extends Schema.TaggedError<ExecUnusable>()("ExecUnusable", { reason: Schema.String }) {
+  override get message(): string {
+    return `The worker stopped, because the command of --exec cannot work: ${this.reason}`
+  }
+}
+
 /** The output file exists already. It was not changed. */
 export class FileExists extends Schema.TaggedError<FileExists>()("FileExists", { file: Schema.String }) {
   override get message(): string {

@@ -1,6 +1,7 @@
-import { Deferred, Duration, Effect, Layer, Schema } from "effect"
+import { Deferred, Duration, Effect, Layer } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
+import { resolve } from "node:path"
 import {
   AccessTokens,
   BacklogMissing,
@@ -20,21 +21,18 @@ import { defaultTimeouts, layerPostgresClient, PostgresTimeouts } from "../servi
 import { createHint } from "../services/schema/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts"
 import { Migrations } from "../services/schema/Migrations.ts"
-import { BacklogSchema, SchemaName } from "../sql/SchemaName.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
 import { toDatabaseError } from "./databaseErrors.ts"
 import { type DatabaseTarget, parseTarget, resolveDatabaseTarget } from "./databaseTarget.ts"
-import { Db, nonEmpty, SchemaFlag } from "./flags.ts"
+import { currentSchema, Db, nonEmpty } from "./flags.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 import { escapeLine } from "./terminalText.ts"
 
+/** The schema of a backlog that none is named for. */
+const defaultSchema = "backlog"
+
 const selectTarget = Effect.gen(function* () {
-  const schema = yield* SchemaFlag
-  if (schema !== undefined && !Schema.is(SchemaName)(schema)) {
-    return yield* new InvalidInput({
-      problem:
-        "--schema takes lower-case letters, digits and underscores, does not begin with a digit, and has at most 63 characters"
-    })
-  }
+  const schema = yield* currentSchema
   const chosen = yield* Effect.fromResult(resolveDatabaseTarget(yield* Db, (yield* ProcessIO).env))
   return { target: chosen.target, note: chosen.note, schema }
 })
@@ -75,7 +73,7 @@ const openForService: OpeningMode = {
 const describePlace = (target: DatabaseTarget, schema: string | null): string => {
   const name = escapeLine(target.name)
   return target._tag === "Directory"
-    ? schema === null || schema === "backlog"
+    ? schema === null || schema === defaultSchema
       ? name
       : `schema ${JSON.stringify(schema)} of ${name}`
     : `schema ${JSON.stringify(schema)} on ${name}`
@@ -199,6 +197,12 @@ export const withDoctor = runWithin(openExisting)((target, schema) =>
 export const targetDirectory = Effect.map(selectTarget, ({ target }) =>
   target._tag === "Directory" ? target.directory : undefined
 )
+
+/** The environment variables by which a command line in any directory selects the same backlog. */
+export const selectedBacklogVariables = Effect.map(selectTarget, ({ schema, target }) => ({
+  BACKLOG_DATABASE_URL: target._tag === "Directory" ? resolve(target.directory) : target.url,
+  BACKLOG_SCHEMA: schema ?? defaultSchema
+}))
 
 /** Provides a service with a client of the selected database and its schema. */
 const provideClient = <A, E>(

@@ -30,8 +30,16 @@ import {
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
-import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
+import {
+  ConsumerNotFound,
+  ExecUnusable,
+  FileExists,
+  FileNotWritten,
+  NothingClaimable,
+  NotParked
+} from "./commandErrors.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
+import type { OutputLost } from "./ProcessIO.ts"
 
 /** The exit codes of the program. */
 export const exitCodes = {
@@ -42,7 +50,9 @@ export const exitCodes = {
   notFound: 4,
   refused: 5,
   unavailable: 6,
-  interrupted: 130
+  interrupted: 130,
+  /** The reader of standard output has gone. A shell reports the same for a program that SIGPIPE ended. */
+  readerGone: 141
 } as const
 
 /** A failure as the command line reports it. */
@@ -107,7 +117,7 @@ const kinds: ReadonlyArray<{
     exitCode: exitCodes.unavailable
   },
   {
-    schema: Schema.Union([DatabaseFailed, DamagedEvent, UndecodableEvent, FileNotWritten]),
+    schema: Schema.Union([DatabaseFailed, DamagedEvent, UndecodableEvent, ExecUnusable, FileNotWritten]),
     exitCode: exitCodes.failed
   },
   { schema: CliError.NonShowHelpErrors, exitCode: exitCodes.invalidInput }
@@ -124,6 +134,12 @@ export const toFailure = (error: unknown): Failure | undefined => {
     message: error.message,
     document: { _tag, message: error.message, ...fields }
   }
+}
+
+/** Converts a standard output that cannot be written. */
+export const outputFailure = ({ _tag, problem }: OutputLost): Failure => {
+  const message = `Standard output cannot be written: ${problem.message}`
+  return { exitCode: exitCodes.failed, message, document: { _tag, message } }
 }
 
 /** Converts arguments that cannot be parsed: the fields of the first problem, and the messages of all. */

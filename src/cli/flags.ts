@@ -1,7 +1,8 @@
-import { Effect, Option } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { Argument, Flag, GlobalFlag } from "effect/cli"
 import { userInfo } from "node:os"
 import { InvalidInput } from "../index.ts"
+import { SchemaName } from "../sql/SchemaName.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 
 /** An optional flag with a text. */
@@ -80,7 +81,7 @@ export const Db = GlobalFlag.Setting("db")({
 
 /** The Postgres schema. */
 export const SchemaFlag = GlobalFlag.Setting("schema")({
-  flag: textFlag("schema", "The Postgres schema of the backlog. Defaults to backlog", "NAME")
+  flag: textFlag("schema", "The Postgres schema of the backlog. Defaults to BACKLOG_SCHEMA, then backlog", "NAME")
 })
 
 /** The actor of commands. */
@@ -95,6 +96,20 @@ export const Json = GlobalFlag.Setting("json")({
     Flag.withDefault(false),
     Flag.withDescription("Print one JSON document")
   )
+})
+
+/** Returns the Postgres schema: `--schema`, else `BACKLOG_SCHEMA`; `undefined` if neither is set. */
+export const currentSchema: Effect.Effect<
+  string | undefined,
+  InvalidInput,
+  ProcessIO | GlobalFlag.Setting.Identifier<"schema">
+> = Effect.gen(function* () {
+  const flag = yield* SchemaFlag
+  const schema = flag ?? nonEmpty((yield* ProcessIO).env["BACKLOG_SCHEMA"])
+  if (schema === undefined || Schema.is(SchemaName)(schema)) return schema
+  return yield* new InvalidInput({
+    problem: `${flag === undefined ? "BACKLOG_SCHEMA" : "--schema"} takes lower-case letters, digits and underscores, does not begin with a digit, and has at most 63 characters`
+  })
 })
 
 /** Returns the actor of events: `--actor`, else `BACKLOG_ACTOR`, else the operating-system user. */

@@ -5,16 +5,17 @@ import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { beginningOf } from "../domain/displayText.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { withoutSecrets } from "../index.ts"
 import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
 import { normalizeArguments, requestsJson } from "./argv.ts"
 import { backlogCommand } from "./backlogCommand.ts"
 import { ExitWithCode, formatDocument } from "./CommandOutput.ts"
-import { defectFailure, exitCodes, type Failure, toFailure, usageFailure } from "./exitCodes.ts"
+import { defectFailure, exitCodes, type Failure, outputFailure, toFailure, usageFailure } from "./exitCodes.ts"
 import { completionsFlag, formatHelp, makeHelpPresenter } from "./help.ts"
 import { layerWarnings } from "./logging.ts"
-import { ProcessIO } from "./ProcessIO.ts"
+import { OutputLost, ProcessIO } from "./ProcessIO.ts"
 import { escapeLines, textStyleOf } from "./terminalText.ts"
 
 /**
@@ -55,12 +56,15 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
     Effect.provide(Layer.mergeAll(platform, layerWarnings(io.stderr))),
     Effect.exit
   )
-  if (Exit.isSuccess(exit)) return exitCodes.done
-  if (Cause.hasInterruptsOnly(exit.cause)) return exitCodes.interrupted
-  const error = Cause.squash(exit.cause)
+  if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return exitCodes.interrupted
+  // A command that failed has its own exit code, whether its output is read or not.
+  const ended = Exit.isSuccess(exit) ? yield* Effect.exit(io.stdout.drain) : exit
+  if (Exit.isSuccess(ended)) return exitCodes.done
+  const error = Cause.squash(ended.cause)
   if (error instanceof ExitWithCode) return error.exitCode
+  if (error instanceof OutputLost && error.isReaderGone) return exitCodes.readerGone
   const failure = describeFailure(error)
-  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
+  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(ended.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = io
     ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: sanitize(failure.document) }))
@@ -84,8 +88,10 @@ const platform = Layer.mergeAll(
 
 const describeFailure = (error: unknown): Failure => {
   if (CliError.isCliError(error) && error._tag === "ShowHelp") return usageFailure(error)
+  if (error instanceof OutputLost) return outputFailure(error)
   return toFailure(error) ?? defectFailure(error)
 }
 
 /** Truncates a message, because it may repeat long arguments. */
-const truncateMessage = (message: string): string => (message.length <= 4000 ? message : `${message.slice(0, 4000)} …`)
+const truncateMessage = (message: string): string =>
+  message.length <= 4000 ? message : `${beginningOf(message, 4000)} …`

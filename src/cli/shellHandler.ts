@@ -1,14 +1,9 @@
-import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
-import { ChildProcess } from "effect/process"
+import { Data, Effect, Schema } from "effect"
 import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
+import { HandlerUnusable } from "../worker/index.ts"
 import type { ProcessIO } from "./ProcessIO.ts"
-
-/** Seconds between the termination signal and the kill signal. */
-export const killAfterSeconds = 5
-
-/** How long to read output after the command ended, if a child process of it still runs. */
-const outputTimeout = "2 seconds"
+import { type CommandEnd, runShellCommand } from "./runShellCommand.ts"
 
 /** Bytes of standard output that become the card's result, from the start and from the end. */
 const resultLimits = { headBytes: 32 * 1024, tailBytes: 32 * 1024 }
@@ -16,54 +11,59 @@ const resultLimits = { headBytes: 32 * 1024, tailBytes: 32 * 1024 }
 /** Bytes from the end of standard error that are part of a failure's reason. */
 const reasonLimits = { headBytes: 0, tailBytes: 1024 }
 
+/** Exit codes of a shell that cannot run a command: it is not executable, or not found. */
+const notRunCodes: ReadonlySet<number | null> = new Set([126, 127])
+
 /** The command ended with an exit code other than 0, or by a signal. */
 class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {}
 
 const encodeCard = Schema.encodeSync(Schema.fromJsonString(Card))
 
 /**
- * Returns a worker's handler that runs a shell command for each card. The command gets the card as JSON on standard input
- * and its fields in environment variables. With exit code 0 its standard output becomes the card's result; everything
+ * Returns a worker's handler that runs a shell command for each card. The command gets the card as JSON on standard input,
+ * and its fields and the variables of `env` in its environment. With exit code 0 its standard output becomes the card's result; everything
  * else fails the attempt. Its standard error is copied to this program's. An interruption terminates the command and its
- * child processes, and kills them `killAfterSeconds` later.
+ * child processes.
+ *
+ * If the shell cannot run the command, the handler fails with `HandlerUnusable`. Once a command has succeeded, this fails only
+ * the attempt, since it is due to the card. `stopsWorker` is whether it fails with this error at all.
  */
-export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
-  Effect.fnUntraced(function* (card: Card) {
-    const child = yield* ChildProcess.make(command, {
-      shell: true,
-      extendEnv: true,
-      env: cardEnvironment(card),
-      stdin: Stream.make(new TextEncoder().encode(`${escapeHiddenInJson(encodeCard(card))}\n`)),
-      forceKillAfter: `${killAfterSeconds} seconds`
-    })
-    const forget = io.onExit(() => terminate(child.pid))
-    yield* Effect.addFinalizer(() => Effect.sync(forget))
+export const makeShellHandler = (
+  command: string,
+  { env, io, stopsWorker }: { readonly env: object; readonly io: ProcessIO["Service"]; readonly stopsWorker: boolean }
+) => {
+  let hasSucceeded = false
+  return Effect.fnUntraced(function* (card: Card) {
     const output = new TruncatedOutput(resultLimits)
     const complaint = new TruncatedOutput(reasonLimits)
     const decoder = new TextDecoder()
-    const reading = yield* Effect.forkScoped(
-      Effect.all(
-        [
-          Stream.runForEach(child.stdout, (chunk) => Effect.sync(() => output.add(chunk))),
-          Stream.runForEach(child.stderr, (chunk) => {
-            complaint.add(chunk)
-            io.stderr.write(decoder.decode(chunk, { stream: true }))
-            return io.stderr.drain
-          })
-        ],
-        { concurrency: "unbounded" }
-      )
+    const ended = yield* runShellCommand(
+      {
+        command,
+        env: { ...process.env, ...env, ...cardEnvironment(card) },
+        input: `${escapeHiddenInJson(encodeCard(card))}\n`,
+        onOutput: (chunk) => output.add(chunk),
+        onErrorOutput: (chunk) => {
+          complaint.add(chunk)
+          io.stderr.write(decoder.decode(chunk, { stream: true }))
+          return Effect.ignore(io.stderr.drain)
+        }
+      },
+      io.onExit
     )
-    const ended = yield* Effect.exit(child.exitCode)
-    yield* Effect.timeoutOption(Fiber.await(reading), outputTimeout)
-    if (Exit.isSuccess(ended) && Number(ended.value) === 0) {
+    if (ended.code === 0) {
+      hasSucceeded = true
       const text = output.text().replace(/[\r\n]+$/, "")
       return text === "" ? null : text
     }
-    const how = Exit.isSuccess(ended) ? `exit code ${ended.value}` : describeEnd(ended)
+    const how = describeEnd(ended)
     const why = complaint.text().trim()
-    return yield* new CommandFailed({ message: why === "" ? how : `${how}: ${why}` })
-  }, Effect.scoped)
+    const message = why === "" ? how : `${how}: ${why}`
+    return yield* stopsWorker && !hasSucceeded && notRunCodes.has(ended.code)
+      ? new HandlerUnusable({ reason: message })
+      : new CommandFailed({ message })
+  })
+}
 
 const cardEnvironment = (card: Card) => ({
   BACKLOG_CARD_ID: card.id,
@@ -75,20 +75,13 @@ const cardEnvironment = (card: Card) => ({
   BACKLOG_CLAIM_TOKEN: String(card.claimToken)
 })
 
-/** Terminates a command's process group if this process ends before the command. */
-const terminate = (pid: number): void => {
-  try {
-    process.kill(-pid, "SIGTERM")
-  } catch {
-    // The process has ended already.
-  }
-}
+const describeEnd = ({ code, signal }: CommandEnd): string =>
+  code === null ? `ended by ${signal ?? "a signal"}` : `exit code ${code}`
 
-/** Describes an end without an exit code. */
-const describeEnd = ({ cause }: Exit.Failure<unknown, unknown>): string =>
-  `ended by ${/receipt of signal: '(SIG\w+)'/.exec(String(cause))?.[1] ?? "a signal"}`
-
-/** Keeps the first and the last bytes of an output, and reports how many bytes between them were left out. */
+/**
+ * Keeps the first and the last bytes of an output, whole UTF-8 characters of them, and reports how many bytes between them were
+ * left out.
+ */
 export class TruncatedOutput {
   readonly #headBytes: number
   readonly #tailBytes: number
@@ -115,9 +108,33 @@ export class TruncatedOutput {
   /** Returns the kept bytes as text. Replaces invalid UTF-8, and NUL, which Postgres does not store. */
   text(): string {
     if (this.#leftOut === 0) return decodeText(Buffer.concat([this.#head, this.#tail]))
-    const note = `… ${this.#leftOut} bytes left out …`
-    return [decodeText(this.#head), note, decodeText(this.#tail)].filter((part) => part !== "").join("\n")
+    const head = this.#head.subarray(0, this.#head.length - incompleteBytes(this.#head))
+    const tail = this.#tail.subarray(continuationBytes(this.#tail))
+    const leftOut = this.#leftOut + this.#head.length - head.length + this.#tail.length - tail.length
+    return [decodeText(head), `… ${leftOut} bytes left out …`, decodeText(tail)]
+      .filter((part) => part !== "")
+      .join("\n")
   }
 }
+
+/** The number of bytes at the end that begin a UTF-8 character without completing it. */
+const incompleteBytes = (bytes: Uint8Array): number => {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length] ?? 0
+    if (isContinuation(byte)) continue
+    const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return wanted > length ? length : 0
+  }
+  return 0
+}
+
+/** The number of bytes at the beginning that continue a UTF-8 character: at most three. */
+const continuationBytes = (bytes: Uint8Array): number => {
+  let length = 0
+  while (length < 3 && isContinuation(bytes[length] ?? 0)) length++
+  return length
+}
+
+const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80
 
 const decodeText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).replaceAll("\u0000", "\ufffd")

@@ -28,9 +28,22 @@ const escapeUnit = (text: string, index: number): string => `\\u${text.charCodeA
 const escapeCodePoint = (character: string): string =>
   `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}>`
 
+/** The beginning of a text of at most `maxLength` UTF-16 units, which ends between two characters. */
+export const beginningOf = (text: string, maxLength: number): string =>
+  text.slice(0, maxLength - (isPair(text, maxLength) ? 1 : 0))
+
+/** The end of a text of at most `maxLength` UTF-16 units, which begins between two characters. */
+export const endOf = (text: string, maxLength: number): string => {
+  const start = Math.max(0, text.length - maxLength)
+  return text.slice(start + (isPair(text, start) ? 1 : 0))
+}
+
+/** Whether the UTF-16 units before and after an index are one character. */
+const isPair = (text: string, index: number): boolean => (text.codePointAt(index - 1) ?? 0) > 0xffff
+
 /** Truncates a text to `maxLength` UTF-16 units, including the "…". */
 export const truncate = (text: string, maxLength: number): string =>
-  text.length <= maxLength ? text : `${text.slice(0, maxLength - 1).toWellFormed()}…`
+  text.length <= maxLength ? text : `${beginningOf(text, maxLength - 1).toWellFormed()}…`
 
 /** Maximum characters of an error message that repeats input. */
 const maxMessageLength = 4_000
@@ -39,4 +52,4 @@ const maxMessageLength = 4_000
 export const truncateMessage = (message: string): string =>
   message.length <= maxMessageLength
     ? message
-    : `${message.slice(0, maxMessageLength).toWellFormed()}… (${message.length} characters)`
+    : `${beginningOf(message, maxMessageLength).toWellFormed()}… (${message.length} characters)`

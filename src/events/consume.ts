@@ -6,6 +6,7 @@ import { MomentNotReached } from "./MomentNotReached.ts"
 import type { ReadGate } from "./ReadGate.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { toRecordedEvent } from "./StoredEvent.ts"
+import { beginningOf } from "../domain/displayText.ts"
 import { sanitizeCause } from "../sql/sanitize.ts"
 import { awaitHeadAfter } from "./feed.ts"
 import type { EventFilter } from "./LogReader.ts"
@@ -137,4 +138,6 @@ const maxReasonLength = 16_000
  * store as text (NUL, lone surrogates).
  */
 export const parkReason = (cause: Cause.Cause<unknown>): string =>
-  Cause.pretty(sanitizeCause(cause)).slice(0, maxReasonLength).replaceAll("\0", "\u2400").toWellFormed()
+  beginningOf(Cause.pretty(sanitizeCause(cause)), maxReasonLength)
+    .replaceAll("\0", "\u2400")
+    .toWellFormed()

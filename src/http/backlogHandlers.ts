@@ -1,6 +1,6 @@
 import { Array, Effect, Option, Result } from "effect"
 import { requireValidToken } from "./Caller.ts"
-import { claimOrWait, makeAwaitClaimable } from "./claimWaiting.ts"
+import { claimOrWait, makeAwaitClaimable, makeAwaitClaimEnd } from "./claimWaiting.ts"
 import { withDatabaseErrors } from "./errors.ts"
 import { handleCommand } from "./handleCommand.ts"
 import type { Handlers } from "./handleEndpoint.ts"
@@ -10,6 +10,7 @@ import { BacklogService, CardNotFound, type ClaimInput } from "../index.ts"
 export const makeBacklogHandlers = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const awaitClaimable = yield* makeAwaitClaimable
+  const awaitClaimEnd = yield* makeAwaitClaimEnd
   const claim = (input: ClaimInput) => Effect.andThen(requireValidToken, backlog.claim(input))
   return {
     create: handleCommand(backlog.create),
@@ -47,6 +48,7 @@ export const makeBacklogHandlers = Effect.gen(function* () {
     stats: () => withDatabaseErrors(backlog.stats),
     explain: ({ query }) => withDatabaseErrors(backlog.explain(query.id)),
     whyNothingClaimable: ({ query }) => withDatabaseErrors(backlog.whyNothingClaimable(query)),
-    awaitClaimable: ({ query }) => withDatabaseErrors(awaitClaimable(query))
+    awaitClaimable: ({ query }) => withDatabaseErrors(awaitClaimable(query)),
+    awaitClaimEnd: ({ query }) => withDatabaseErrors(awaitClaimEnd(query))
   } satisfies Handlers<"backlog">
 })

@@ -6,15 +6,22 @@ import { BacklogService, type ClaimInput, type ClaimManyInput, InvalidInput } fr
 type Wait = BacklogService["Service"]["awaitClaimable"]
 
 /**
- * Makes the wait of a request for a claimable card. It holds no database connection, returns `false` when the server shuts
- * down, and fails when the caller's token becomes invalid.
+ * Makes the wait of a request. It holds no database connection, returns `false` when the server shuts down, and fails when the
+ * caller's token becomes invalid.
  */
-export const makeAwaitClaimable = Effect.gen(function* () {
-  const backlog = yield* BacklogService
-  const { awaitShutdown } = yield* Shutdown
-  return (options: Parameters<Wait>[0]) =>
-    whileTokenValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(awaitShutdown, false)))
-})
+const makeWait = <Name extends "awaitClaimable" | "awaitClaimEnd">(name: Name) =>
+  Effect.gen(function* () {
+    const wait: (input: never) => ReturnType<Wait> = (yield* BacklogService)[name]
+    const { awaitShutdown } = yield* Shutdown
+    return (input: Parameters<BacklogService["Service"][Name]>[0]) =>
+      whileTokenValid(Effect.raceFirst(wait(input as never), Effect.as(awaitShutdown, false)))
+  })
+
+/** Makes the wait of a request for a claimable card. */
+export const makeAwaitClaimable = makeWait("awaitClaimable")
+
+/** Makes the wait of a request for the end of a claim. */
+export const makeAwaitClaimEnd = makeWait("awaitClaimEnd")
 
 /** Claims a card, waiting for one at most `waitSeconds`. A claim that names its card cannot wait. */
 export const claimOrWait = Effect.fnUntraced(function* <A, E, E2>(

@@ -1,5 +1,5 @@
 import { DateTime, Option } from "effect"
-import { truncateMessage } from "../domain/displayText.ts"
+import { beginningOf, truncateMessage } from "../domain/displayText.ts"
 
 /*
  * What fields of other trackers mean: statuses, priorities, times, empty values and sections of text. Beads alone has
@@ -136,4 +136,4 @@ export const describeSchemaError = (message: string): string => truncateMessage(
 
 /** Quotes a text, and truncates it after 100 characters. */
 export const quoteShortened = (text: string): string =>
-  JSON.stringify(text.length > 100 ? `${text.slice(0, 100).toWellFormed()}…` : text)
+  JSON.stringify(text.length > 100 ? `${beginningOf(text, 100).toWellFormed()}…` : text)

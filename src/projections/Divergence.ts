@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
+import { beginningOf } from "../domain/displayText.ts"
 
 /** The check that found a divergence. */
 export const Check = Schema.Literals([
@@ -101,7 +102,7 @@ export class Divergences {
 /** A value as text for a report, truncated to 300 characters. */
 export const formatValue = (value: unknown): string => {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing")
-  return text.length <= 300 ? text : `${text.slice(0, 300)}… (${text.length} characters)`
+  return text.length <= 300 ? text : `${beginningOf(text, 300)}… (${text.length} characters)`
 }
 
 /** Adds a divergence if the dependencies have a cycle. */

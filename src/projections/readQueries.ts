@@ -8,6 +8,7 @@ import { currentHead } from "../events/LogReader.ts"
 import { outsideLog, type Shown } from "../events/ReadGate.ts"
 import type { CountsTable } from "./CardCounts.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
+import { type ClaimEndQueries, makeClaimEndQueries } from "./claimEndQueries.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
 import { databaseNow, databaseTime } from "../sql/DatabaseClock.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
@@ -34,7 +35,7 @@ export interface CardWithUnmet {
  * The queries of the read model, for `ReadGate`. Each result comes from one statement, so it is a state that existed. The same
  * statement reads the position that it shows.
  */
-export interface ReadQueries extends ClaimOutlookQueries {
+export interface ReadQueries extends ClaimEndQueries, ClaimOutlookQueries {
   /** Shows the position of the card's own last event: the card depends on no later one. */
   readonly get: (id: CardId) => Effect.Effect<Shown<Option.Option<Card>>, SqlError.SqlError>
   readonly list: (filter: ListFilter) => Effect.Effect<Shown<ReadonlyArray<Card>>, SqlError.SqlError>
@@ -207,7 +208,14 @@ export const makeReadQueries = (
             }
     )
 
-  return { get, list, stats, getWithUnmet, ...makeClaimOutlookQueries(sql, tables, now, end) }
+  return {
+    get,
+    list,
+    stats,
+    getWithUnmet,
+    ...makeClaimEndQueries(sql, tables, end),
+    ...makeClaimOutlookQueries(sql, tables, now, end)
+  }
 }
 
 /** A card is never deleted, so a failover can only take back that it exists, not that it does not. */

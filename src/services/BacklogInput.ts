@@ -1,5 +1,5 @@
 import { type DateTime, Schema } from "effect"
-import { Status } from "../domain/Card.ts"
+import { Status, Token } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import { ClaimFilter, type ClaimRequest } from "../domain/Command.ts"
 import { Name } from "../domain/Text.ts"
@@ -253,7 +253,7 @@ export const decodeListOptions = decodeInput(ListOptions)
 /** Checks a filter of claims. */
 export const decodeClaimFilter = decodeInput(ClaimFilter)
 
-/** How long `awaitClaimable` waits by default, in seconds. */
+/** How long `awaitClaimable` and `awaitClaimEnd` wait by default, in seconds. */
 export const defaultWaitSeconds = 30
 
 const maxWaitSeconds = 3600
@@ -264,11 +264,26 @@ export interface AwaitClaimableInput extends ClaimFilter {
   readonly waitSeconds?: number | undefined
 }
 
+const waitSeconds = Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds })))
+
 /** The options of `BacklogService.awaitClaimable`. */
-export const AwaitClaimable = Schema.Struct({
-  ...ClaimFilter.fields,
-  waitSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds })))
-})
+export const AwaitClaimable = Schema.Struct({ ...ClaimFilter.fields, waitSeconds })
 
 /** Checks the options of `BacklogService.awaitClaimable`. */
 export const decodeAwaitClaimable = decodeInput(AwaitClaimable)
+
+/** The input of `BacklogService.awaitClaimEnd`. */
+export interface AwaitClaimEndInput {
+  /** The id of the claimed card. */
+  readonly id: string
+  /** The token of the claim: `claimToken` of the claimed card. */
+  readonly token: number
+  /** How long to wait, in seconds: 0 to 3,600. With 0 it checks once. Defaults to 30. */
+  readonly waitSeconds?: number | undefined
+}
+
+/** The input of `BacklogService.awaitClaimEnd`. */
+export const AwaitClaimEnd = Schema.Struct({ id: CardId, token: Token, waitSeconds })
+
+/** Checks the input of `BacklogService.awaitClaimEnd`. */
+export const decodeAwaitClaimEnd = decodeInput(AwaitClaimEnd)

@@ -22,6 +22,7 @@ import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import {
   type AwaitClaimableInput,
+  type AwaitClaimEndInput,
   type BlockInput,
   type ClaimInput,
   type ClaimManyInput,
@@ -31,6 +32,7 @@ import {
   type CreateInput,
   type CreateManyInput,
   decodeAwaitClaimable,
+  decodeAwaitClaimEnd,
   decodeClaimFilter,
   decodeListOptions,
   defaultWaitSeconds,
@@ -55,6 +57,7 @@ import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
+import { ClaimEndWatch } from "./waiting/ClaimEndWatch.ts"
 
 type Failure = InvalidInput | SqlError.SqlError
 
@@ -513,6 +516,23 @@ export class BacklogService extends Context.Service<
     readonly awaitClaimable: (options?: AwaitClaimableInput) => Effect.Effect<boolean, Failure>
 
     /**
+     * Waits until a claim has ended. Returns true then, and false after `waitSeconds`.
+     *
+     * **When to use**
+     *
+     * Use in a worker that should stop soon after another client ended its claim: blocked or completed the card, or reclaimed
+     * the claim. `Worker.run` does this. Without it, the worker learns that from its next renewal.
+     *
+     * **Details**
+     *
+     * `waitSeconds` defaults to 30 and is at most 3,600; with 0 it checks once. Returns true also when no card has this id,
+     * or never had this token. An expired claim has not ended until it is reclaimed. Wakes up after commits in any process,
+     * at most ten times a second. Commit notifications can be lost; waiters also poll at `PollInterval`, which defaults to
+     * 1 second. All waiters of a process share these checks.
+     */
+    readonly awaitClaimEnd: (input: AwaitClaimEndInput) => Effect.Effect<boolean, Failure>
+
+    /**
      * Checks whether commands reach the database. Returns the reason why they do not, or `Option.none()` when they do.
      *
      * **When to use**
@@ -544,7 +564,8 @@ export class BacklogService extends Context.Service<
       const mapReplicaErrors = withReplicaErrors(yield* SqlClient.SqlClient)
       const submit: typeof commands.submit = (batch) => mapReplicaErrors(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
-      const watch = yield* ClaimableWatch
+      const claimable = yield* ClaimableWatch
+      const claimEnds = yield* ClaimEndWatch
 
       const measuredAs = <Input, A, E, R>(command: string, of: (input: Input) => Effect.Effect<A, E, R>) => {
         const measure = metrics.measured(command)
@@ -631,12 +652,16 @@ export class BacklogService extends Context.Service<
         ),
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
           const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
-          return yield* watch.wait(among, waitSeconds)
+          return yield* claimable.wait(among, waitSeconds)
+        }),
+        awaitClaimEnd: Effect.fn("BacklogService.awaitClaimEnd")(function* (input) {
+          const { waitSeconds = defaultWaitSeconds, ...claim } = yield* decodeAwaitClaimEnd(input)
+          return yield* claimEnds.wait(claim, waitSeconds)
         })
       })
     })
   ).pipe(
-    Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
+    Layer.provide([CommandQueue.layer, ClaimableWatch.layer, ClaimEndWatch.layer]),
     Layer.provide(Interpreter.layer),
     Layer.provide([Receipts.layer, layerBatchTransaction, ReadGate.layer]),
     Layer.provide([layerEventLog, ReadModel.layer]),

@@ -46,6 +46,9 @@ export interface LeaseKeeper {
    * The handler is stopped when the claim is lost: when the database reports `ClaimLost` or `CardNotFound`, or when the lease
    * has expired by this process's monotonic clock. The lease is counted from before the renewal was sent, so no other worker
    * can have claimed the card earlier.
+   *
+   * Half a second after the claim, the keeper begins to wait for its end in the backlog. Then it renews the claim at once,
+   * which reports how it ended.
    */
   readonly keep: (claim: NewClaim) => Effect.Effect<Lease>
   /** Ends the renewals of a lease. */
@@ -60,7 +63,28 @@ interface KeptLease {
   renewAt: bigint
   /** The renewal that is under way. */
   renewal: Fiber.Fiber<void> | undefined
+  /** When to begin to wait for the end of the claim. */
+  readonly watchAt: bigint
+  watcher: Fiber.Fiber<void> | undefined
 }
+
+/** When a lease needs something next. `undefined` while that depends on a renewal. */
+const dueAtOf = ({ renewAt, renewal, watchAt, watcher }: KeptLease): bigint | undefined => {
+  if (renewal !== undefined) return watcher === undefined ? watchAt : undefined
+  return watcher === undefined && watchAt < renewAt ? watchAt : renewAt
+}
+
+/** How long a claim is kept before the keeper waits for its end: most short work has ended by then, and costs nothing more. */
+const watchAfterMillis = 500
+
+/** How long one wait for the end of a claim lasts, in seconds. */
+const watchSeconds = 30
+
+/** How long to wait before waiting again, in milliseconds: a server that shuts down ends all waits at once. */
+const watchAgainMillis = 250
+
+/** The same after a failure. */
+const watchAfterFailureMillis = 1000
 
 /** Makes a keeper whose renewals end with the scope. One fiber waits for the next renewal of all leases. */
 export const makeLeaseKeeper = Effect.fnUntraced(function* (
@@ -111,7 +135,8 @@ export const makeLeaseKeeper = Effect.fnUntraced(function* (
     Effect.map(Random.nextBetween(2 / 3, 3 / 4), (fraction) => {
       held.renewal = undefined
       held.renewAt = held.expiresAt - toNanos(ttlMillis * fraction)
-      if (wakesAt === undefined || held.renewAt < wakesAt) Queue.offerUnsafe(changed, undefined)
+      const dueAt = dueAtOf(held)
+      if (dueAt !== undefined && (wakesAt === undefined || dueAt < wakesAt)) Queue.offerUnsafe(changed, undefined)
     })
 
   const startRenewal = Effect.fnUntraced(function* (held: KeptLease) {
@@ -122,14 +147,33 @@ export const makeLeaseKeeper = Effect.fnUntraced(function* (
     )
   })
 
+  const renewNow = Effect.fnUntraced(function* (held: KeptLease) {
+    if (held.renewal === undefined) yield* startRenewal(held)
+    if (held.renewal !== undefined) yield* Fiber.await(held.renewal)
+  })
+
+  /** Waits for the end of a claim. While the database is unavailable, only the renewals decide about the lease. */
+  const watch = Effect.fnUntraced(function* (held: KeptLease) {
+    const { card, token } = held.lease
+    const awaitEnd = backlog
+      .awaitClaimEnd({ id: card.id, token, waitSeconds: watchSeconds })
+      .pipe(Effect.catchCause(() => Effect.as(Effect.sleep(watchAfterFailureMillis), false)))
+    while (held.lease.stopped === undefined) {
+      if (yield* awaitEnd) yield* renewNow(held)
+      yield* Effect.sleep(watchAgainMillis)
+    }
+  })
+
   const renewAll = Effect.gen(function* () {
     for (;;) {
       const now = yield* Clock.monotonicTimeNanos
       wakesAt = undefined
       for (const held of kept.values()) {
-        if (held.renewal !== undefined || held.lease.stopped !== undefined) continue
-        if (held.renewAt <= now) yield* startRenewal(held)
-        else if (wakesAt === undefined || held.renewAt < wakesAt) wakesAt = held.renewAt
+        if (held.lease.stopped !== undefined) continue
+        if (held.watcher === undefined && held.watchAt <= now) held.watcher = yield* Effect.forkIn(watch(held), scope)
+        if (held.renewal === undefined && held.renewAt <= now) yield* startRenewal(held)
+        const dueAt = dueAtOf(held)
+        if (dueAt !== undefined && (wakesAt === undefined || dueAt < wakesAt)) wakesAt = dueAt
       }
       const change = Queue.take(changed)
       // Whole milliseconds, rounded up: the next turn finds the lease due.
@@ -150,15 +194,23 @@ export const makeLeaseKeeper = Effect.fnUntraced(function* (
           interrupt: undefined,
           hasStarted: false
         }
-        const held: KeptLease = { lease, expiresAt: requestedAt + toNanos(ttlMillis), renewAt: 0n, renewal: undefined }
+        const held: KeptLease = {
+          lease,
+          expiresAt: requestedAt + toNanos(ttlMillis),
+          renewAt: 0n,
+          renewal: undefined,
+          watchAt: requestedAt + toNanos(watchAfterMillis),
+          watcher: undefined
+        }
         kept.set(lease, held)
         return Effect.as(schedule(held), lease)
       }),
     release: (lease) =>
       Effect.suspend(() => {
-        const renewal = kept.get(lease)?.renewal
+        const held = kept.get(lease)
         kept.delete(lease)
-        return renewal === undefined ? Effect.void : Fiber.interrupt(renewal)
+        const fibers = [held?.watcher, held?.renewal].filter((fiber) => fiber !== undefined)
+        return fibers.length === 0 ? Effect.void : Fiber.interruptAll(fibers)
       })
   }
 })

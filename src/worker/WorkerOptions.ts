@@ -16,8 +16,9 @@ export interface WorkerOptions<E = never, R = never> {
   readonly minPriority?: number | undefined
   /**
    * Works on one card. What it returns, any JSON, is stored as the card's result; `undefined` is stored as `null`. The
-   * attempt fails when the handler fails, dies or interrupts itself. The handler is interrupted when its lease is lost, and
-   * when the worker is stopping and the grace period has expired; the worker waits for its finalizers.
+   * attempt fails when the handler fails, dies or interrupts itself. A handler that fails with `HandlerUnusable` stops the
+   * worker. The handler is interrupted when its lease is lost, and when the worker is stopping and the grace period has
+   * expired; the worker waits for its finalizers.
    */
   readonly handler: (card: ClaimedCard) => Effect.Effect<unknown, E, R>
   /** Maximum cards that are worked on at the same time, 1 to 500. Defaults to 1. */
@@ -39,11 +40,19 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly maxAttempts?: number | undefined
   /**
+   * The worker stops when each of the first cards, this many, failed within a second: the handler cannot work. It stops with
+   * `HandlerUnusable`, and releases the last of these cards instead of failing it. 0 never stops. Defaults to 5.
+   */
+  readonly maxFailures?: number | undefined
+  /**
    * Delay before the first retry of a card, in seconds. It doubles with each failed attempt, up to `maxRetryAfterSeconds`;
    * the worker chooses a random time between half of the delay and all of it. Defaults to 10.
    */
   readonly retryAfterSeconds?: number | undefined
-  /** Maximum delay before a retry, in seconds. Defaults to 3,600. */
+  /**
+   * Maximum delay before a retry, in seconds, at least `retryAfterSeconds`. Defaults to 3,600, or to `retryAfterSeconds` if
+   * that is more.
+   */
   readonly maxRetryAfterSeconds?: number | undefined
   /** How often the worker tries to claim a card without having been notified of one, in seconds. Defaults to 30. */
   readonly pollSeconds?: number | undefined
@@ -96,6 +105,20 @@ const integer = (minimum: number, maximum: number) => Schema.Int.check(Schema.is
 
 const retrySeconds = Release.fields.retryAfterSeconds.schema.members[0].check(Schema.isGreaterThanOrEqualTo(1))
 
+/** A maximum below the first delay would silently shorten it. */
+const maxRetryAtLeastFirst = Schema.makeFilter<{
+  readonly retryAfterSeconds?: number | undefined
+  readonly maxRetryAfterSeconds?: number | undefined
+}>(
+  ({ maxRetryAfterSeconds, retryAfterSeconds = defaultRetryAfterSeconds }) =>
+    maxRetryAfterSeconds === undefined || maxRetryAfterSeconds >= retryAfterSeconds
+      ? undefined
+      : { path: ["maxRetryAfterSeconds"], issue: `must be at least retryAfterSeconds, which is ${retryAfterSeconds}` },
+  { expected: "maxRetryAfterSeconds that is at least retryAfterSeconds" }
+)
+
+const defaultRetryAfterSeconds = 10
+
 /** The options that are data. */
 const DataOptions = Schema.Struct({
   owner: ClaimMany.fields.owner,
@@ -106,13 +129,14 @@ const DataOptions = Schema.Struct({
   concurrency: Schema.optional(integer(1, 500)),
   prefetch: Schema.optional(integer(0, 500)),
   maxAttempts: ClaimMany.fields.maxAttempts,
+  maxFailures: Schema.optional(integer(0, 1_000_000)),
   retryAfterSeconds: Schema.optional(retrySeconds),
   maxRetryAfterSeconds: Schema.optional(retrySeconds),
   pollSeconds: Schema.optional(integer(1, 3600)),
   gracePeriodSeconds: Schema.optional(integer(0, 86_400)),
   untilEmpty: Schema.optional(Schema.Boolean),
   maxCards: Schema.optional(integer(1, Number.MAX_SAFE_INTEGER))
-})
+}).check(maxRetryAtLeastFirst)
 
 const decode = decodeInput(DataOptions)
 
@@ -124,8 +148,9 @@ const applyDefaults = (options: typeof DataOptions.Type) => ({
   concurrency: options.concurrency ?? 1,
   prefetch: options.prefetch ?? 0,
   maxAttempts: options.maxAttempts ?? 5,
-  retryAfterSeconds: options.retryAfterSeconds ?? 10,
-  maxRetryAfterSeconds: options.maxRetryAfterSeconds ?? 3600,
+  maxFailures: options.maxFailures ?? 5,
+  retryAfterSeconds: options.retryAfterSeconds ?? defaultRetryAfterSeconds,
+  maxRetryAfterSeconds: options.maxRetryAfterSeconds ?? Math.max(3600, options.retryAfterSeconds ?? 0),
   pollSeconds: options.pollSeconds ?? 30,
   gracePeriodSeconds: options.gracePeriodSeconds ?? 10,
   untilEmpty: options.untilEmpty ?? false,

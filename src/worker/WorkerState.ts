@@ -1,9 +1,10 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { sanitizeCause } from "../sql/sanitize.ts"
-import { BacklogService, type ClaimedCard } from "../index.ts"
+import { BacklogService, type CardId, type ClaimedCard } from "../index.ts"
 import { findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
+import type { HandlerUnusable } from "./HandlerUnusable.ts"
 import { type Lease, type LeaseKeeper, makeLeaseKeeper, type StopReason, stopHandler } from "./Lease.ts"
 import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
 
@@ -31,8 +32,10 @@ export interface WorkerState {
   readonly stopping: Deferred.Deferred<void>
   /** Done once the grace period has expired. */
   readonly graceExpired: Deferred.Deferred<void>
+  /** The cards that failed at once. `undefined` once a card did not, since the handler can work. */
+  quickFailures: Set<CardId> | undefined
   /** Fails with the first error that a retry cannot fix. */
-  readonly failure: Deferred.Deferred<never, SqlError.SqlError>
+  readonly failure: Deferred.Deferred<never, HandlerUnusable | SqlError.SqlError>
   readonly report: () => WorkerReport
 }
 
@@ -74,7 +77,8 @@ export const makeWorkerState = Effect.fnUntraced(function* (
     capacityFreed: yield* Queue.sliding<void>(1),
     stopping: yield* Deferred.make<void>(),
     graceExpired: yield* Deferred.make<void>(),
-    failure: yield* Deferred.make<never, SqlError.SqlError>(),
+    quickFailures: settings.maxFailures === 0 ? undefined : new Set(),
+    failure: yield* Deferred.make<never, HandlerUnusable | SqlError.SqlError>(),
     report: () => ({ ...counts })
   }
   return worker

@@ -3,5 +3,6 @@
  *
  * @module
  */
+export { HandlerUnusable } from "./HandlerUnusable.ts"
 export * as Worker from "./Worker.ts"
 export type { WorkerEvent, WorkerOptions, WorkerReport } from "./WorkerOptions.ts"

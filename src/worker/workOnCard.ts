@@ -1,9 +1,11 @@
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, Random, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
+import { beginningOf, endOf } from "../domain/displayText.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { databaseErrorText } from "../sql/databaseErrors.ts"
 import { sanitize } from "../sql/sanitize.ts"
+import { HandlerUnusable } from "./HandlerUnusable.ts"
 import type { Lease, NewClaim, StopReason } from "./Lease.ts"
 import type { WorkerSettings } from "./WorkerOptions.ts"
 import { retryWhileUnavailable, type WorkerState } from "./WorkerState.ts"
@@ -39,7 +41,10 @@ const freeCapacity = (worker: WorkerState) =>
   })
 
 /** Works on one card, and returns the card that its completion claimed, if any. */
-const workOnCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<NewClaim | undefined, SqlError.SqlError> =>
+const workOnCard = (
+  worker: WorkerState,
+  claim: NewClaim
+): Effect.Effect<NewClaim | undefined, HandlerUnusable | SqlError.SqlError> =>
   Effect.acquireUseRelease(
     worker.keeper.keep(claim),
     (lease) => {
@@ -60,8 +65,10 @@ const workOnCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<NewClai
     (lease) => worker.keeper.release(lease)
   )
 
-/** How a handler ended: by itself, or for the reason for which it was stopped. */
-type HandlerOutcome = { readonly _tag: "Ended"; readonly exit: Exit.Exit<unknown, unknown> } | StopReason
+/** How a handler ended: by itself, and after how many milliseconds, or for the reason for which it was stopped. */
+type HandlerOutcome =
+  | { readonly _tag: "Ended"; readonly exit: Exit.Exit<unknown, unknown>; readonly millis: number }
+  | StopReason
 
 const runUnlessStopping = (worker: WorkerState, lease: Lease): Effect.Effect<HandlerOutcome> =>
   Effect.suspend(() => {
@@ -76,9 +83,11 @@ const runUnlessStopping = (worker: WorkerState, lease: Lease): Effect.Effect<Han
 /** Runs the handler as soon as a slot is free, and interrupts it when the lease is stopped. */
 const runHandler = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease): Effect.fn.Return<HandlerOutcome> {
   let ended: Exit.Exit<unknown, unknown> | undefined
-  const start = Effect.suspend(() => {
+  let startedAt = yield* Clock.monotonicTimeNanos
+  const start = Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
     if (lease.stopped !== undefined) return Effect.interrupt
     lease.hasStarted = true
+    startedAt = now
     return Effect.onExitPrimitive(
       Effect.suspend(() => worker.handler(lease.card)),
       (exit) => {
@@ -94,7 +103,7 @@ const runHandler = Effect.fnUntraced(function* (worker: WorkerState, lease: Leas
   lease.interrupt = undefined
   // The handler may have succeeded all the same: the backlog decides whether its result counts.
   if (lease.stopped !== undefined && !(ended !== undefined && Exit.isSuccess(ended))) return lease.stopped
-  return { _tag: "Ended", exit: ended ?? exit }
+  return { _tag: "Ended", exit: ended ?? exit, millis: Number((yield* Clock.monotonicTimeNanos) - startedAt) / 1e6 }
 })
 
 /**
@@ -105,8 +114,11 @@ const runHandler = Effect.fnUntraced(function* (worker: WorkerState, lease: Leas
 const settle = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease, outcome: HandlerOutcome) {
   switch (outcome._tag) {
     case "Ended":
-      if (Exit.isSuccess(outcome.exit)) return yield* complete(worker, lease, outcome.exit.value)
-      yield* failAttempt(worker, lease, describeFailure(outcome.exit.cause))
+      if (Exit.isSuccess(outcome.exit)) {
+        worker.quickFailures = undefined
+        return yield* complete(worker, lease, outcome.exit.value)
+      }
+      yield* failOrStop(worker, lease, outcome.exit.cause, outcome.millis)
       break
     case "Lost":
       yield* worker.emit({ _tag: "Lost", card: lease.card, reason: outcome.reason })
@@ -159,6 +171,42 @@ const complete = Effect.fnUntraced(
     )
 )
 
+/** A handler that cannot work, such as a mistyped command, fails within so many milliseconds. */
+const quickFailureMillis = 1000
+
+/** Fails an attempt. Releases the card and stops the worker instead if the handler cannot work. */
+const failOrStop = Effect.fnUntraced(function* (
+  worker: WorkerState,
+  lease: Lease,
+  cause: Cause.Cause<unknown>,
+  millis: number
+) {
+  const failure = describeFailure(cause)
+  const unusable = findUnusable(worker, lease, cause, failure, millis)
+  if (unusable === undefined) return yield* failAttempt(worker, lease, failure)
+  // Not claimable at once: if the failure is due to this card only, a restarted worker takes another one first.
+  const retryAfterSeconds = yield* chooseRetryDelay(1, worker.settings)
+  yield* release(worker, lease, `The worker stopped: ${unusable.reason}`, retryAfterSeconds)
+  return yield* unusable
+})
+
+/** Returns why the handler cannot work, if the way in which it failed shows that. */
+const findUnusable = (
+  worker: WorkerState,
+  { card }: Lease,
+  cause: Cause.Cause<unknown>,
+  failure: string,
+  millis: number
+): HandlerUnusable | undefined => {
+  if (Cause.squash(cause) instanceof HandlerUnusable) return new HandlerUnusable({ reason: failure })
+  if (millis >= quickFailureMillis) worker.quickFailures = undefined
+  const { maxFailures } = worker.settings
+  worker.quickFailures?.add(card.id)
+  if (worker.quickFailures === undefined || worker.quickFailures.size < maxFailures) return undefined
+  const which = maxFailures === 1 ? "the first card" : `each of the first ${maxFailures} cards`
+  return new HandlerUnusable({ reason: `${which} failed within a second, the last one with: ${failure}` })
+}
+
 const failAttempt = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease, cause: string) {
   const { backlog, emit, settings } = worker
   const { card, token } = lease
@@ -177,10 +225,18 @@ const failAttempt = Effect.fnUntraced(function* (worker: WorkerState, lease: Lea
   )
 })
 
-const release = Effect.fnUntraced(function* (worker: WorkerState, lease: Lease, reason: string) {
+const release = Effect.fnUntraced(function* (
+  worker: WorkerState,
+  lease: Lease,
+  reason: string,
+  retryAfterSeconds?: number
+) {
   const { backlog, emit, settings } = worker
   const { card, token } = lease
-  yield* retryWhileUnavailable(worker, backlog.release({ ...identifyCommand(settings), id: card.id, token, reason }))
+  yield* retryWhileUnavailable(
+    worker,
+    backlog.release({ ...identifyCommand(settings), id: card.id, token, reason, retryAfterSeconds })
+  )
   yield* emit({ _tag: "Released", card, reason })
 })
 
@@ -211,7 +267,7 @@ const describeFailure = (cause: Cause.Cause<unknown>): string => {
   const text = printable(Cause.squash(cause))
   if (text.length <= maxFailureLength) return text
   const half = maxFailureLength / 2
-  return `${text.slice(0, half).toWellFormed()} … ${text.slice(-half).toWellFormed()}`
+  return `${beginningOf(text, half)} … ${endOf(text, half)}`
 }
 
 const printable = (error: unknown): string => {
@@ -223,6 +279,7 @@ const errorText = (error: unknown): string => {
   try {
     if (typeof error === "string") return error
     if (SqlError.isSqlError(error)) return databaseErrorText(error)
+    if (error instanceof HandlerUnusable) return error.reason
     if (error instanceof Error) {
       return error.message === "" ? error.name : error.message
     }

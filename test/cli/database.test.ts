@@ -25,6 +25,17 @@ describe("the selected database", () => {
   })
 })
 
+test("the schema of the environment is checked", async () => {
+  const refused = await json(["list"], { env: { BACKLOG_SCHEMA: "A" } })
+  expect([refused.code, refused.error]).toEqual([
+    2,
+    expect.objectContaining({
+      _tag: "InvalidInput",
+      problem: expect.stringMatching(/^BACKLOG_SCHEMA takes lower-case/)
+    })
+  ])
+})
+
 describe("a database's value", () => {
   test.each([
     ["file:./dev.db", "not a file: URL"],

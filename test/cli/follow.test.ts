@@ -54,7 +54,7 @@ describe("followed events", () => {
     await follower.says((stdout) => stdout.includes("0: a\n"))
     follower.child.stdout.destroy()
     await create(place, "f")
-    assert.deepInclude(await follower.ended, { code: 0, stderr: "" })
+    assert.deepInclude(await follower.ended, { code: 141, stderr: "" })
   })
 })
 

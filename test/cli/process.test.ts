@@ -27,14 +27,14 @@ describe("the program", () => {
     assert.match(version.stdout, /^backlog \d+\.\d+\.\d+\n$/)
   })
 
-  it("the program ends silently when its reader closes the pipe", async () => {
+  it("the program ends silently with its own exit code when its reader closes the pipe", async () => {
     for (let index = 0; index < 3; index++) {
       const create = ["create", "--id", `long-${index}`, "--title", "L", "--body", "x".repeat(1_000_000)]
       assert.strictEqual((await cli([...place.flags, ...create])).code, 0)
     }
     const list = start([...place.flags, "list", "--json"])
     list.child.stdout.once("data", () => list.child.stdout.destroy())
-    assert.deepInclude(await list.ended, { code: 0, stderr: "" })
+    assert.deepInclude(await list.ended, { code: 141, stderr: "" })
   })
 
   it("an interrupt ends a program that waits for a server", async () => {

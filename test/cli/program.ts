@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 
@@ -28,3 +28,16 @@ export const start = (argv: ReadonlyArray<string>, options: { readonly cwd?: str
     })
   return { child, ended, says }
 }
+
+/** Runs a script in bash, in which `backlog` is the built program. */
+export const bash = (
+  script: string
+): Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }> =>
+  new Promise((resolve) => {
+    execFile(
+      "bash",
+      ["-c", `backlog() { '${process.execPath}' '${program}' "$@"; }\n${script}`],
+      { env: { PATH: process.env["PATH"], BACKLOG_ACTOR: "tester" } },
+      (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr })
+    )
+  })

@@ -133,7 +133,7 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
-      "awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
+      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
       "parked stats whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(

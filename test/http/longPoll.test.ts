@@ -24,6 +24,21 @@ onServer("a waiting claim", (test) => {
   )
 
   test(
+    "of a holder returns when any process ends its claim",
+    Effect.gen(function* () {
+      const { ask } = yield* startServer()
+      const other = yield* Layer.build(Layer.fresh(layerTestOver(yield* currentClient, yield* BacklogSchema)))
+      const elsewhere = Context.get(other, BacklogService)
+      yield* elsewhere.create({ id: "a", title: "A", actor })
+      yield* elsewhere.claim({ id: "a", owner: "w", actor })
+      expect((yield* ask("/await-claim-end?id=a&token=2&waitSeconds=1")).text).toBe("false")
+      const waiting = yield* Effect.forkChild(ask("/await-claim-end?id=a&token=2&waitSeconds=60"))
+      yield* elsewhere.reclaim({ id: "a", actor })
+      expect((yield* Fiber.join(waiting)).text).toBe("true")
+    })
+  )
+
+  test(
     "is executed once per idempotency key",
     Effect.gen(function* () {
       const { post } = yield* startServer()

@@ -18,6 +18,7 @@ const queries: Readonly<Record<string, string>> = {
   "/explain": "?id=a",
   "/why-nothing-claimable": "",
   "/await-claimable": "?waitSeconds=1",
+  "/await-claim-end": "?id=a&token=1&waitSeconds=1",
   "/history": "?id=a",
   "/card-at": "?id=a&position=3",
   "/explain-at": "?id=a&position=3",

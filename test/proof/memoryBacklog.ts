@@ -175,7 +175,12 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             return Effect.succeed(explain(card, unmetOf(card), read()))
           }),
         whyNothingClaimable: (among = {}) => Effect.sync(() => outlookAmong(among)),
-        awaitClaimable: (options = {}) => Effect.sync(() => outlookAmong(options).counts.claimable > 0)
+        awaitClaimable: (options = {}) => Effect.sync(() => outlookAmong(options).counts.claimable > 0),
+        awaitClaimEnd: Effect.fnUntraced(function* ({ id, token, waitSeconds = 30 }) {
+          const hasEnded = () => cards.get(CardId.make(id))?.claimToken !== token
+          for (let left = waitSeconds; !hasEnded() && left > 0; left--) yield* Effect.sleep("1 second")
+          return hasEnded()
+        })
       })
       return Context.make(BacklogService, backlog).pipe(Context.add(BacklogTestClock, clock))
     })

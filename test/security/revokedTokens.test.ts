@@ -166,10 +166,14 @@ onServerFirst("a token that is revoked", (test) => {
       const worker = yield* holder("w", "worker")
       const token = worker.text
       const headers = yield* agentSession(port, token)
+      const backlog = yield* BacklogService
+      yield* backlog.create({ id: "held", title: "H", actor })
+      yield* backlog.claim({ id: "held", owner: "w", actor })
       const requests = [
         { path: "/claim?wait=60", body: { owner: "w" }, headers: {} },
         { path: "/claim?w%61it=60", body: { owner: "w" }, headers: { "idempotency-key": "k" } },
         { path: "/await-claimable?waitSeconds=60", headers: {} },
+        { path: "/await-claim-end?id=held&token=2&waitSeconds=60", headers: {} },
         { path: "/mcp", body: toolCall("claim", { waitSeconds: 50 }), headers },
         { path: "/mcp", body: toolCall("claim", { waitSeconds: 50, limit: 2 }), headers }
       ]
@@ -178,7 +182,7 @@ onServerFirst("a token that is revoked", (test) => {
       expect((yield* ask(port, { path: "/stats", token })).status).toBe(200)
       yield* revoke(worker)
       // The card is created before the next check of waiting requests, because each claim checks the token too.
-      yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
+      yield* backlog.create({ id: "a", title: "A", actor })
       for (const fiber of waiting) expect(tagIn(yield* Fiber.join(fiber))).toEqual(refused)
       expect((yield* eventsOf("a")).map(({ type }) => type)).toEqual(["CardCreated"])
     })

@@ -16,6 +16,8 @@ import type { At, CardAt } from "../../src/services/audit/moments.ts"
 import type {
   AwaitClaimable,
   AwaitClaimableInput,
+  AwaitClaimEnd,
+  AwaitClaimEndInput,
   CommandInputs,
   CompleteManyInput,
   ListInput,
@@ -39,6 +41,7 @@ describe("documented inputs", () => {
     expectTypeOf<Exclude<Encoded<"Complete">["claimNext"], undefined>>().toEqualTypeOf<ClaimRequest>()
     expectTypeOf<typeof ListOptions.Encoded>().toEqualTypeOf<ListInput>()
     expectTypeOf<typeof AwaitClaimable.Encoded>().toEqualTypeOf<AwaitClaimableInput>()
+    expectTypeOf<typeof AwaitClaimEnd.Encoded>().toEqualTypeOf<AwaitClaimEndInput>()
   })
 
   it("the inputs of AuditService equal their schemas' inputs", () => {

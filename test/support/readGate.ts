@@ -3,7 +3,7 @@ import type { Sources, Violation } from "./architecture.ts"
 
 /** What the services read with. A call must be an argument of `gate.read` or `gate.stream`. */
 const readers: Readonly<Record<string, ReadonlyArray<string>>> = {
-  readModel: ["get", "list", "stats", "getWithUnmet", "countClaimable", "outlook"],
+  readModel: ["get", "list", "stats", "getWithUnmet", "countClaimable", "outlook", "haveClaimsEnded"],
   log: ["head", "findHead", "read", "page", "between", "streams", "history", "isReplica", "hasReplayed"],
   checkpoints: ["list", "get", "parked"],
   erasures: ["list", "isPending"],

@@ -80,6 +80,7 @@ export const backlogMethods: Methods<BacklogService["Service"]> = {
   explain: read(5, ({ explain }) => explain("b")),
   whyNothingClaimable: read(5, ({ whyNothingClaimable }) => whyNothingClaimable()),
   awaitClaimable: read(5, ({ awaitClaimable }) => awaitClaimable({ waitSeconds: 10 })),
+  awaitClaimEnd: read(5, ({ awaitClaimEnd }) => awaitClaimEnd({ id: "a", token: 1, waitSeconds: 10 })),
   // Commits a transaction that changes nothing, and returns only whether it committed.
   readiness: "writes"
 }

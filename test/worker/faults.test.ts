@@ -21,10 +21,11 @@ const withFaults = (faults: (backlog: Backlog) => Partial<Backlog>) =>
     ).pipe(Layer.provideMerge(layerMemory()))
   )
 
+/** Renews, and counts the renewals that succeeded. */
 const countRenewals =
   (backlog: Backlog, count: () => void): Backlog["renew"] =>
   (input) =>
-    Effect.andThen(Effect.sync(count), backlog.renew(input))
+    Effect.tap(backlog.renew(input), () => Effect.sync(count))
 
 /** Advances both clocks second by second. */
 const advance = Effect.fnUntraced(function* (seconds: number) {
@@ -154,11 +155,14 @@ describe("a worker with database failures", () => {
         { prefetch: 501 },
         { ttlSeconds: 0 },
         { maxAttempts: 0 },
+        { maxFailures: -1 },
         { retryAfterSeconds: 0 },
         { pollSeconds: 3601 },
         { concurency: 2 },
         { gracePeriodSeconds: -1 },
-        { gracePeriodSeconds: "soon" }
+        { gracePeriodSeconds: "soon" },
+        { maxRetryAfterSeconds: 9 },
+        { maxRetryAfterSeconds: 99, retryAfterSeconds: 100 }
       ]) {
         const error = yield* Effect.flip(run(wrong))
         expect([error._tag, error.message]).toEqual([

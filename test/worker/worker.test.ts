@@ -1,8 +1,8 @@
-import { Deferred, Effect, Fiber, Option, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { expect } from "vitest"
 import { AuditService, BacklogService, BacklogTestClock, type Card, type EventType } from "../../src/index.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
-import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/index.ts"
+import { HandlerUnusable, Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/index.ts"
 import { eventsOf, iso } from "../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../support/databases.ts"
 import { until } from "../support/waiting.ts"
@@ -59,8 +59,8 @@ onBothDatabases("a worker", (test) => {
       yield* create("odd")
       const failures: Record<number, Effect.Effect<unknown, unknown>> = {
         1: Effect.die(new Error("no \u001b[31mpaper\u0000\n in tray 1")),
-        2: Effect.fail("broken"),
-        3: Effect.fail({ code: 7 }),
+        2: Effect.fail({ code: 7 }),
+        3: Effect.fail(`💩${"-".repeat(998)}💩${"-".repeat(2000)}💩${"-".repeat(999)}`),
         4: Effect.interrupt
       }
       const fiber = yield* Effect.forkChild(
@@ -97,8 +97,9 @@ onBothDatabases("a worker", (test) => {
       const reasons = (yield* eventsOf("a")).flatMap((event) => ("reason" in event ? event.reason : []))
       expect(reasons).toEqual([
         "Attempt 1 failed: no [31mpaper\n in tray 1",
-        "Attempt 2 failed: broken",
-        'Attempt 3 failed: {"code":7}',
+        'Attempt 2 failed: {"code":7}',
+        // Truncated between characters.
+        `Attempt 3 failed: 💩${"-".repeat(998)} … ${"-".repeat(999)}`,
         expect.stringMatching(
           /^4 of 4 attempts failed\.\n.* w1: Attempt 1 failed: no [^]*\n.* w1: Attempt 4 failed: the handler interrupted itself$/
         )
@@ -132,6 +133,20 @@ onBothDatabases("a worker", (test) => {
       expect(blockedReason).toMatch(
         /^2 of 2 attempts failed\.\n.* k1: Attempt 1 ended without a result: its lease expired\.\n.* k2: Attempt 2 ended without a result: its lease expired\.$/
       )
+    })
+  )
+
+  test(
+    "a first delay of more than an hour is honoured",
+    Effect.gen(function* () {
+      const clock = yield* BacklogTestClock
+      yield* create("a")
+      const fails = { handler: () => Effect.fail("no"), retryAfterSeconds: 7200, maxCards: 1 }
+      expect((yield* runWorker(fails)).report).toMatchObject({ failed: 1 })
+      const { notBefore } = yield* cardOf("a")
+      const wait = (Date.parse(iso(notBefore) ?? "") - (yield* clock.now).epochMilliseconds) / 1000
+      expect(wait).toBeGreaterThanOrEqual(3600)
+      expect(wait).toBeLessThanOrEqual(7200)
     })
   )
 
@@ -192,6 +207,108 @@ onBothDatabases("a worker", (test) => {
       expect(isCleared).toBe(true)
       const { claimOwner, status } = yield* cardOf("a")
       expect([claimOwner, status]).toEqual([null, "ready"])
+    })
+  )
+})
+
+onBothDatabases("a worker whose handler cannot work", (test) => {
+  test(
+    "stops when each of the first cards failed at once, and releases what it holds",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const ids = ["a", "b", "c", "d", "e", "f", "g"]
+      for (const id of ids) yield* create(id)
+      const error = yield* Effect.flip(
+        Worker.run({
+          owner: "w1",
+          maxAttempts: 1,
+          maxFailures: 3,
+          prefetch: 2,
+          handler: () => Effect.fail("no printer")
+        })
+      )
+      expect(error).toBeInstanceOf(HandlerUnusable)
+      expect(error.message).toBe(
+        "The handler cannot work: each of the first 3 cards failed within a second, the last one with: no printer"
+      )
+      // The limits of attempts apply until then.
+      expect((yield* backlog.stats).counts).toEqual({ ready: 5, claimed: 0, blocked: 2, done: 0 })
+      const [, , released] = yield* eventsOf("c")
+      expect(released).toMatchObject({ type: "CardReleased", reason: `The worker stopped: ${error.message.slice(25)}` })
+    })
+  )
+
+  test(
+    "does not stop once a card was completed, or with maxFailures 0, or for one card that fails repeatedly",
+    Effect.gen(function* () {
+      for (const id of ["a", "b", "c"]) yield* create(id)
+      const handler = ({ id }: Card) => (id === "a" ? Effect.void : Effect.fail("no"))
+      expect((yield* runWorker({ maxAttempts: 1, maxFailures: 1, handler })).report).toMatchObject({ blocked: 2 })
+      yield* create("d")
+      const fails = { handler: () => Effect.fail("no"), maxAttempts: 1 }
+      expect((yield* runWorker({ ...fails, maxFailures: 0 })).report).toMatchObject({ blocked: 1 })
+      yield* create("e")
+      const clock = yield* BacklogTestClock
+      const fiber = yield* Effect.forkChild(runWorker({ ...fails, maxAttempts: 2, maxFailures: 2 }))
+      yield* until(Effect.map(cardOf("e"), ({ notBefore }) => notBefore !== null))
+      yield* clock.advance("1 minute")
+      expect((yield* Fiber.join(fiber)).report).toMatchObject({ failed: 1, blocked: 1 })
+    })
+  )
+
+  test(
+    "stops when the handler says so, whatever was completed before",
+    Effect.gen(function* () {
+      for (const id of ["a", "b", "c"]) yield* create(id)
+      const handler = ({ id }: Card) =>
+        id === "a" ? Effect.void : Effect.fail(new HandlerUnusable({ reason: "no printer" }))
+      const error = yield* Effect.flip(Worker.run({ owner: "w1", maxAttempts: 1, maxFailures: 0, handler }))
+      expect(error).toMatchObject({ _tag: "HandlerUnusable", reason: "no printer" })
+      expect((yield* cardOf("b")).status).toBe("ready")
+      expect((yield* cardOf("c")).attempts).toBe(0)
+    })
+  )
+})
+
+/** Creates a card and starts a worker with it that would renew its claim after 15 minutes. Waits until its handler runs. */
+const startSlowWorker = Effect.fnUntraced(function* (id: string) {
+  yield* create(id)
+  const started = yield* Deferred.make<void>()
+  const worker = yield* Effect.forkChild(
+    Worker.run({
+      owner: "slow",
+      ttlSeconds: 3600,
+      maxCards: 1,
+      handler: () => Effect.andThen(Deferred.succeed(started, undefined), Effect.never)
+    })
+  )
+  yield* Deferred.await(started)
+  return worker
+})
+
+onBothDatabases("a busy worker", (test) => {
+  test(
+    "is interrupted soon after another client ended its claim, and not at its next renewal",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const blocked = yield* startSlowWorker("a")
+      yield* backlog.block({ id: "a", actor: "operator" })
+      expect(yield* Fiber.join(blocked)).toMatchObject({ claimed: 1, lost: 1 })
+
+      const isWatched = yield* Deferred.make<void>()
+      const reclaimed = yield* Effect.provideService(startSlowWorker("b"), BacklogService, {
+        ...backlog,
+        awaitClaimEnd: (input) => Effect.andThen(Deferred.succeed(isWatched, undefined), backlog.awaitClaimEnd(input))
+      })
+      yield* Deferred.await(isWatched)
+      yield* backlog.reclaim({ id: "b", actor: "operator" })
+      expect(yield* Fiber.join(reclaimed)).toMatchObject({ claimed: 1, lost: 1 })
+
+      yield* backlog.block({ id: "b", actor: "operator" })
+      const { url } = yield* serve({ port: 0 })
+      const remote = yield* Effect.provide(startSlowWorker("c"), yield* Layer.build(layerHttp({ url })))
+      yield* backlog.complete({ id: "c", force: true, actor: "operator" })
+      expect(yield* Fiber.join(remote)).toMatchObject({ claimed: 1, lost: 1 })
     })
   )
 })

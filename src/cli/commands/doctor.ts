@@ -19,7 +19,7 @@ import { makeOutput } from "../CommandOutput.ts"
 import { targetDirectory, withDoctor } from "../database.ts"
 import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
-import { SchemaFlag, switchFlag, textFlag } from "../flags.ts"
+import { currentSchema, switchFlag, textFlag } from "../flags.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { clearProgressAfter, showRemovalProgress } from "../progress.ts"
 import { escapeLine, escapeLines, type Paint, type TextStyle } from "../terminalText.ts"
@@ -83,7 +83,7 @@ const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
   const { checkAnchor, examine, sessionProblem } = yield* Doctor
   const facts = yield* examine
   if (!facts.migrations.exists) {
-    const schema = (yield* SchemaFlag) ?? "backlog"
+    const schema = (yield* currentSchema) ?? "backlog"
     // A hint to create a backlog does not help where the database cannot hold one.
     const problem = yield* sessionProblem
     if (problem !== undefined) return yield* new MigrationRefused({ schema, problem })

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { Command } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
 import { AccessRole, InvalidInput, withoutSecrets } from "../../index.ts"
@@ -8,7 +8,7 @@ import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
 import { Actor, choiceFlag, currentActor, nonEmpty, textFlag } from "../flags.ts"
 import { layerLogging, logFlags } from "../logging.ts"
-import { ProcessIO } from "../ProcessIO.ts"
+import { type OutputLost, ProcessIO } from "../ProcessIO.ts"
 
 /** Longer than any command that runs when the program is interrupted. */
 const timeoutMillis = 5000
@@ -29,15 +29,16 @@ export const mcpCommand = withHelp(
       const agent = { role, actor, owner: owned ?? actor }
       const { serveStdio } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
+      const clientGone = yield* Deferred.make<never, OutputLost>()
       const pipes = {
         input: stdin,
         output: (message: string) =>
           Effect.andThen(
             Effect.sync(() => stdout.write(message)),
-            stdout.drain
+            Effect.catch(stdout.drain, (lost) => Effect.asVoid(Deferred.fail(clientGone, lost)))
           )
       }
-      yield* withAgentBacklog(serveStdio(agent, pipes)).pipe(
+      yield* withAgentBacklog(Effect.raceFirst(serveStdio(agent, pipes), Deferred.await(clientGone))).pipe(
         withoutSecrets,
         Effect.provide(layerLogging(stderr, logFormat, logLevel))
       )

@@ -120,7 +120,8 @@ export const serveCommand = withHelp(
             () => address,
             () => `Listening on ${address.url}`
           )
-          yield* print(yield* render(output))
+          // The server also runs without a reader of its address.
+          yield* Effect.ignore(print(yield* render(output)))
           yield* Effect.logInfo("The backlog is served.").pipe(Effect.annotateLogs({ url: address.url }))
           yield* Effect.addFinalizer(() => Effect.logInfo("The server has ended."))
           return yield* Effect.never

@@ -4,15 +4,17 @@ import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
 import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
+import { ExecUnusable } from "../commandErrors.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
-import { withConcurrentBacklog } from "../database.ts"
+import { selectedBacklogVariables, withConcurrentBacklog } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
 import { claimFilterFlags, currentActor, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
 import { layerLogging } from "../logging.ts"
 import { formatDuration } from "../moments.ts"
 import { ProcessIO } from "../ProcessIO.ts"
-import { killAfterSeconds, makeShellHandler } from "../shellHandler.ts"
+import { killAfterSeconds } from "../runShellCommand.ts"
+import { makeShellHandler } from "../shellHandler.ts"
 import { escapeLine } from "../terminalText.ts"
 
 const defaultGracePeriodSeconds = 10
@@ -34,9 +36,13 @@ export const workCommand = withHelp(
         "max-attempts",
         "How many attempts at a card may fail before it is blocked. Defaults to 5"
       ),
+      maxFailures: integerFlag(
+        "max-failures",
+        "End with an error when each of the first N cards failed within a second, or when the shell cannot run the first command. 0 disables both. Defaults to 5"
+      ),
       retryAfterSeconds: integerFlag(
         "retry-after",
-        "Seconds before the first retry. Doubles after each failure. Defaults to 10",
+        "Seconds before the first retry. Doubles after each failure, up to 3600 or this value if it is more; the actual delay is random between half of it and all of it. Defaults to 10",
         "SECONDS"
       ),
       gracePeriodSeconds: integerFlag(
@@ -54,11 +60,13 @@ export const workCommand = withHelp(
         return yield* new InvalidInput({ problem: "--grace-period takes 0 to 86400 seconds" })
       }
       const io = yield* ProcessIO
+      const actor = yield* currentActor
+      const env = { ...(yield* selectedBacklogVariables), BACKLOG_ACTOR: actor }
       const options = {
         ...flags,
-        actor: yield* currentActor,
+        actor,
         gracePeriodSeconds,
-        handler: makeShellHandler(exec, io),
+        handler: makeShellHandler(exec, { env, io, stopsWorker: flags.maxFailures !== 0 }),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
@@ -68,7 +76,9 @@ export const workCommand = withHelp(
         exitCode: exitCodes.done
       })
       const report = yield* withConcurrentBacklog(
-        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(io.stderr))
+        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(io.stderr)).pipe(
+          Effect.catchTag("HandlerUnusable", ({ reason }) => new ExecUnusable({ reason }))
+        )
       )
       yield* print(
         yield* render(
@@ -82,7 +92,7 @@ export const workCommand = withHelp(
   ),
   {
     description:
-      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. Waits for cards until it is interrupted. Logs to standard error.",
+      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), a `backlog` in it finds the same backlog and actor, and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. If the command cannot be run at all, the worker ends with an error. Waits for cards until it is interrupted. Logs to standard error.",
     summary: "Run a command for each card",
     examples: [
       { command: "backlog work --owner worker-1 --exec './build.sh \"$BACKLOG_CARD_ID\"'" },

@@ -16,6 +16,7 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   explain: allRoles,
   whyNothingClaimable: allRoles,
   awaitClaimable: allRoles,
+  awaitClaimEnd: allRoles,
   history: allRoles,
   cardAt: allRoles,
   explainAt: allRoles,

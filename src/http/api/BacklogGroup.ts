@@ -14,13 +14,18 @@ import {
 } from "./answers.ts"
 import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
-import { AwaitClaimable, CardId, ClaimFilter, ListOptions } from "../../index.ts"
+import { AwaitClaimable, AwaitClaimEnd, CardId, ClaimFilter, ListOptions } from "../../index.ts"
 
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems
 
 /** Maximum wait of a claim for a card, in seconds. */
 export const maxWaitSeconds = 60
+
+/** How long a request waits, in seconds. */
+const requestSeconds = Schema.optionalKey(
+  AwaitClaimable.fields.waitSeconds.schema.members[0].check(Schema.isLessThanOrEqualTo(maxWaitSeconds))
+)
 
 const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
 
@@ -178,15 +183,22 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     HttpApiEndpoint.get("awaitClaimable", "/await-claimable", {
       query: {
         ...jsonFields(ClaimFilter.fields),
-        waitSeconds: Schema.optionalKey(
-          AwaitClaimable.fields.waitSeconds.schema.members[0].check(Schema.isLessThanOrEqualTo(maxWaitSeconds))
-        )
+        waitSeconds: requestSeconds
       },
       success: Schema.Boolean
     }).annotateMerge(
       describeEndpoint(
         "Waits until a claim with this filter may find a card",
         "Waits at most `waitSeconds`. Returns whether there may be a card. Another caller may claim it first; then wait again."
+      )
+    ),
+    HttpApiEndpoint.get("awaitClaimEnd", "/await-claim-end", {
+      query: { ...jsonFields(AwaitClaimEnd.fields), waitSeconds: requestSeconds },
+      success: Schema.Boolean
+    }).annotateMerge(
+      describeEndpoint(
+        "Waits until a claim has ended",
+        "Waits at most `waitSeconds`. Returns whether the claim has ended: another caller blocked or completed the card, or reclaimed the claim."
       )
     )
   )

@@ -14,7 +14,12 @@ import {
   type CommandInputs,
   ListOptions
 } from "../../index.ts"
-import { decodeAwaitClaimable, decodeClaimFilter, defaultWaitSeconds } from "../../services/BacklogInput.ts"
+import {
+  decodeAwaitClaimable,
+  decodeAwaitClaimEnd,
+  decodeClaimFilter,
+  defaultWaitSeconds
+} from "../../services/BacklogInput.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
 
 /** Makes `BacklogService` from the endpoints of a server. Checks input in the same way as the service. */
@@ -81,14 +86,29 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
     }),
     awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (input = {}) {
       const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(input)
-      for (let left = waitSeconds; ; left -= maxWaitSeconds) {
-        const query = omitUndefined({ ...among, waitSeconds: Math.min(left, maxWaitSeconds) })
-        if (yield* request(endpoints.awaitClaimable({ query }), true)) return true
-        if (left <= maxWaitSeconds) return false
-      }
+      return yield* waitInSteps(waitSeconds, (seconds) =>
+        request(endpoints.awaitClaimable({ query: omitUndefined({ ...among, waitSeconds: seconds }) }), true)
+      )
+    }),
+    awaitClaimEnd: Effect.fn("BacklogService.awaitClaimEnd")(function* (input) {
+      const { waitSeconds = defaultWaitSeconds, ...held } = yield* decodeAwaitClaimEnd(input)
+      return yield* waitInSteps(waitSeconds, (seconds) =>
+        request(endpoints.awaitClaimEnd({ query: { ...held, waitSeconds: seconds } }), true)
+      )
     })
   })
 }
+
+/** Waits for a number of seconds, in requests that each wait at most `maxWaitSeconds`. */
+const waitInSteps = Effect.fnUntraced(function* <E, R>(
+  waitSeconds: number,
+  wait: (seconds: number) => Effect.Effect<boolean, E, R>
+) {
+  for (let left = waitSeconds; ; left -= maxWaitSeconds) {
+    if (yield* wait(Math.min(left, maxWaitSeconds))) return true
+    if (left <= maxWaitSeconds) return false
+  }
+})
 
 const outcomeOf = (outcome: CompletedCard | CompletionRejection): Result.Result<CompletedCard, CompletionRejection> =>
   Predicate.isError(outcome) ? Result.fail(outcome) : Result.succeed(outcome)

@@ -81,7 +81,7 @@ export interface HttpOptions {
 const maxConcurrentRequests = 100
 
 /** Requests that may take long, and which are not counted. */
-const longRequests = /\/(events|await-claimable|import-log)$/
+const longRequests = /\/(events|await-claimable|await-claim-end|import-log)$/
 
 /** Responses whose lines are passed on unchanged, to be checked by the import. */
 const rawAnswers = /\/export-log$/

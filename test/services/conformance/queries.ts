@@ -257,6 +257,27 @@ export const queries = (test: Test): void => {
         expect(yield* invalid(backlog.awaitClaimable(wrong))).toContain(Object.keys(wrong)[0])
       }
       expect(yield* invalid(backlog.whyNothingClaimable({ phase: "\u0007" }))).toContain("phase")
+      for (const wrong of [{ id: "" }, { token: 0 }, { waitSeconds: 3601 }]) {
+        expect(yield* invalid(backlog.awaitClaimEnd({ id: "a", token: 2, ...wrong }))).toContain(Object.keys(wrong)[0])
+      }
+    })
+  )
+
+  test(
+    "awaitClaimEnd returns whether a claim has ended, which an expired claim has not until it is reclaimed",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      const hasEnded = (token: number, id = "a") => backlog.awaitClaimEnd({ id, token, waitSeconds: 0 })
+      yield* backlog.create({ id: "a", title: "A", actor: "ann" })
+      expect(yield* hasEnded(2)).toBe(true)
+      yield* backlog.claim({ id: "a", owner: "w", ttlSeconds: 60, actor: "w" })
+      yield* clock.advance("2 minutes")
+      expect([yield* hasEnded(2), yield* hasEnded(1), yield* hasEnded(2, "missing")]).toEqual([false, true, true])
+      yield* backlog.renew({ id: "a", token: 2, actor: "w" })
+      expect(yield* hasEnded(2)).toBe(false)
+      yield* backlog.block({ id: "a", actor: "ann" })
+      expect(yield* hasEnded(2)).toBe(true)
     })
   )
 }
