@@ -11,6 +11,9 @@ const Differing = Schema.Struct({ ...placeFields, id: Schema.String, fields: Sch
 /** A dependency on a card that does not exist: the card waits until it exists and is done. */
 const DanglingEdge = Schema.Struct({ id: Schema.String, dependsOn: Schema.String, why: Schema.String })
 
+/** A card that this import created as blocked, for a reason that the source states or that follows from it. */
+const BlockedIssue = Schema.Struct({ ...placeFields, id: Schema.String, why: Schema.String })
+
 /** A claim in the source that was not imported: the card is `ready`. */
 const EndedClaim = Schema.Struct({
   ...placeFields,
@@ -26,7 +29,7 @@ const EndedClaim = Schema.Struct({
  * What an import did. A line is one record of the source: a line of a file, a row of a table, a task or subtask, or a file of
  * a folder. The numbers add up:
  *
- * - `lines` = `blank` + `malformed` + `issues`
+ * - `lines` = `blank` + `malformed` + `issues` + the sum of `otherKinds`
  * - `issues` = `taken` + `unchanged` + `differing` + `leftOut`, and the sum of `statuses`
  * - `leftOut` = the sum of `leftOutFor`; `taken` = the sum of `takenAs`
  * - `edges.total` = `dependencies` + `repeated` + the sum of `otherTypes` + `ofIssuesLeftOut`
@@ -39,6 +42,8 @@ export const ImportReport = Schema.Struct({
   lines: Count,
   blank: Count,
   malformed: Count,
+  /** Records that the format has next to issues, by kind. They are not imported. */
+  otherKinds: Counts,
   issues: Count,
   taken: Count,
   unchanged: Count,
@@ -58,7 +63,7 @@ export const ImportReport = Schema.Struct({
     ofIssuesLeftOut: Count,
     /** How many of the dependencies name a card that does not exist. */
     dangling: Count,
-    /** How many of the dependencies the source does not state: a card waits for its parts. */
+    /** How many of the dependencies the source does not state: they follow from parts. */
     implied: Count
   }),
   /** How many imported issues have a value in a field that a card has no place for, by field. */
@@ -66,11 +71,14 @@ export const ImportReport = Schema.Struct({
   /** Fields of the format that the source does not have. */
   missingFields: Schema.Array(Schema.String),
   malformedLines: Schema.Array(Schema.Struct({ ...placeFields, problem: Schema.String })),
+  otherRecords: Schema.Array(Schema.Struct({ ...placeFields, kind: Schema.String })),
   /** The issues that were left out, except tombstones. */
   leftOutIssues: Schema.Array(LeftOut),
   differingCards: Schema.Array(Differing),
   danglingEdges: Schema.Array(DanglingEdge),
-  /** The claims of the cards that this import created. */
+  /** The blocked cards that this import created, where there is a reason. */
+  blockedIssues: Schema.Array(BlockedIssue),
+  /** The claims of the cards that this import created as ready. */
   endedClaims: Schema.Array(EndedClaim)
 })
 
@@ -121,6 +129,7 @@ export const makeReport = <E, R>(
     lines: plan.lines,
     blank: plan.blank,
     malformed: plan.malformed.length,
+    otherKinds: countBy(plan.otherRecords, ({ kind }) => kind),
     issues: plan.issues,
     taken: outcome.taken.length,
     unchanged: outcome.unchanged,
@@ -141,11 +150,19 @@ export const makeReport = <E, R>(
     notCarriedOver: countBy(fieldsNotCarriedOver(present), (field) => field),
     missingFields: source.missingFields,
     malformedLines: withPlaces(plan.malformed),
+    otherRecords: withPlaces(plan.otherRecords),
     leftOutIssues: leftOut.filter(({ reason }) => reason !== "tombstone"),
     differingCards: withPlaces(outcome.differing),
     danglingEdges,
+    blockedIssues: withPlaces(
+      outcome.taken.flatMap(({ blockedReason, id, line }) =>
+        blockedReason === undefined ? [] : [{ line, id, why: blockedReason }]
+      )
+    ),
     endedClaims: withPlaces(
-      outcome.taken.flatMap(({ claim, id, line }) => (claim === undefined ? [] : [{ line, id, ...claim }]))
+      outcome.taken.flatMap(({ claim, id, line, status }) =>
+        claim === undefined || status !== "ready" ? [] : [{ line, id, ...claim }]
+      )
     )
   }
 }

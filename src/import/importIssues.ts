@@ -31,10 +31,10 @@ export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effec
       .filter(({ reason }) => reason !== "tombstone")
       .map(({ detail, id, line }) => ({ line, problem: leftOutProblem(id, detail) })),
     ...Array.from(plan.cards.values())
-      .filter(({ claim }) => claim?.live === true)
+      .filter(({ claim, status }) => claim?.live === true && status === "ready")
       .map(({ claim, id, line }) => ({
         line,
-        problem: `${JSON.stringify(id)} is claimed by ${JSON.stringify(claim?.owner)}, and the card would be ready`
+        problem: `${JSON.stringify(id)} is claimed by ${claim?.owner == null ? "an unnamed owner" : JSON.stringify(claim.owner)}, and the card would be ready`
       }))
   ]
   if (problems.length > 0) return refused(source, problems)
@@ -145,7 +145,8 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     if (record._tag !== "Issue") return []
     const planned = plan.cards.get(record.issue.id)
     if (planned === undefined || planned.line !== record.line || settled.has(planned.id)) return []
-    return [{ planned, card: { ...record.issue.card, dependsOn: planned.dependsOn } }]
+    const { blockedReason, dependsOn, status } = planned
+    return [{ planned, card: { ...record.issue.card, status, blockedReason, dependsOn } }]
   }
 
   let done = 0

@@ -9,6 +9,7 @@ import {
   type LeftOut,
   type LeftOutReason,
   type MalformedLine,
+  type OtherRecord,
   type PlannedCard
 } from "./ImportPlan.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
@@ -21,9 +22,9 @@ import { NewCard } from "../index.ts"
 export const maxIssues = 2_000_000
 
 /**
- * Plans an import. Of several issues with the same id, the first counts. Deleted issues, issues with values that a card
- * cannot have, and issues in a dependency cycle are left out; dependencies on them stay. A card depends on its parts: see
- * `implyEdges`.
+ * Plans an import. Of several issues with the same id, the first counts, unless the source marks it as replaced by a later
+ * one. Deleted issues, issues with values that a card cannot have, and issues in a dependency cycle are left out; dependencies
+ * on them stay. Further dependencies follow from parts: see `implyEdges`.
  */
 export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R>) {
   const planner = new Planner(source.placeOf)
@@ -61,6 +62,10 @@ interface EdgesOfIssue {
   readonly dependencies: Set<string>
   repeated: number
   readonly otherTypes: Map<string, number>
+  /** The wholes of which the issue is a part. */
+  readonly wholes: Set<string>
+  /** The wholes for which the issue waits, with their parts. */
+  readonly gates: Map<string, "all" | "any">
 }
 
 /** An issue from which a card can be created, as far as it follows from the issue alone. */
@@ -74,9 +79,13 @@ class Planner {
   issues = 0
   #totalEdges = 0
   readonly #malformed: Array<MalformedLine> = []
+  readonly #otherRecords: Array<OtherRecord> = []
   readonly #leftOut: Array<Omit<LeftOut, "place">> = []
   readonly #statuses = new Map<string, number>()
   readonly #firstLines = new Map<string, number>()
+  /** The issues that are neither done nor deleted. */
+  readonly #open = new Set<string>()
+  readonly #deferred = new Map<string, string>()
   readonly #linesOfKeys = new Map<string, number>()
   readonly #candidates = new Map<string, Candidate>()
   readonly #edges = new Map<string, EdgesOfIssue>()
@@ -96,6 +105,9 @@ class Planner {
       case "Malformed":
         this.#malformed.push({ line: record.line, problem: record.problem })
         return
+      case "OtherKind":
+        this.#otherRecords.push({ line: record.line, kind: record.kind })
+        return
       case "Issue":
         this.issues++
         addTo(this.#statuses, record.issue.status)
@@ -106,10 +118,15 @@ class Planner {
 
   #addIssue(line: number, issue: Issue): void {
     const { id } = issue
+    if (issue.replacedBy !== undefined) {
+      return this.#leave(line, id, "duplicate", `${this.#placeOf(issue.replacedBy)} has the same id, and is later`)
+    }
     const first = this.#firstLines.get(id)
     if (first !== undefined) return this.#leave(line, id, "duplicate", `${this.#placeOf(first)} has the same id`)
     this.#firstLines.set(id, line)
     if (issue.isDeleted === true) return this.#leave(line, id, "tombstone", "it is deleted")
+    if (issue.card.status !== "done" && isName(id)) this.#open.add(id)
+    if (issue.deferredUntil !== undefined) this.#deferred.set(id, issue.deferredUntil)
     this.#addEdges(issue)
     const key = issue.card.idempotencyKey ?? undefined
     const firstWithKey = key === undefined ? undefined : this.#linesOfKeys.get(key)
@@ -127,6 +144,7 @@ class Planner {
     this.#candidates.set(id, {
       line,
       status: issue.card.status ?? "ready",
+      blockedReason: issue.card.blockedReason ?? undefined,
       digest: digestContent(issue.card),
       hasTime: issue.card.occurredAt !== undefined,
       hasKey: key !== undefined,
@@ -148,8 +166,16 @@ class Planner {
   #addEdges(issue: Issue): void {
     for (const edge of issue.edges) {
       const owner = edge.owner ?? issue.id
-      const known = this.#edges.get(owner) ?? { dependencies: new Set(), repeated: 0, otherTypes: new Map() }
+      const known = this.#edges.get(owner) ?? {
+        dependencies: new Set(),
+        repeated: 0,
+        otherTypes: new Map(),
+        wholes: new Set(),
+        gates: new Map()
+      }
       this.#edges.set(owner, known)
+      if (edge.implies === "whole") known.wholes.add(edge.to)
+      else if (edge.implies !== undefined) known.gates.set(edge.to, edge.implies === "parts" ? "all" : "any")
       if (edge.otherType !== undefined) addTo(known.otherTypes, edge.otherType)
       else if (known.dependencies.has(edge.to)) known.repeated++
       else known.dependencies.add(edge.to)
@@ -177,17 +203,31 @@ class Planner {
     for (const { card, cycle } of removeCycles(planned)) {
       this.#leave(card.line, card.id, "cycle", `it waits for itself: ${cycle}`)
     }
-    const implied = implyEdges(planned, parents)
+    const implied = implyEdges(planned, {
+      parents,
+      wholes: this.#collect(({ wholes }) => wholes),
+      gates: this.#collect(({ gates }) => gates),
+      deferred: this.#deferred,
+      isOpen: (id) => this.#open.has(id)
+    })
     return {
       lines: this.#lines,
       blank: this.#blank,
       issues: this.issues,
       malformed: this.#malformed,
+      otherRecords: this.#otherRecords,
       statuses: this.#statuses,
       cards: planned,
       leftOut: this.#leftOut.sort((left, right) => left.line - right.line),
       edges: this.#countEdges(planned, implied)
     }
+  }
+
+  /** What the edges of each issue imply, without the issues for which that is nothing. */
+  #collect<A extends { readonly size: number }>(of: (edges: EdgesOfIssue) => A): ReadonlyMap<string, A> {
+    const found = new Map<string, A>()
+    for (const [id, edges] of this.#edges) if (of(edges).size > 0) found.set(id, of(edges))
+    return found
   }
 
   #countEdges(planned: ReadonlyMap<string, PlannedCard>, implied: ReturnType<typeof implyEdges>): ImportPlan["edges"] {

@@ -130,7 +130,8 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
     style.bold(`Imported ${escapeLine(report.file)}`),
     formatRow(
       report.lines,
-      `${itemNames[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`
+      `${itemNames[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed` +
+        (sum(report.otherKinds) === 0 ? "" : `, ${sum(report.otherKinds)} of other kinds`)
     ),
     formatRow(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
     formatRow(report.unchanged, "unchanged"),
@@ -158,12 +159,20 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
       report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
     ),
     ...formatList(
+      "Of other kinds",
+      report.otherRecords.map(({ kind, place }) => `${place}: ${kind}`)
+    ),
+    ...formatList(
       "Left out",
       report.leftOutIssues.map(({ detail, id, place, reason }) => `${place}: ${id} (${reason}): ${detail}`)
     ),
     ...formatList(
       "Different in the backlog",
       report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
+    ),
+    ...formatList(
+      "Blocked until they are unblocked",
+      report.blockedIssues.map(({ id, place, why }) => `${place}: ${id}: ${why}`)
     ),
     ...formatList(
       "Claims that were not imported: these cards are ready",
