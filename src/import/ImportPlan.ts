@@ -69,6 +69,9 @@ export interface ImportPlan {
   }
 }
 
+/** The type under which edges of done issues are counted that would close a cycle. */
+export const droppedType = "of a done issue, but would close a cycle"
+
 /** Maximum problems in the message of `ImportRefused`. */
 const maxProblemsShown = 5
 

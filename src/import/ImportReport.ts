@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { type ImportPlan, LeftOut, type PlannedCard } from "./ImportPlan.ts"
+import { droppedType, type ImportPlan, LeftOut, type PlannedCard } from "./ImportPlan.ts"
 import { ImportFormat, placeFields, type Source } from "./Source.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -91,6 +91,8 @@ export interface Outcome {
   unchanged: number
   readonly differing: Array<{ readonly line: number; readonly id: string; readonly fields: ReadonlyArray<string> }>
   readonly leftOut: Array<Omit<LeftOut, "place">>
+  /** Dependencies that were dropped because they would close a cycle through cards of the backlog, by card. */
+  readonly dropped: Map<string, Set<string>>
   /** Cards of the backlog that are not in the source, and that planned cards depend on. */
   readonly targets: Set<string>
 }
@@ -106,7 +108,12 @@ export const makeReport = <E, R>(
     items.map((item) => ({ ...item, place: source.placeOf(item.line) })).sort((left, right) => left.line - right.line)
   const leftOut = withPlaces([...plan.leftOut, ...outcome.leftOut])
   const leftOutIds = new Set(outcome.leftOut.map(({ id }) => id))
-  const present = Array.from(plan.cards.values()).filter(({ id }) => !leftOutIds.has(id))
+  const present = Array.from(plan.cards.values()).flatMap((card) => {
+    const dropped = outcome.dropped.get(card.id)
+    if (leftOutIds.has(card.id)) return []
+    return dropped === undefined ? [card] : [{ ...card, dependsOn: card.dependsOn.filter((id) => !dropped.has(id)) }]
+  })
+  const droppedEdges = present.reduce((sum, { id }) => sum + (outcome.dropped.get(id)?.size ?? 0), 0)
   const exists = (id: string): boolean => (plan.cards.has(id) ? !leftOutIds.has(id) : outcome.targets.has(id))
   const whyMissing = new Map(leftOut.map(({ id, reason }) => [id, reason === "tombstone" ? "deleted" : "left out"]))
   const danglingEdges = present.flatMap(({ dependsOn, id }) =>
@@ -142,8 +149,11 @@ export const makeReport = <E, R>(
       total: edges.total,
       dependencies,
       repeated: edges.repeated,
-      otherTypes: edges.otherTypes,
-      ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies,
+      otherTypes:
+        droppedEdges === 0
+          ? edges.otherTypes
+          : { ...edges.otherTypes, [droppedType]: (edges.otherTypes[droppedType] ?? 0) + droppedEdges },
+      ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies - droppedEdges,
       dangling: danglingEdges.length,
       implied
     },

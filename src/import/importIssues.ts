@@ -77,7 +77,14 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   const backlog = yield* BacklogService
   if (options.strict) yield* checkStrict(plan, source)
   const correlationId = correlationIdOf(source.name, yield* DateTime.now)
-  const outcome: Outcome = { taken: [], unchanged: 0, differing: [], leftOut: [], targets: new Set() }
+  const outcome: Outcome = {
+    taken: [],
+    unchanged: 0,
+    differing: [],
+    leftOut: [],
+    dropped: new Map(),
+    targets: new Set()
+  }
 
   const { changed, settled } = yield* readExisting(plan, outcome)
   const total = plan.cards.size - settled.size - changed.size
@@ -122,19 +129,29 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
                 })
               ),
             // The cycle goes through an existing card. No plan contains a self-dependency.
-            DependencyCycle: (error) => {
+            DependencyCycle: Effect.fnUntraced(function* (error) {
+              const harmless = yield* findHarmlessEdge(error.path, sent)
+              if (harmless !== undefined) {
+                const { from, to } = harmless
+                outcome.dropped.set(from, (outcome.dropped.get(from) ?? new Set()).add(to))
+                return sent.map(({ card, planned }) =>
+                  planned.id === from
+                    ? { planned, card: { ...card, dependsOn: (card.dependsOn ?? []).filter((id) => id !== to) } }
+                    : { planned, card }
+                )
+              }
               const onCycle = new Set<string>(error.path)
               const blocking = sent.filter(({ planned }) => onCycle.has(planned.id))
               const detail = `it waits for itself: ${formatPath(error.path)}`
               if (options.strict || blocking.length === 0) {
-                return refused(
+                return yield* refused(
                   source,
                   blocking.map(({ planned }) => ({ line: planned.line, problem: leftOutProblem(planned.id, detail) }))
                 )
               }
               for (const { planned } of blocking) leave(planned, "cycle", detail)
-              return Effect.succeed(sent.filter((wanted) => !blocking.includes(wanted)))
-            },
+              return sent.filter((wanted) => !blocking.includes(wanted))
+            }),
             SelfDependency: (error) => Effect.die(error)
           })
         )
@@ -176,6 +193,22 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     yield* flush
   }
   return makeReport(source, plan, outcome, outcome.taken.length === 0 ? null : correlationId)
+})
+
+/**
+ * Finds an edge of a cycle that nothing waits for: from a new card that is done, or from a new card to an existing one that
+ * is done.
+ */
+const findHarmlessEdge = Effect.fnUntraced(function* (path: ReadonlyArray<string>, sent: ReadonlyArray<PendingCard>) {
+  const statuses = new Map(sent.map(({ planned }) => [planned.id, planned.status]))
+  for (const [index, from] of path.slice(0, -1).entries()) {
+    const to = path[index + 1] ?? ""
+    if (statuses.get(from) === "done") return { from, to }
+    if (!statuses.has(from) || statuses.has(to)) continue
+    const found = yield* (yield* BacklogService).get(to)
+    if (Option.isSome(found) && found.value.status === "done") return { from, to }
+  }
+  return undefined
 })
 
 /**

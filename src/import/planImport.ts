@@ -4,6 +4,7 @@ import { findCycle } from "../domain/DependencyGraph.ts"
 import { formatPath } from "../domain/Rejection.ts"
 import { isName } from "../domain/Text.ts"
 import {
+  droppedType,
   type ImportPlan,
   ImportRefused,
   type LeftOut,
@@ -23,8 +24,8 @@ export const maxIssues = 2_000_000
 
 /**
  * Plans an import. Of several issues with the same id, the first counts, unless the source marks it as replaced by a later
- * one. Deleted issues, issues with values that a card cannot have, and issues in a dependency cycle are left out; dependencies
- * on them stay. Further dependencies follow from parts: see `implyEdges`.
+ * one. Deleted issues, issues with values that a card cannot have, and open issues in a dependency cycle are left out;
+ * dependencies on them stay. A cycle through a done issue is opened at that issue, which waits for nothing. Further dependencies follow from parts: see `implyEdges`.
  */
 export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R>) {
   const planner = new Planner(source.placeOf)
@@ -200,8 +201,10 @@ class Planner {
         this.#leave(candidate.line, id, "refused", detail)
       }
     }
-    for (const { card, cycle } of removeCycles(planned)) {
-      this.#leave(card.line, card.id, "cycle", `it waits for itself: ${cycle}`)
+    const dropped = new Map<string, number>()
+    for (const { card, cycle, isDropped } of openCycles(planned)) {
+      if (isDropped) addTo(dropped, card.id)
+      else this.#leave(card.line, card.id, "cycle", `it waits for itself: ${cycle}`)
     }
     const implied = implyEdges(planned, {
       parents,
@@ -219,7 +222,7 @@ class Planner {
       statuses: this.#statuses,
       cards: planned,
       leftOut: this.#leftOut.sort((left, right) => left.line - right.line),
-      edges: this.#countEdges(planned, implied)
+      edges: this.#countEdges(planned, implied, dropped)
     }
   }
 
@@ -230,14 +233,20 @@ class Planner {
     return found
   }
 
-  #countEdges(planned: ReadonlyMap<string, PlannedCard>, implied: ReturnType<typeof implyEdges>): ImportPlan["edges"] {
+  #countEdges(
+    planned: ReadonlyMap<string, PlannedCard>,
+    implied: ReturnType<typeof implyEdges>,
+    dropped: ReadonlyMap<string, number>
+  ): ImportPlan["edges"] {
     let stated = 0
     let repeated = 0
     const otherTypes = new Map<string, number>()
     for (const id of planned.keys()) {
       const own = this.#edges.get(id)
       if (own === undefined) continue
-      stated += own.dependencies.size
+      const without = dropped.get(id) ?? 0
+      if (without > 0) addTo(otherTypes, droppedType, without)
+      stated += own.dependencies.size - without
       repeated += own.repeated
       for (const [type, count] of own.otherTypes) addTo(otherTypes, type, count)
     }
@@ -266,22 +275,29 @@ const addTo = (counts: Map<string, number>, key: string, count = 1): void => {
 const decodeNewCard = Schema.decodeUnknownResult(NewCard)
 
 /**
- * Removes the cards of one cycle after the other, until none is left. Cards from which no cycle was reached are not visited
- * again: removing other cards cannot create one.
+ * Opens one cycle after the other, until none is left. A card that is done waits for nothing: its edge is dropped. The cards
+ * of other cycles are removed. Cards from which no cycle was reached are not visited again: neither can create one.
  */
-function* removeCycles(
+function* openCycles(
   planned: Map<string, PlannedCard>
-): Generator<{ readonly card: PlannedCard; readonly cycle: string }> {
+): Generator<{ readonly card: PlannedCard; readonly cycle: string; readonly isDropped: boolean }> {
   const dependenciesOf = (id: CardId) => (planned.get(id)?.dependsOn ?? []) as ReadonlyArray<CardId>
   const finished = new Set<CardId>()
   for (const start of planned.keys() as Iterable<CardId>) {
     const find = () => findCycle([start], dependenciesOf, finished)
     for (let cycle = find(); cycle !== undefined; cycle = find()) {
       const path = formatPath(cycle)
-      for (const id of new Set(cycle)) {
-        const card = planned.get(id)
-        if (card !== undefined) yield { card, cycle: path }
-        planned.delete(id)
+      const doneAt = cycle.findIndex((id) => planned.get(id)?.status === "done")
+      const done = planned.get(cycle[doneAt] ?? "")
+      if (done === undefined) {
+        for (const id of new Set(cycle)) {
+          const card = planned.get(id)
+          if (card !== undefined) yield { card, cycle: path, isDropped: false }
+          planned.delete(id)
+        }
+      } else {
+        yield { card: done, cycle: path, isDropped: true }
+        planned.set(done.id, { ...done, dependsOn: done.dependsOn.filter((id) => id !== cycle[doneAt + 1]) })
       }
     }
   }
