@@ -43,6 +43,23 @@ export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effec
     : refused(source, [{ line: plan.lines, problem: `with --strict an import takes at most ${maxCardsAtOnce} cards` }])
 }
 
+/** The error of an import that takes nothing: why each record was not taken. */
+export const nothingTaken = <E, R>(
+  plan: ImportPlan,
+  source: Source<E, R>,
+  leftOut: ImportPlan["leftOut"] = plan.leftOut
+): Effect.Effect<never, ImportRefused> => {
+  const problems = [
+    ...plan.malformed,
+    ...plan.otherRecords.map(({ kind, line }) => ({ line, problem: `it is a ${kind}, which is not imported` })),
+    ...leftOut.map(({ detail, id, line }) => ({ line, problem: leftOutProblem(id, detail) }))
+  ]
+  if (problems.length > 0) return refused(source, problems)
+  return Effect.fail(
+    new ImportRefused({ file: source.name, problems: [{ line: 0, place: "the source", problem: "it has no issues" }] })
+  )
+}
+
 const leftOutProblem = (id: string, detail: string): string => `${JSON.stringify(id)} would be left out: ${detail}`
 
 const refused = <E, R>(
@@ -75,6 +92,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   options: ImportOptions
 ) {
   const backlog = yield* BacklogService
+  if (plan.cards.size === 0) return yield* nothingTaken(plan, source)
   if (options.strict) yield* checkStrict(plan, source)
   const correlationId = correlationIdOf(source.name, yield* DateTime.now)
   const outcome: Outcome = {
@@ -191,6 +209,9 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
       return isFull && !options.strict ? flush : Effect.void
     })
     yield* flush
+  }
+  if (outcome.taken.length + outcome.unchanged + outcome.differing.length === 0) {
+    return yield* nothingTaken(plan, source, [...plan.leftOut, ...outcome.leftOut])
   }
   return makeReport(source, plan, outcome, outcome.taken.length === 0 ? null : correlationId)
 })
