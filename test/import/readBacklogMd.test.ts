@@ -141,6 +141,10 @@ describe("a Backlog.md task file", () => {
     assert.strictEqual(card.body, "## Code\n\n```\n## Acceptance Criteria\n<!-- AC:END -->\n```")
   })
 
+  it.each([undefined, "", "0001-01-01", "0001-01-01 00:00"])("a task created at %j has no time", (created_date) => {
+    assert.notProperty(issue("", { created_date }).card, "occurredAt")
+  })
+
   it("an empty task file has neither body nor acceptance criteria", () => {
     const { card } = issue("\n## Description\n\n")
     assert.deepStrictEqual([card.body, card.acceptance], [null, null])
