@@ -40,7 +40,7 @@ export interface Issue {
   readonly edges: ReadonlyArray<Edge>
   /** The issue that this one is part of, and that waits for it. */
   readonly parent?: string | undefined
-  /** The time until which the issue is put off, as ISO-8601, where that is in the future. Its parts are put off with it. */
+  /** The time until which the issue and its parts are deferred, as ISO-8601, where that is in the future. */
   readonly deferredUntil?: string | undefined
   /** The line of a later version of the issue, which replaces this one. */
   readonly replacedBy?: number | undefined

@@ -9,7 +9,7 @@ export interface Parts {
   readonly wholes: ReadonlyMap<string, ReadonlySet<string>>
   /** The wholes that a card waits for, with their parts. */
   readonly gates: ReadonlyMap<string, ReadonlyMap<string, "all" | "any">>
-  /** The time until which a card is put off, and its parts with it. */
+  /** The time until which a card and its parts are deferred. */
   readonly deferred: ReadonlyMap<string, string>
   /** Whether the source has an issue with this id that is neither done nor deleted. */
   readonly isOpen: (id: string) => boolean

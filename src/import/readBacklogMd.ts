@@ -19,7 +19,7 @@ const maxFileBytes = 4 * 1024 * 1024
 /** Maximum characters of front matter. */
 const maxFrontMatterLength = 64 * 1024
 
-/** The folder of completed tasks. Its tasks are done, whatever their status is. */
+/** The folder of completed tasks. Its tasks are done, regardless of their status. */
 const completed = "completed"
 
 /** The folders of tasks in the folder of Backlog.md. */
@@ -211,7 +211,7 @@ const knownFields = new Set([
 
 /**
  * Decodes a task from its parsed front matter, in which every scalar is a string, and its Markdown. A completed task is done,
- * whatever its status is.
+ * regardless of its status.
  */
 export const decodeTask = (
   fields: Readonly<Record<string, unknown>>,

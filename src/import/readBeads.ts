@@ -5,8 +5,8 @@ import { describeSchemaError, describeStatus, isEmpty, isZeroTime, joinSections 
 import { readLines } from "./readLines.ts"
 
 /**
- * Reads a beads file. A line that is not an issue becomes a malformed record. Of two lines with the same id, the later one
- * is the issue, as in beads. `now` is the time with which times are compared, in milliseconds since 1970.
+ * Reads a beads file. A line that is not an issue becomes a malformed record. The later of two lines with the same id is the
+ * issue, as in beads. `now` is the time with which times are compared, in milliseconds since 1970.
  */
 export const readBeads = async (chunks: AsyncIterable<Uint8Array>, name: string, now = Date.now()): Promise<Source> => {
   const records: Array<SourceRecord> = []

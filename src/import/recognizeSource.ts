@@ -19,7 +19,7 @@ const format = (of: InputFormat): Recognized => ({ _tag: "Format", format: of })
 const unusable = (what: string, advice: string): Recognized => ({ _tag: "Unusable", what, advice })
 const unknown: Recognized = { _tag: "Unknown" }
 
-/** The first bytes of files that are no text, in hexadecimal. */
+/** The first bytes of files that are not text, in hexadecimal. */
 const signatures: ReadonlyArray<readonly [hex: string, what: string, advice: string]> = [
   ["504b0304", "a zip archive", "Unpack it first"],
   ["504b0506", "a zip archive", "Unpack it first"],

@@ -250,7 +250,7 @@ describe.each(places)("an import of issues that beads does not offer, into %s", 
     const again = await cli([...place.flags, "import", "-"], { stdin })
     assert.include(again.stdout, "4  lines: 3 issues, 0 blank, 0 malformed, 1 of other kinds\n")
     assert.include(again.stdout, "3  unchanged")
-    assert.include(again.stdout, "Of other kinds:\n  line 4: memory\n")
+    assert.include(again.stdout, "Other kinds:\n  line 4: memory\n")
     await ask(["complete", "held"])
     await ask(["complete", "no time"])
   })

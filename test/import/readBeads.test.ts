@@ -286,7 +286,7 @@ describe("an import plan", () => {
     )
   })
 
-  it("of two lines with one id the later one is the issue", async () => {
+  it("the later of two lines with one id is the issue", async () => {
     const plan = await planOf([
       { id: "a", dependencies: [blocks("b", "c")] },
       { id: "b", title: "B" },

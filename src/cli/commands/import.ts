@@ -172,7 +172,7 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
       report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
     ),
     ...formatList(
-      "Of other kinds",
+      "Other kinds",
       report.otherRecords.map(({ kind, place }) => `${place}: ${kind}`)
     ),
     ...formatList(
