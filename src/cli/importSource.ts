@@ -1,16 +1,15 @@
 import { Effect, Layer, Stream } from "effect"
-import { createReadStream } from "node:fs"
-import { basename, resolve } from "node:path"
 import { type InitialStatus, normalizeWord, type StatusMap } from "../import/fields.ts"
 import { readBacklogMd } from "../import/readBacklogMd.ts"
 import { readBeads } from "../import/readBeads.ts"
 import { parseTableName, readTable } from "../import/readTable.ts"
 import { readTaskMaster } from "../import/readTaskMaster.ts"
-import { type ImportFormat, type Source, SourceUnreadable } from "../import/Source.ts"
+import type { InputFormat } from "../import/recognizeSource.ts"
+import { type Source, SourceUnreadable } from "../import/Source.ts"
 import { InvalidInput } from "../index.ts"
 import { makeServerClient } from "./database.ts"
 import { toDatabaseError } from "./databaseErrors.ts"
-import { ProcessIO } from "./ProcessIO.ts"
+import { type ImportInput, openInput } from "./importInput.ts"
 import { cannotBeRead, readText } from "./readInput.ts"
 
 /** Maximum size of `tasks.json` in bytes. */
@@ -24,35 +23,42 @@ export interface ImportFlags {
   readonly mapStatus: ReadonlyArray<string>
 }
 
-/** Opens the selected source until the scope is closed. */
-export const openSource = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags) {
-  const statuses = yield* parseStatusMap(format, flags.mapStatus)
-  if (format === "table") return yield* openTable(flags, statuses)
-  if (flags.from !== undefined || flags.table !== undefined) {
-    return yield* new InvalidInput({ problem: "--from and --table require --format table" })
+/** Selects the source: a table, or the input with its format, which the content shows unless it is given. */
+export const selectSource = Effect.fnUntraced(function* (given: InputFormat | "table" | undefined, flags: ImportFlags) {
+  const { file, from, table } = flags
+  const hasTable = from !== undefined || table !== undefined
+  if (given === "table" || (given === undefined && file === undefined && hasTable)) return "table"
+  if (hasTable) return yield* new InvalidInput({ problem: "--from and --table require --format table" })
+  if (file === undefined) {
+    return yield* new InvalidInput({ problem: `the source is missing: give ${missingSource[given ?? "beads"]}` })
   }
-  const { file } = flags
-  if (file === undefined)
-    return yield* new InvalidInput({ problem: `the source is missing: give ${missingSource[format]}` })
-  const { stdin } = yield* ProcessIO
-  const open = () => (file === "-" ? stdin : createReadStream(file))
-  const name = file === "-" ? "standard input" : basename(resolve(file))
-  switch (format) {
+  return yield* openInput(file, given)
+})
+
+/** Opens the selected source until the scope is closed. */
+export const openSource = Effect.fnUntraced(function* (input: ImportInput | "table", flags: ImportFlags) {
+  const statuses = yield* parseStatusMap(input === "table" ? input : input.format, flags.mapStatus)
+  if (input === "table") return yield* openTable(flags, statuses)
+  const { file, name, open } = input
+  switch (input.format) {
     case "beads":
       return yield* Effect.tryPromise({ try: () => readBeads(open(), name), catch: cannotBeRead(file) })
     case "task-master": {
       const text = yield* readText(JSON.stringify(file), open, maxTasksFileBytes)
       return yield* asInvalidInput(readTaskMaster(text, name, statuses))
     }
+    case "log":
+      return yield* new InvalidInput({ problem: "a log has no issues of another tracker" })
     case "backlog-md":
       return yield* asInvalidInput(readBacklogMd(file, name, statuses))
   }
 })
 
-const missingSource: Readonly<Record<Exclude<ImportFormat, "table">, string>> = {
+const missingSource: Readonly<Record<InputFormat, string>> = {
   beads: "a FILE, or - for standard input",
   "task-master": "a FILE, or - for standard input",
-  "backlog-md": "the FOLDER that contains the tasks of Backlog.md"
+  "backlog-md": "the FOLDER that contains the tasks of Backlog.md",
+  log: "the FILE of the log, or - for standard input"
 }
 
 const asInvalidInput = <A, E, R>(effect: Effect.Effect<A, E | SourceUnreadable, R>) =>
@@ -88,7 +94,10 @@ const openTable = Effect.fnUntraced(function* ({ file, from, table }: ImportFlag
 const initialStatuses: ReadonlySet<string> = new Set(["ready", "blocked", "done"])
 
 /** Parses `--map-status`: `Review=blocked` maps the status `review` to blocked. */
-const parseStatusMap = (format: ImportFormat, given: ReadonlyArray<string>): Effect.Effect<StatusMap, InvalidInput> => {
+const parseStatusMap = (
+  format: InputFormat | "table",
+  given: ReadonlyArray<string>
+): Effect.Effect<StatusMap, InvalidInput> => {
   if (given.length > 0 && format === "beads") {
     return Effect.fail(new InvalidInput({ problem: "--map-status does not apply to --format beads" }))
   }

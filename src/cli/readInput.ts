@@ -82,16 +82,13 @@ export const checkOneStdinReader = (
       )
 }
 
-/** Streams the lines of a file. `-` reads standard input. */
-export const readLines = Effect.fnUntraced(function* (file: string) {
+/** Streams the lines of a file. `-` reads standard input. `open` replaces how the file is opened. */
+export const readLines = Effect.fnUntraced(function* (file: string, open?: () => AsyncIterable<Uint8Array>) {
   const { stdin } = yield* ProcessIO
+  const start = open ?? (() => (file === "-" ? stdin : createReadStream(file)))
   if (file !== "-") yield* checkReadable(file)
   const unreadable = cannotBeRead(file)
-  return Stream.suspend(() =>
-    Stream.flattenArray(
-      Stream.fromAsyncIterable(readLinePages(file === "-" ? stdin : createReadStream(file)), unreadable)
-    )
-  )
+  return Stream.suspend(() => Stream.flattenArray(Stream.fromAsyncIterable(readLinePages(start()), unreadable)))
 })
 
 /** Fails early if a file cannot be read. */

@@ -6,6 +6,8 @@ export interface PlannedCard {
   readonly line: number
   readonly id: string
   readonly status: "ready" | "blocked" | "done"
+  /** Why the card is blocked. */
+  readonly blockedReason: string | undefined
   readonly dependsOn: ReadonlyArray<string>
   /** A digest of the issue's content: see `digestContent`. */
   readonly digest: string
@@ -21,6 +23,12 @@ export interface PlannedCard {
 export interface MalformedLine {
   readonly line: number
   readonly problem: string
+}
+
+/** A record that is known and is not an issue. */
+export interface OtherRecord {
+  readonly line: number
+  readonly kind: string
 }
 
 /** Why no card is created from an issue. */
@@ -46,6 +54,7 @@ export interface ImportPlan {
   readonly blank: number
   readonly issues: number
   readonly malformed: ReadonlyArray<MalformedLine>
+  readonly otherRecords: ReadonlyArray<OtherRecord>
   readonly statuses: ReadonlyMap<string, number>
   readonly cards: ReadonlyMap<string, PlannedCard>
   readonly leftOut: ReadonlyArray<Omit<LeftOut, "place">>
@@ -59,6 +68,9 @@ export interface ImportPlan {
     readonly implied: ReadonlyMap<string, number>
   }
 }
+
+/** The type under which edges of done issues are counted that would close a cycle. */
+export const droppedType = "of a done issue, but would close a cycle"
 
 /** Maximum problems in the message of `ImportRefused`. */
 const maxProblemsShown = 5

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { type ImportPlan, LeftOut, type PlannedCard } from "./ImportPlan.ts"
+import { droppedType, type ImportPlan, LeftOut, type PlannedCard } from "./ImportPlan.ts"
 import { ImportFormat, placeFields, type Source } from "./Source.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -10,6 +10,9 @@ const Differing = Schema.Struct({ ...placeFields, id: Schema.String, fields: Sch
 
 /** A dependency on a card that does not exist: the card waits until it exists and is done. */
 const DanglingEdge = Schema.Struct({ id: Schema.String, dependsOn: Schema.String, why: Schema.String })
+
+/** A card that this import created as blocked, for a reason that the source states or that follows from it. */
+const BlockedIssue = Schema.Struct({ ...placeFields, id: Schema.String, why: Schema.String })
 
 /** A claim in the source that was not imported: the card is `ready`. */
 const EndedClaim = Schema.Struct({
@@ -26,7 +29,7 @@ const EndedClaim = Schema.Struct({
  * What an import did. A line is one record of the source: a line of a file, a row of a table, a task or subtask, or a file of
  * a folder. The numbers add up:
  *
- * - `lines` = `blank` + `malformed` + `issues`
+ * - `lines` = `blank` + `malformed` + `issues` + the sum of `otherKinds`
  * - `issues` = `taken` + `unchanged` + `differing` + `leftOut`, and the sum of `statuses`
  * - `leftOut` = the sum of `leftOutFor`; `taken` = the sum of `takenAs`
  * - `edges.total` = `dependencies` + `repeated` + the sum of `otherTypes` + `ofIssuesLeftOut`
@@ -39,6 +42,8 @@ export const ImportReport = Schema.Struct({
   lines: Count,
   blank: Count,
   malformed: Count,
+  /** Records that the format has next to issues, by kind. They are not imported. */
+  otherKinds: Counts,
   issues: Count,
   taken: Count,
   unchanged: Count,
@@ -58,7 +63,7 @@ export const ImportReport = Schema.Struct({
     ofIssuesLeftOut: Count,
     /** How many of the dependencies name a card that does not exist. */
     dangling: Count,
-    /** How many of the dependencies the source does not state: a card waits for its parts. */
+    /** How many of the dependencies the source does not state: they follow from parts. */
     implied: Count
   }),
   /** How many imported issues have a value in a field that a card has no place for, by field. */
@@ -66,11 +71,14 @@ export const ImportReport = Schema.Struct({
   /** Fields of the format that the source does not have. */
   missingFields: Schema.Array(Schema.String),
   malformedLines: Schema.Array(Schema.Struct({ ...placeFields, problem: Schema.String })),
+  otherRecords: Schema.Array(Schema.Struct({ ...placeFields, kind: Schema.String })),
   /** The issues that were left out, except tombstones. */
   leftOutIssues: Schema.Array(LeftOut),
   differingCards: Schema.Array(Differing),
   danglingEdges: Schema.Array(DanglingEdge),
-  /** The claims of the cards that this import created. */
+  /** The blocked cards that this import created, where there is a reason. */
+  blockedIssues: Schema.Array(BlockedIssue),
+  /** The claims of the cards that this import created as ready. */
   endedClaims: Schema.Array(EndedClaim)
 })
 
@@ -83,6 +91,8 @@ export interface Outcome {
   unchanged: number
   readonly differing: Array<{ readonly line: number; readonly id: string; readonly fields: ReadonlyArray<string> }>
   readonly leftOut: Array<Omit<LeftOut, "place">>
+  /** Dependencies that were dropped because they would close a cycle through cards of the backlog, by card. */
+  readonly dropped: Map<string, Set<string>>
   /** Cards of the backlog that are not in the source, and that planned cards depend on. */
   readonly targets: Set<string>
 }
@@ -98,7 +108,12 @@ export const makeReport = <E, R>(
     items.map((item) => ({ ...item, place: source.placeOf(item.line) })).sort((left, right) => left.line - right.line)
   const leftOut = withPlaces([...plan.leftOut, ...outcome.leftOut])
   const leftOutIds = new Set(outcome.leftOut.map(({ id }) => id))
-  const present = Array.from(plan.cards.values()).filter(({ id }) => !leftOutIds.has(id))
+  const present = Array.from(plan.cards.values()).flatMap((card) => {
+    const dropped = outcome.dropped.get(card.id)
+    if (leftOutIds.has(card.id)) return []
+    return dropped === undefined ? [card] : [{ ...card, dependsOn: card.dependsOn.filter((id) => !dropped.has(id)) }]
+  })
+  const droppedEdges = present.reduce((sum, { id }) => sum + (outcome.dropped.get(id)?.size ?? 0), 0)
   const exists = (id: string): boolean => (plan.cards.has(id) ? !leftOutIds.has(id) : outcome.targets.has(id))
   const whyMissing = new Map(leftOut.map(({ id, reason }) => [id, reason === "tombstone" ? "deleted" : "left out"]))
   const danglingEdges = present.flatMap(({ dependsOn, id }) =>
@@ -121,6 +136,7 @@ export const makeReport = <E, R>(
     lines: plan.lines,
     blank: plan.blank,
     malformed: plan.malformed.length,
+    otherKinds: countBy(plan.otherRecords, ({ kind }) => kind),
     issues: plan.issues,
     taken: outcome.taken.length,
     unchanged: outcome.unchanged,
@@ -133,19 +149,30 @@ export const makeReport = <E, R>(
       total: edges.total,
       dependencies,
       repeated: edges.repeated,
-      otherTypes: edges.otherTypes,
-      ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies,
+      otherTypes:
+        droppedEdges === 0
+          ? edges.otherTypes
+          : { ...edges.otherTypes, [droppedType]: (edges.otherTypes[droppedType] ?? 0) + droppedEdges },
+      ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies - droppedEdges,
       dangling: danglingEdges.length,
       implied
     },
     notCarriedOver: countBy(fieldsNotCarriedOver(present), (field) => field),
     missingFields: source.missingFields,
     malformedLines: withPlaces(plan.malformed),
+    otherRecords: withPlaces(plan.otherRecords),
     leftOutIssues: leftOut.filter(({ reason }) => reason !== "tombstone"),
     differingCards: withPlaces(outcome.differing),
     danglingEdges,
+    blockedIssues: withPlaces(
+      outcome.taken.flatMap(({ blockedReason, id, line }) =>
+        blockedReason === undefined ? [] : [{ line, id, why: blockedReason }]
+      )
+    ),
     endedClaims: withPlaces(
-      outcome.taken.flatMap(({ claim, id, line }) => (claim === undefined ? [] : [{ line, id, ...claim }]))
+      outcome.taken.flatMap(({ claim, id, line, status }) =>
+        claim === undefined || status !== "ready" ? [] : [{ line, id, ...claim }]
+      )
     )
   }
 }

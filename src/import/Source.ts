@@ -14,6 +14,11 @@ export interface Edge {
   readonly to: string
   /** The type of an edge that is not a dependency. Such edges are counted by type and not imported. */
   readonly otherType?: string | undefined
+  /**
+   * Which dependencies follow from an edge of another type. `whole`: the owner is a part of `to`, and waits for what `to` waits
+   * for. `parts`: the owner waits for `to` and all its parts. `anyPart`: the same, unless one of the parts is done.
+   */
+  readonly implies?: "whole" | "parts" | "anyPart" | undefined
 }
 
 /** A claim in the source. It is not imported as a lease, since its token is unknown. */
@@ -35,6 +40,10 @@ export interface Issue {
   readonly edges: ReadonlyArray<Edge>
   /** The issue that this one is part of, and that waits for it. */
   readonly parent?: string | undefined
+  /** The time until which the issue and its parts are deferred, as ISO-8601, where that is in the future. */
+  readonly deferredUntil?: string | undefined
+  /** The line of a later version of the issue, which replaces this one. */
+  readonly replacedBy?: number | undefined
   /** Whether the source marks the issue as deleted. */
   readonly isDeleted?: boolean
   /** Why no card can be created from the issue, where the reader already knows. */
@@ -51,6 +60,8 @@ export const placeFields = { line: Schema.Int.check(Schema.isGreaterThanOrEqualT
 export type SourceRecord =
   | { readonly _tag: "Blank"; readonly line: number }
   | { readonly _tag: "Malformed"; readonly line: number; readonly problem: string }
+  /** A record that the format has next to issues, such as a `memory` of beads. */
+  | { readonly _tag: "OtherKind"; readonly line: number; readonly kind: string }
   | { readonly _tag: "Issue"; readonly line: number; readonly issue: Issue }
 
 /** A source that issues can be imported from. */

@@ -1,7 +1,15 @@
 import { DateTime, Option, Result } from "effect"
 import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, SourceClaim } from "./Source.ts"
-import { isInProgress, quoteShortened, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
+import {
+  isInProgress,
+  isZeroTime,
+  quoteShortened,
+  parsePriority,
+  parseStatus,
+  parseTime,
+  type StatusMap
+} from "./fields.ts"
 
 /** The columns of a table that an import reads. */
 export const tableColumns = [
@@ -124,7 +132,7 @@ const readNumber = (row: TableRow, column: TableColumn): number | null => {
 
 const readTime = (row: TableRow, column: TableColumn): DateTime.Utc | undefined => {
   const text = readText(row, column)
-  if (text === null || text === "") return undefined
+  if (text === null || text === "" || isZeroTime(text)) return undefined
   return Option.getOrThrowWith(
     parseTime(text),
     () => new ColumnProblem(`its ${column} is ${quoteShortened(text)}, which is not a valid time`)

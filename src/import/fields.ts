@@ -57,10 +57,13 @@ export const parseStatus = (
   if (status === undefined) {
     return { problem: `its status is ${quoteShortened(word)}, which is unknown: map it with --map-status` }
   }
-  return status === "blocked" && normalized !== "blocked"
-    ? { status, blockedReason: `Its status in the source was ${quoteShortened(word)}.` }
-    : { status }
+  return status === "blocked" && normalized !== "blocked" ? { status, blockedReason: describeStatus(word) } : { status }
 }
+
+/** The reason of a card that is blocked because of its status in the source. */
+export const describeStatus = (word: string, holder?: string): string =>
+  `Its status in the source was ${quoteShortened(word)}` +
+  (holder === undefined ? "." : `, held by ${quoteShortened(holder)}.`)
 
 /** Whether a status means that a worker works on the issue. */
 export const isInProgress = (word: string): boolean => inProgressWords.has(normalizeWord(word))
@@ -102,6 +105,10 @@ export const parseTime = (input: string): Option.Option<DateTime.Utc> => {
   const colon = /^[+-]\d\d$/.test(offset) ? `${offset}:00` : offset.replace(/^([+-]\d\d)(\d\d)$/, "$1:$2").toUpperCase()
   return DateTime.make(`${day}T${time}${colon}`)
 }
+
+/** Whether a time is the zero time of its program, `0001-01-01T00:00:00Z`, which means that there is no time. */
+export const isZeroTime = (text: string): boolean =>
+  /^0001-01-01(?:[Tt ]00:00(?::00(?:\.0+)?)?\s?(?:[Zz]|[+-]00(?::?00)?)?)?$/.test(text.trim())
 
 /** Whether the calendar has the day. `Date` alone would accept February 30 as a day in March. */
 const isDay = (day: string): boolean => {

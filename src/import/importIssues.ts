@@ -31,16 +31,33 @@ export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effec
       .filter(({ reason }) => reason !== "tombstone")
       .map(({ detail, id, line }) => ({ line, problem: leftOutProblem(id, detail) })),
     ...Array.from(plan.cards.values())
-      .filter(({ claim }) => claim?.live === true)
+      .filter(({ claim, status }) => claim?.live === true && status === "ready")
       .map(({ claim, id, line }) => ({
         line,
-        problem: `${JSON.stringify(id)} is claimed by ${JSON.stringify(claim?.owner)}, and the card would be ready`
+        problem: `${JSON.stringify(id)} is claimed by ${claim?.owner == null ? "an unnamed owner" : JSON.stringify(claim.owner)}, and the card would be ready`
       }))
   ]
   if (problems.length > 0) return refused(source, problems)
   return plan.cards.size <= maxCardsAtOnce
     ? Effect.void
     : refused(source, [{ line: plan.lines, problem: `with --strict an import takes at most ${maxCardsAtOnce} cards` }])
+}
+
+/** The error of an import that takes nothing: why each record was not taken. */
+export const nothingTaken = <E, R>(
+  plan: ImportPlan,
+  source: Source<E, R>,
+  leftOut: ImportPlan["leftOut"] = plan.leftOut
+): Effect.Effect<never, ImportRefused> => {
+  const problems = [
+    ...plan.malformed,
+    ...plan.otherRecords.map(({ kind, line }) => ({ line, problem: `it is a ${kind}, which is not imported` })),
+    ...leftOut.map(({ detail, id, line }) => ({ line, problem: leftOutProblem(id, detail) }))
+  ]
+  if (problems.length > 0) return refused(source, problems)
+  return Effect.fail(
+    new ImportRefused({ file: source.name, problems: [{ line: 0, place: "the source", problem: "it has no issues" }] })
+  )
 }
 
 const leftOutProblem = (id: string, detail: string): string => `${JSON.stringify(id)} would be left out: ${detail}`
@@ -75,9 +92,17 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   options: ImportOptions
 ) {
   const backlog = yield* BacklogService
+  if (plan.cards.size === 0) return yield* nothingTaken(plan, source)
   if (options.strict) yield* checkStrict(plan, source)
   const correlationId = correlationIdOf(source.name, yield* DateTime.now)
-  const outcome: Outcome = { taken: [], unchanged: 0, differing: [], leftOut: [], targets: new Set() }
+  const outcome: Outcome = {
+    taken: [],
+    unchanged: 0,
+    differing: [],
+    leftOut: [],
+    dropped: new Map(),
+    targets: new Set()
+  }
 
   const { changed, settled } = yield* readExisting(plan, outcome)
   const total = plan.cards.size - settled.size - changed.size
@@ -122,19 +147,29 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
                 })
               ),
             // The cycle goes through an existing card. No plan contains a self-dependency.
-            DependencyCycle: (error) => {
+            DependencyCycle: Effect.fnUntraced(function* (error) {
+              const harmless = yield* findHarmlessEdge(error.path, sent)
+              if (harmless !== undefined) {
+                const { from, to } = harmless
+                outcome.dropped.set(from, (outcome.dropped.get(from) ?? new Set()).add(to))
+                return sent.map(({ card, planned }) =>
+                  planned.id === from
+                    ? { planned, card: { ...card, dependsOn: (card.dependsOn ?? []).filter((id) => id !== to) } }
+                    : { planned, card }
+                )
+              }
               const onCycle = new Set<string>(error.path)
               const blocking = sent.filter(({ planned }) => onCycle.has(planned.id))
               const detail = `it waits for itself: ${formatPath(error.path)}`
               if (options.strict || blocking.length === 0) {
-                return refused(
+                return yield* refused(
                   source,
                   blocking.map(({ planned }) => ({ line: planned.line, problem: leftOutProblem(planned.id, detail) }))
                 )
               }
               for (const { planned } of blocking) leave(planned, "cycle", detail)
-              return Effect.succeed(sent.filter((wanted) => !blocking.includes(wanted)))
-            },
+              return sent.filter((wanted) => !blocking.includes(wanted))
+            }),
             SelfDependency: (error) => Effect.die(error)
           })
         )
@@ -145,7 +180,8 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     if (record._tag !== "Issue") return []
     const planned = plan.cards.get(record.issue.id)
     if (planned === undefined || planned.line !== record.line || settled.has(planned.id)) return []
-    return [{ planned, card: { ...record.issue.card, dependsOn: planned.dependsOn } }]
+    const { blockedReason, dependsOn, status } = planned
+    return [{ planned, card: { ...record.issue.card, status, blockedReason, dependsOn } }]
   }
 
   let done = 0
@@ -174,7 +210,26 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     })
     yield* flush
   }
+  if (outcome.taken.length + outcome.unchanged + outcome.differing.length === 0) {
+    return yield* nothingTaken(plan, source, [...plan.leftOut, ...outcome.leftOut])
+  }
   return makeReport(source, plan, outcome, outcome.taken.length === 0 ? null : correlationId)
+})
+
+/**
+ * Finds an edge of a cycle that nothing waits for: from a new card that is done, or from a new card to an existing one that
+ * is done.
+ */
+const findHarmlessEdge = Effect.fnUntraced(function* (path: ReadonlyArray<string>, sent: ReadonlyArray<PendingCard>) {
+  const statuses = new Map(sent.map(({ planned }) => [planned.id, planned.status]))
+  for (const [index, from] of path.slice(0, -1).entries()) {
+    const to = path[index + 1] ?? ""
+    if (statuses.get(from) === "done") return { from, to }
+    if (!statuses.has(from) || statuses.has(to)) continue
+    const found = yield* (yield* BacklogService).get(to)
+    if (Option.isSome(found) && found.value.status === "done") return { from, to }
+  }
+  return undefined
 })
 
 /**

@@ -4,11 +4,13 @@ import { findCycle } from "../domain/DependencyGraph.ts"
 import { formatPath } from "../domain/Rejection.ts"
 import { isName } from "../domain/Text.ts"
 import {
+  droppedType,
   type ImportPlan,
   ImportRefused,
   type LeftOut,
   type LeftOutReason,
   type MalformedLine,
+  type OtherRecord,
   type PlannedCard
 } from "./ImportPlan.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
@@ -21,9 +23,9 @@ import { NewCard } from "../index.ts"
 export const maxIssues = 2_000_000
 
 /**
- * Plans an import. Of several issues with the same id, the first counts. Deleted issues, issues with values that a card
- * cannot have, and issues in a dependency cycle are left out; dependencies on them stay. A card depends on its parts: see
- * `implyEdges`.
+ * Plans an import. Of several issues with the same id, the first counts, unless the source marks it as replaced by a later
+ * one. Deleted issues, issues with values that a card cannot have, and open issues in a dependency cycle are left out;
+ * dependencies on them stay. A cycle through a done issue is opened at that issue, which waits for nothing. Further dependencies follow from parts: see `implyEdges`.
  */
 export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R>) {
   const planner = new Planner(source.placeOf)
@@ -61,6 +63,10 @@ interface EdgesOfIssue {
   readonly dependencies: Set<string>
   repeated: number
   readonly otherTypes: Map<string, number>
+  /** The wholes of which the issue is a part. */
+  readonly wholes: Set<string>
+  /** The wholes for which the issue waits, with their parts. */
+  readonly gates: Map<string, "all" | "any">
 }
 
 /** An issue from which a card can be created, as far as it follows from the issue alone. */
@@ -74,9 +80,13 @@ class Planner {
   issues = 0
   #totalEdges = 0
   readonly #malformed: Array<MalformedLine> = []
+  readonly #otherRecords: Array<OtherRecord> = []
   readonly #leftOut: Array<Omit<LeftOut, "place">> = []
   readonly #statuses = new Map<string, number>()
   readonly #firstLines = new Map<string, number>()
+  /** The issues that are neither done nor deleted. */
+  readonly #open = new Set<string>()
+  readonly #deferred = new Map<string, string>()
   readonly #linesOfKeys = new Map<string, number>()
   readonly #candidates = new Map<string, Candidate>()
   readonly #edges = new Map<string, EdgesOfIssue>()
@@ -96,6 +106,9 @@ class Planner {
       case "Malformed":
         this.#malformed.push({ line: record.line, problem: record.problem })
         return
+      case "OtherKind":
+        this.#otherRecords.push({ line: record.line, kind: record.kind })
+        return
       case "Issue":
         this.issues++
         addTo(this.#statuses, record.issue.status)
@@ -106,10 +119,15 @@ class Planner {
 
   #addIssue(line: number, issue: Issue): void {
     const { id } = issue
+    if (issue.replacedBy !== undefined) {
+      return this.#leave(line, id, "duplicate", `${this.#placeOf(issue.replacedBy)} has the same id, and is later`)
+    }
     const first = this.#firstLines.get(id)
     if (first !== undefined) return this.#leave(line, id, "duplicate", `${this.#placeOf(first)} has the same id`)
     this.#firstLines.set(id, line)
     if (issue.isDeleted === true) return this.#leave(line, id, "tombstone", "it is deleted")
+    if (issue.card.status !== "done" && isName(id)) this.#open.add(id)
+    if (issue.deferredUntil !== undefined) this.#deferred.set(id, issue.deferredUntil)
     this.#addEdges(issue)
     const key = issue.card.idempotencyKey ?? undefined
     const firstWithKey = key === undefined ? undefined : this.#linesOfKeys.get(key)
@@ -127,6 +145,7 @@ class Planner {
     this.#candidates.set(id, {
       line,
       status: issue.card.status ?? "ready",
+      blockedReason: issue.card.blockedReason ?? undefined,
       digest: digestContent(issue.card),
       hasTime: issue.card.occurredAt !== undefined,
       hasKey: key !== undefined,
@@ -148,8 +167,16 @@ class Planner {
   #addEdges(issue: Issue): void {
     for (const edge of issue.edges) {
       const owner = edge.owner ?? issue.id
-      const known = this.#edges.get(owner) ?? { dependencies: new Set(), repeated: 0, otherTypes: new Map() }
+      const known = this.#edges.get(owner) ?? {
+        dependencies: new Set(),
+        repeated: 0,
+        otherTypes: new Map(),
+        wholes: new Set(),
+        gates: new Map()
+      }
       this.#edges.set(owner, known)
+      if (edge.implies === "whole") known.wholes.add(edge.to)
+      else if (edge.implies !== undefined) known.gates.set(edge.to, edge.implies === "parts" ? "all" : "any")
       if (edge.otherType !== undefined) addTo(known.otherTypes, edge.otherType)
       else if (known.dependencies.has(edge.to)) known.repeated++
       else known.dependencies.add(edge.to)
@@ -174,30 +201,52 @@ class Planner {
         this.#leave(candidate.line, id, "refused", detail)
       }
     }
-    for (const { card, cycle } of removeCycles(planned)) {
-      this.#leave(card.line, card.id, "cycle", `it waits for itself: ${cycle}`)
+    const dropped = new Map<string, number>()
+    for (const { card, cycle, isDropped } of openCycles(planned)) {
+      if (isDropped) addTo(dropped, card.id)
+      else this.#leave(card.line, card.id, "cycle", `it waits for itself: ${cycle}`)
     }
-    const implied = implyEdges(planned, parents)
+    const implied = implyEdges(planned, {
+      parents,
+      wholes: this.#collect(({ wholes }) => wholes),
+      gates: this.#collect(({ gates }) => gates),
+      deferred: this.#deferred,
+      isOpen: (id) => this.#open.has(id)
+    })
     return {
       lines: this.#lines,
       blank: this.#blank,
       issues: this.issues,
       malformed: this.#malformed,
+      otherRecords: this.#otherRecords,
       statuses: this.#statuses,
       cards: planned,
       leftOut: this.#leftOut.sort((left, right) => left.line - right.line),
-      edges: this.#countEdges(planned, implied)
+      edges: this.#countEdges(planned, implied, dropped)
     }
   }
 
-  #countEdges(planned: ReadonlyMap<string, PlannedCard>, implied: ReturnType<typeof implyEdges>): ImportPlan["edges"] {
+  /** What the edges of each issue imply, without the issues for which that is nothing. */
+  #collect<A extends { readonly size: number }>(of: (edges: EdgesOfIssue) => A): ReadonlyMap<string, A> {
+    const found = new Map<string, A>()
+    for (const [id, edges] of this.#edges) if (of(edges).size > 0) found.set(id, of(edges))
+    return found
+  }
+
+  #countEdges(
+    planned: ReadonlyMap<string, PlannedCard>,
+    implied: ReturnType<typeof implyEdges>,
+    dropped: ReadonlyMap<string, number>
+  ): ImportPlan["edges"] {
     let stated = 0
     let repeated = 0
     const otherTypes = new Map<string, number>()
     for (const id of planned.keys()) {
       const own = this.#edges.get(id)
       if (own === undefined) continue
-      stated += own.dependencies.size
+      const without = dropped.get(id) ?? 0
+      if (without > 0) addTo(otherTypes, droppedType, without)
+      stated += own.dependencies.size - without
       repeated += own.repeated
       for (const [type, count] of own.otherTypes) addTo(otherTypes, type, count)
     }
@@ -226,22 +275,29 @@ const addTo = (counts: Map<string, number>, key: string, count = 1): void => {
 const decodeNewCard = Schema.decodeUnknownResult(NewCard)
 
 /**
- * Removes the cards of one cycle after the other, until none is left. Cards from which no cycle was reached are not visited
- * again: removing other cards cannot create one.
+ * Opens one cycle after the other, until none is left. A card that is done waits for nothing: its edge is dropped. The cards
+ * of other cycles are removed. Cards from which no cycle was reached are not visited again: neither can create one.
  */
-function* removeCycles(
+function* openCycles(
   planned: Map<string, PlannedCard>
-): Generator<{ readonly card: PlannedCard; readonly cycle: string }> {
+): Generator<{ readonly card: PlannedCard; readonly cycle: string; readonly isDropped: boolean }> {
   const dependenciesOf = (id: CardId) => (planned.get(id)?.dependsOn ?? []) as ReadonlyArray<CardId>
   const finished = new Set<CardId>()
   for (const start of planned.keys() as Iterable<CardId>) {
     const find = () => findCycle([start], dependenciesOf, finished)
     for (let cycle = find(); cycle !== undefined; cycle = find()) {
       const path = formatPath(cycle)
-      for (const id of new Set(cycle)) {
-        const card = planned.get(id)
-        if (card !== undefined) yield { card, cycle: path }
-        planned.delete(id)
+      const doneAt = cycle.findIndex((id) => planned.get(id)?.status === "done")
+      const done = planned.get(cycle[doneAt] ?? "")
+      if (done === undefined) {
+        for (const id of new Set(cycle)) {
+          const card = planned.get(id)
+          if (card !== undefined) yield { card, cycle: path, isDropped: false }
+          planned.delete(id)
+        }
+      } else {
+        yield { card: done, cycle: path, isDropped: true }
+        planned.set(done.id, { ...done, dependsOn: done.dependsOn.filter((id) => id !== cycle[doneAt + 1]) })
       }
     }
   }

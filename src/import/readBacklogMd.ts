@@ -1,8 +1,17 @@
 import { Effect, Option, Result } from "effect"
 import { readdir, readFile, stat } from "node:fs/promises"
-import { join } from "node:path"
-import { type Issue, makeSource, type Source, SourceUnreadable } from "./Source.ts"
-import { describeSchemaError, isEmpty, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
+import { basename, join, resolve } from "node:path"
+import { type Issue, makeSource, type PlacedRecord, type Source, SourceUnreadable } from "./Source.ts"
+import {
+  describeSchemaError,
+  isEmpty,
+  isInProgress,
+  isZeroTime,
+  parsePriority,
+  parseStatus,
+  parseTime,
+  type StatusMap
+} from "./fields.ts"
 
 /** Maximum bytes of a file. */
 const maxFileBytes = 4 * 1024 * 1024
@@ -10,12 +19,19 @@ const maxFileBytes = 4 * 1024 * 1024
 /** Maximum characters of front matter. */
 const maxFrontMatterLength = 64 * 1024
 
+/** The folder of completed tasks. Its tasks are done, regardless of their status. */
+const completed = "completed"
+
 /** The folders of tasks in the folder of Backlog.md. */
-const folders = ["tasks", "completed"]
+const folders = ["tasks", completed]
+
+/** The folders of other things in the folder of Backlog.md. */
+const otherFolders: ReadonlySet<string> = new Set(["decisions", "docs", "milestones"])
 
 /**
  * Reads the tasks of Backlog.md from a folder of task files, or from the folder that contains `tasks` and `completed`. Fails
- * when the path is not a folder; a file that is not a task becomes a malformed record.
+ * when the path is not a folder. A file that is not a task becomes a malformed record. A readme and a folder, which are not
+ * read, become records of other kinds.
  */
 export const readBacklogMd = (
   folder: string,
@@ -24,23 +40,33 @@ export const readBacklogMd = (
 ): Effect.Effect<Source, SourceUnreadable> =>
   Effect.tryPromise({
     try: async () => {
-      const files = await listFiles(folder)
+      const found = await listFiles(folder)
       const parse = await loadParser()
-      const read: Array<{ readonly path: string; readonly issue: Result.Result<Issue, string> }> = []
+      const read: Array<{ readonly path: string; readonly task: Result.Result<Issue, string> | OtherKind }> = []
       // One at a time: a process cannot have thousands of files open.
-      for (const path of files) read.push({ path, issue: await readTask(join(folder, path), parse, statuses) })
-      const issues = matchSpelling(read.flatMap(({ issue }) => (Result.isSuccess(issue) ? [issue.success] : [])))
+      for (const { isCompleted, kind, path } of found) {
+        const task =
+          kind === "task file" ? await readTask(join(folder, path), parse, isCompleted, statuses) : ({ kind } as const)
+        read.push({ path, task })
+      }
+      const issues = matchSpelling(
+        read.flatMap(({ task }) => (!("kind" in task) && Result.isSuccess(task) ? [task.success] : []))
+      )
       let next = 0
       return makeSource(
         "backlog-md",
         name,
-        read.map(({ issue, path }, index) => ({
-          place: path,
-          record: Result.match(issue, {
-            onFailure: (problem) => ({ _tag: "Malformed" as const, line: index + 1, problem }),
-            onSuccess: (found) => ({ _tag: "Issue" as const, line: index + 1, issue: issues[next++] ?? found })
-          })
-        }))
+        read.map(({ path, task }, index): PlacedRecord => {
+          const line = index + 1
+          if ("kind" in task) return { place: path, record: { _tag: "OtherKind", line, kind: task.kind } }
+          return {
+            place: path,
+            record: Result.match(task, {
+              onFailure: (problem) => ({ _tag: "Malformed" as const, line, problem }),
+              onSuccess: (issue) => ({ _tag: "Issue" as const, line, issue: issues[next++] ?? issue })
+            })
+          }
+        })
       )
     },
     catch: (error) =>
@@ -49,20 +75,50 @@ export const readBacklogMd = (
       })
   })
 
-/** The paths of the task files relative to the folder, sorted by name. */
-const listFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
+/** What a folder contains: a file to read, or something to name in the report. */
+interface Found {
+  /** Relative to the folder. */
+  readonly path: string
+  readonly kind: "task file" | OtherKind["kind"]
+  readonly isCompleted: boolean
+}
+
+/** Something that is not a task and is named in the report. */
+interface OtherKind {
+  readonly kind: "folder" | "readme"
+}
+
+/** Returns the task files, and what is next to them, sorted by name. Files that are not Markdown are not returned. */
+const listFiles = async (folder: string): Promise<ReadonlyArray<Found>> => {
   if (!(await stat(folder)).isDirectory()) {
     throw new Error("it is not a folder. Name the folder in which Backlog.md keeps its tasks, such as backlog/")
   }
   const entries = await readdir(folder, { withFileTypes: true })
   const inside = folders.filter((name) => entries.some((entry) => entry.name === name && entry.isDirectory()))
-  const markdown = (names: ReadonlyArray<string>) => names.filter((name) => name.endsWith(".md")).sort()
-  if (inside.length === 0) return markdown(entries.map((entry) => entry.name))
-  const found = await Promise.all(
-    inside.map(async (name) => markdown(await readdir(join(folder, name))).map((file) => join(name, file)))
+  if (inside.length === 0) return listTaskFiles(folder, "", basename(resolve(folder)) === completed)
+  const found = await Promise.all(inside.map((name) => listTaskFiles(join(folder, name), name, name === completed)))
+  const others = entries.filter(
+    (entry) =>
+      entry.isDirectory() &&
+      !entry.name.startsWith(".") &&
+      !folders.includes(entry.name) &&
+      !otherFolders.has(entry.name)
   )
-  return found.flat()
+  return [...found.flat(), ...others.map(({ name }) => ({ path: name, kind: "folder", isCompleted: false }) as const)]
 }
+
+const listTaskFiles = async (folder: string, prefix: string, isCompleted: boolean): Promise<ReadonlyArray<Found>> =>
+  (await readdir(folder, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory() || entry.name.endsWith(".md"))
+    .map(
+      (entry) =>
+        ({
+          path: join(prefix, entry.name),
+          kind: entry.isDirectory() ? "folder" : /^readme\.md$/i.test(entry.name) ? "readme" : "task file",
+          isCompleted
+        }) satisfies Found
+    )
+    .sort((left, right) => (left.path < right.path ? -1 : 1))
 
 type Parse = (yaml: string) => Result.Result<Readonly<Record<string, unknown>>, string>
 
@@ -89,7 +145,12 @@ const loadParser = async (): Promise<Parse> => {
   }
 }
 
-const readTask = async (path: string, parse: Parse, statuses: StatusMap): Promise<Result.Result<Issue, string>> => {
+const readTask = async (
+  path: string,
+  parse: Parse,
+  isCompleted: boolean,
+  statuses: StatusMap
+): Promise<Result.Result<Issue, string>> => {
   let text: string
   try {
     if ((await stat(path)).size > maxFileBytes) return Result.fail(`it is longer than ${maxFileBytes} bytes`)
@@ -101,7 +162,7 @@ const readTask = async (path: string, parse: Parse, statuses: StatusMap): Promis
     )
   }
   return Result.flatMap(splitTaskFile(text), ({ frontMatter, markdown }) =>
-    Result.flatMap(parse(frontMatter), (fields) => decodeTask(fields, markdown, statuses))
+    Result.flatMap(parse(frontMatter), (fields) => decodeTask(fields, markdown, statuses, isCompleted))
   )
 }
 
@@ -148,11 +209,15 @@ const knownFields = new Set([
   "parent_task_id"
 ])
 
-/** Decodes a task from its parsed front matter, in which every scalar is a string, and its Markdown. */
+/**
+ * Decodes a task from its parsed front matter, in which every scalar is a string, and its Markdown. A completed task is done,
+ * regardless of its status.
+ */
 export const decodeTask = (
   fields: Readonly<Record<string, unknown>>,
   markdown: string,
-  statuses: StatusMap
+  statuses: StatusMap,
+  isCompleted = false
 ): Result.Result<Issue, string> => {
   const id = textOf(fields["id"])
   const title = textOf(fields["title"])
@@ -164,13 +229,15 @@ export const decodeTask = (
   }
   const { dependencies = [], labels = [] } = lists
   const word = textOf(fields["status"]) ?? "To Do"
-  const status = parseStatus(word, statuses)
+  const status = isCompleted ? ({ status: "done" } as const) : parseStatus(word, statuses)
   const written = textOf(fields["priority"])
   const priority = written === undefined ? { priority: 0 } : parsePriority(written)
-  const created = textOf(fields["created_date"])
+  const stated = textOf(fields["created_date"])
+  const created = stated === undefined || isZeroTime(stated) ? undefined : stated
   const occurredAt = created === undefined ? Option.none() : parseTime(created)
   const milestone = textOf(fields["milestone"])
   const { acceptance, body } = splitMarkdown(markdown)
+  const assignees = listOf(fields["assignee"]) ?? []
   const labelsLost = milestone === undefined ? labels.length > 1 : labels.length > 0
   return Result.succeed({
     id,
@@ -187,6 +254,10 @@ export const decodeTask = (
     },
     edges: dependencies.map((to) => ({ to })),
     parent: textOf(fields["parent_task_id"]),
+    claim:
+      assignees.length > 0 && isInProgress(word) && "status" in status && status.status === "ready"
+        ? { owner: assignees.join(", "), until: null, live: true }
+        : undefined,
     problem:
       "problem" in status
         ? status.problem
@@ -272,17 +343,29 @@ const parseCheckList = (text: string): ReadonlyArray<Criterion> | undefined => {
 }
 
 /**
- * Changes dependencies and parents to the spelling of the task that they name, since ids in Backlog.md are
- * case-insensitive.
+ * Changes dependencies and parents to the spelling of the task that they name. In Backlog.md the case and leading zeros of ids
+ * mean nothing, and their prefix may be omitted: `task-7`, `7` and `TASK-007` are one task.
  */
 export const matchSpelling = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> => {
   const spelled = new Map<string, string>()
   const exact = new Set(issues.map(({ id }) => id))
-  for (const { id } of issues) if (!spelled.has(id.toLowerCase())) spelled.set(id.toLowerCase(), id)
-  const spell = (id: string): string => (exact.has(id) ? id : (spelled.get(id.toLowerCase()) ?? id))
+  for (const { id } of issues) {
+    const { full, number } = normalizeId(id)
+    if (!spelled.has(full)) spelled.set(full, id)
+    if (number !== undefined && !spelled.has(number)) spelled.set(number, id)
+  }
+  const spell = (id: string): string => (exact.has(id) ? id : (spelled.get(normalizeId(id).full) ?? id))
   return issues.map((issue) => ({
     ...issue,
     edges: issue.edges.map((edge) => ({ ...edge, to: spell(edge.to) })),
     parent: issue.parent === undefined ? undefined : spell(issue.parent)
   }))
+}
+
+/** An id in lower case without leading zeros, and its number without the prefix. */
+const normalizeId = (id: string): { readonly full: string; readonly number: string | undefined } => {
+  const [, prefix = "", digits] = /^([a-z]+-)?(\d+(?:\.\d+)*)$/.exec(id.toLowerCase()) ?? []
+  if (digits === undefined) return { full: id.toLowerCase(), number: undefined }
+  const number = digits.replace(/\d+/g, (segment) => segment.replace(/^0+(?=\d)/, ""))
+  return { full: prefix + number, number }
 }

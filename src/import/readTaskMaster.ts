@@ -8,7 +8,15 @@ import {
   type SourceRecord,
   SourceUnreadable
 } from "./Source.ts"
-import { describeSchemaError, isEmpty, joinSections, parsePriority, parseStatus, type StatusMap } from "./fields.ts"
+import {
+  describeSchemaError,
+  isEmpty,
+  joinSections,
+  parsePriority,
+  parseStatus,
+  quoteShortened,
+  type StatusMap
+} from "./fields.ts"
 
 /** Reads a `tasks.json` of task-master. Fails when it is not JSON, or has no tasks. */
 export const readTaskMaster = (
@@ -32,7 +40,7 @@ export const readTaskMaster = (
     )
   )
 
-/** The default list of task-master. Its tasks keep their ids. */
+/** The tag of task-master's default list. Its tasks keep their ids. */
 const mainTag = "master"
 
 /** The priority of a task that states none. */
@@ -72,33 +80,43 @@ interface Parent {
   readonly parts: ReadonlySet<string>
   /** The priority, which subtasks without a priority inherit. */
   readonly priority: string
+  /** Why task-master does not offer the subtasks, where it does not. */
+  readonly heldReason: string | undefined
 }
 
 /**
  * Decodes a `tasks.json`, or returns what is wrong with it. Each task comes before its subtasks. The file has lists of tasks
- * by tag; files of task-master versions without tags have one list.
+ * by tag; files of task-master versions without tags have one list, without a tag. In a file with both, the ids of the list
+ * without a tag stay as they are, so that an earlier import of it is found again, and all others get their tag.
  */
 export const decodeTasks = (json: unknown, statuses: StatusMap): Result.Result<ReadonlyArray<PlacedRecord>, string> => {
   if (!isObject(json)) return Result.fail("it is not a JSON object")
-  const lists = Array.isArray(json["tasks"]) ? { [mainTag]: json } : json
-  if (!Object.values(lists).some((list) => isObject(list) && Array.isArray(list["tasks"]))) {
+  const untagged: unknown = json["tasks"]
+  const hasUntagged = Array.isArray(untagged)
+  if (!hasUntagged && !Object.values(json).some(isTaskList)) {
     return Result.fail('it has no list of tasks: {"master":{"tasks":[…]}} or {"tasks":[…]} is expected')
   }
   const found: Array<PlacedRecord> = []
   const add = (place: string, record: (line: number) => SourceRecord): void => {
     found.push({ place, record: record(found.length + 1) })
   }
-  for (const [tag, list] of Object.entries(lists)) {
-    if (isObject(list) && Array.isArray(list["tasks"])) addTasks(tag, list["tasks"], statuses, add)
-    else if (!isEmpty(list)) {
+  if (hasUntagged) addTasks(undefined, untagged, statuses, add)
+  for (const [tag, list] of Object.entries(json)) {
+    if (isTaskList(list)) addTasks(tag === mainTag && !hasUntagged ? undefined : tag, list.tasks, statuses, add)
+    // Next to a list without a tag there are other things, such as the name of the project.
+    else if (!isEmpty(list) && !hasUntagged) {
       add(`key ${JSON.stringify(tag)}`, (line) => ({ _tag: "Malformed", line, problem: "it is not a list of tasks" }))
     }
   }
   return Result.succeed(found)
 }
 
+/** Whether a value is a list of tasks with a tag. */
+const isTaskList = (list: unknown): list is { readonly tasks: ReadonlyArray<unknown> } =>
+  isObject(list) && Array.isArray(list["tasks"])
+
 const addTasks = (
-  tag: string,
+  tag: string | undefined,
   tasks: ReadonlyArray<unknown>,
   statuses: StatusMap,
   add: (place: string, record: (line: number) => SourceRecord) => void
@@ -108,7 +126,7 @@ const addTasks = (
     statuses,
     topLevel: new Set(tasks.map(idOf).filter((id) => id !== undefined))
   }
-  const where = tag === mainTag ? "" : ` of the list ${JSON.stringify(tag)}`
+  const where = tag === undefined ? "" : ` of the list ${JSON.stringify(tag)}`
   const placeOf = (id: string | undefined, index: number) =>
     id === undefined ? `task number ${index + 1}${where}` : `task ${id}${where}`
   const stack: Array<Visit> = tasks
@@ -121,6 +139,7 @@ const addTasks = (
     const own = idOf(task)
     const id = own === undefined ? undefined : idUnder(parent?.id, own)
     const priority = priorityWordOf(task) ?? parent?.priority ?? defaultPriority
+    const heldReason = parent?.heldReason ?? heldReasonOf(task, id === undefined ? place : nameIn(tag, id), statuses)
     const parts = new Set(subtasks.map(idOf).filter((each) => each !== undefined))
     const visits = subtasks.map((subtask: unknown, index): Visit => {
       const part = idOf(subtask)
@@ -130,7 +149,7 @@ const addTasks = (
           id === undefined || part === undefined
             ? `subtask number ${index + 1} of ${place}`
             : placeOf(idUnder(id, part), index),
-        parent: id === undefined ? undefined : { id, parts, priority }
+        parent: id === undefined ? undefined : { id, parts, priority, heldReason }
       }
     })
     for (let index = visits.length - 1; index >= 0; index--) {
@@ -140,9 +159,19 @@ const addTasks = (
   }
 }
 
+/** Why task-master does not offer the subtasks of a task: it is done, or waits for a decision. */
+const heldReasonOf = (task: unknown, id: string, statuses: StatusMap): string | undefined => {
+  const word = isObject(task) && typeof task["status"] === "string" ? task["status"] : "pending"
+  const status = parseStatus(word, statuses)
+  return "problem" in status || status.status === "ready"
+    ? undefined
+    : `Task ${quoteShortened(id)}, of which it is a part, has the status ${quoteShortened(word)} in the source.`
+}
+
 /** What the tasks of one list have in common. */
 interface Scope {
-  readonly tag: string
+  /** The list's tag, where its tasks carry it. */
+  readonly tag: string | undefined
   readonly statuses: StatusMap
   readonly topLevel: ReadonlySet<string>
 }
@@ -166,7 +195,7 @@ const toIssue = (
   const word = task.status ?? "pending"
   const status = parseStatus(word, scope.statuses)
   const priority = parsePriority(task.priority ?? parent?.priority ?? defaultPriority)
-  const named = (local: string): string => (scope.tag === mainTag ? local : `${scope.tag}/${local}`)
+  const named = (local: string): string => nameIn(scope.tag, local)
   const id = named(idUnder(parent?.id, String(task.id)))
   return {
     id,
@@ -175,12 +204,16 @@ const toIssue = (
       id,
       title: task.title,
       body: joinSections(task.description, { Details: task.details }),
-      phase: scope.tag === mainTag ? null : scope.tag,
+      phase: scope.tag ?? null,
       priority: "priority" in priority ? priority.priority : 0,
       acceptance: isEmpty(task.acceptanceCriteria)
         ? joinSections(task.testStrategy, {})
         : joinSections(task.acceptanceCriteria, { "Test strategy": task.testStrategy }),
-      ...("problem" in status ? {} : status)
+      ...("problem" in status
+        ? {}
+        : status.status === "ready" && parent?.heldReason !== undefined
+          ? { status: "blocked", blockedReason: parent.heldReason }
+          : status)
     },
     edges: (task.dependencies ?? []).map((to) => ({ to: named(resolveDependency(String(to), parent, scope)) })),
     parent: parent === undefined ? undefined : named(parent.id),
@@ -196,6 +229,9 @@ const resolveDependency = (id: string, parent: Visit["parent"], { topLevel }: Sc
   if (parent === undefined || id.includes(".")) return id
   return !parent.parts.has(id) && topLevel.has(id) ? id : `${parent.id}.${id}`
 }
+
+/** The id of a card: that of the task, with the list's tag. */
+const nameIn = (tag: string | undefined, id: string): string => (tag === undefined ? id : `${tag}/${id}`)
 
 /** Subtasks are numbered within their task, as 2 or as 5.2. */
 const idUnder = (parent: string | undefined, own: string): string =>

@@ -9,6 +9,7 @@ import { resetClaimsFrom } from "./claimsFrom.ts"
 import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
 import { createShadowTables, isRetryable, limitLockWait, TooFarBehind, toSeconds } from "./shadowTables.ts"
 import { findAddedObjects, swapTables } from "./swapTables.ts"
+import { placeTables } from "./tableSettings.ts"
 import { beginReadCommitted } from "../sql/inTransaction.ts"
 
 /** The progress of a rebuild. While it builds and catches up, `done` and `total` count events of the log. */
@@ -115,7 +116,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
     sql,
     schema,
     kind: "rebuild",
-    createTables: context.createTables,
+    createTables: (made) => Effect.andThen(context.createTables(made), placeTables(sql, schema, made, rebuiltTables)),
     check: refuseAdded,
     superseded: () => new RebuildSuperseded({ schema }),
     busy: () => new RebuildBlocked({ schema, waitedSeconds: 0 }),

@@ -3,6 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { erasableColumns, erasableTables } from "./erasableColumns.ts"
 import { createShadowTables, limitLockWait, retryOnLockConflict, TooFarBehind } from "./shadowTables.ts"
 import { captureTrigger, findAddedObjects, swapTables } from "./swapTables.ts"
+import { placeTables } from "./tableSettings.ts"
 import { beginReadCommitted } from "../sql/inTransaction.ts"
 
 /** The progress of a removal: rows of one table. `total` is an estimate. */
@@ -173,14 +174,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* sql`REVOKE ALL ON FUNCTION ${capturing}() FROM PUBLIC`
       yield* sql`CREATE TRIGGER ${sql(captureTrigger)} AFTER INSERT OR UPDATE OR DELETE ON ${live}
         FOR EACH ROW EXECUTE FUNCTION ${capturing}()`
-      // While the copy is empty this costs nothing.
-      const placed = yield* sql<{ readonly statement: string }>`
-        SELECT pg_catalog.format('ALTER %s %I.%I SET TABLESPACE %I', CASE relkind WHEN 'i' THEN 'INDEX' ELSE 'TABLE' END,
-          ${shadow}::text, relname, spcname) AS statement
-        FROM pg_class JOIN pg_tablespace ON pg_tablespace.oid = reltablespace
-        WHERE pg_class.oid = ${`${schema}.${table}`}::regclass
-          OR pg_class.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ${`${schema}.${table}`}::regclass)`
-      for (const { statement } of placed) yield* sql.unsafe(statement)
+      yield* placeTables(sql, schema, shadow, [table])
       // The copy's own triggers would refuse the inserts that follow: those rows were checked when they were written.
       yield* sql`ALTER TABLE ${copy} DISABLE TRIGGER USER`
       // A vacuum of the copy would make the swap time out.

@@ -1,22 +1,22 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
+import { copySettings, findChangedSettings } from "./tableSettings.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 
 /** The trigger that records the changes of a table while a removal copies it. */
 export const captureTrigger = "mosaic_backlog_capture"
 
 /**
- * Additions to the live tables that the shadow tables do not have, and objects that depend on them: columns, indexes,
- * constraints, triggers, views, publications.
+ * Additions to the live tables that the shadow tables do not have and that a swap does not keep, and objects that depend on the
+ * tables: columns and changes of columns, indexes, constraints, triggers, policies, views, functions, publications.
  */
-export const findAddedObjects = (
+export const findAddedObjects = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   live: string,
   shadow: string,
   tableNames: ReadonlyArray<string>
-) =>
-  Effect.map(
-    sql<{ readonly added: string }>`
+) {
+  const rows = yield* sql<{ readonly added: string }>`
       WITH tables AS (
         SELECT oid, relname, nspname FROM pg_class JOIN (
           SELECT oid AS nspoid, nspname FROM pg_namespace WHERE nspname IN (${live}, ${shadow})) AS schemas
@@ -30,16 +30,21 @@ export const findAddedObjects = (
           LEFT JOIN pg_trigger ON classid = 'pg_trigger'::regclass AND pg_trigger.oid = objid
         WHERE type NOT IN ('toast table', 'composite type') AND contype IS DISTINCT FROM 'n'
           AND tgname IS DISTINCT FROM ${captureTrigger}
+        -- What has the type of a row, such as a function that takes one.
+        UNION SELECT nspname, type || ' ' || replace(identity, quote_ident(nspname) || '.', '')
+        FROM tables JOIN pg_type ON typrelid = tables.oid JOIN pg_depend
+          ON refclassid = 'pg_type'::regclass AND refobjid IN (pg_type.oid, typarray) AND deptype <> 'i'
+          CROSS JOIN LATERAL pg_identify_object(classid, objid, objsubid)
         UNION SELECT nspname, 'column ' || attname || ' of ' || relname
         FROM tables JOIN pg_attribute ON attrelid = tables.oid WHERE attnum > 0 AND NOT attisdropped)
       SELECT object AS added FROM objects WHERE nspname = ${live}
-      EXCEPT SELECT object FROM objects WHERE nspname = ${shadow} ORDER BY added`,
-    (rows) => rows.map(({ added }) => added)
-  )
+      EXCEPT SELECT object FROM objects WHERE nspname = ${shadow} ORDER BY added`
+  return [...rows.map(({ added }) => added), ...(yield* findChangedSettings(sql, live, shadow, tableNames))]
+})
 
 /**
- * Replaces the live tables with the shadow tables, which get the same owner, grants, triggers, storage parameters and
- * statistics targets. Columns in `kept` keep the statistics targets of the shadow tables.
+ * Replaces the live tables with the shadow tables, which get the same owner, grants, triggers, statistics targets and
+ * settings (`copySettings`). Columns in `kept` keep the statistics targets of the shadow tables.
  */
 export const swapTables = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -53,7 +58,8 @@ export const swapTables = Effect.fnUntraced(function* (
   // The triggers of the shadow tables call functions in the shadow schema, which is dropped.
   const triggers = yield* sql<{ readonly statement: string }>`
     WITH live AS (
-      SELECT tgname, pg_get_triggerdef(pg_trigger.oid) AS definition, tgrelid::regclass::text AS name, tgenabled
+      SELECT tgname, pg_get_triggerdef(pg_trigger.oid) AS definition, tgrelid::regclass::text AS name, tgenabled,
+        obj_description(pg_trigger.oid, 'pg_trigger') AS comment
       FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
       WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tableNames)}
         AND NOT tgisinternal AND tgname <> ${captureTrigger})
@@ -61,11 +67,13 @@ export const swapTables = Effect.fnUntraced(function* (
       SELECT 1 AS place, tgname, definition AS statement FROM live
       UNION ALL SELECT 2, tgname, pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', name,
         CASE tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
-      FROM live WHERE tgenabled <> 'O') AS statements
+      FROM live WHERE tgenabled <> 'O'
+      UNION ALL SELECT 3, tgname, pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', tgname, name, comment)
+      FROM live WHERE comment IS NOT NULL) AS statements
     ORDER BY place, tgname`
   const statements = yield* sql<{ readonly statement: string }>`
     WITH live AS (
-      SELECT relname, oid, relowner, relacl, reloptions, reltoastrelid, pg_get_userbyid(relowner) AS owner FROM pg_class
+      SELECT relname, oid, relowner, relacl, pg_get_userbyid(relowner) AS owner FROM pg_class
       WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tableNames)}),
     new AS (
       SELECT pg_class.oid, pg_catalog.format('%I.%I', ${shadow}::text, pg_class.relname) AS name, pg_class.relname,
@@ -86,21 +94,17 @@ export const swapTables = Effect.fnUntraced(function* (
         CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
       FROM live JOIN new USING (relname) JOIN pg_attribute ON attrelid = live.oid, aclexplode(attacl)
       WHERE grantee <> live.relowner
-      UNION SELECT 5, pg_catalog.format('ALTER TABLE %s SET (%I = %L)', name, option_name, option_value)
-      FROM live JOIN new USING (relname), pg_options_to_table(live.reloptions)
-      UNION SELECT 5, pg_catalog.format('ALTER TABLE %s SET (toast.%I = %L)', name, option_name, option_value)
-      FROM live JOIN new USING (relname) JOIN pg_class AS toast ON toast.oid = live.reltoastrelid,
-        pg_options_to_table(toast.reloptions)
-      UNION SELECT 6, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', name, old.attname,
+      UNION SELECT 5, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', name, old.attname,
         coalesce(old.attstattarget, -1))
       FROM live JOIN new USING (relname) JOIN pg_attribute AS old ON old.attrelid = live.oid
         JOIN pg_attribute AS made ON made.attrelid = new.oid AND made.attname = old.attname
       WHERE old.attnum > 0 AND coalesce(old.attstattarget, -1) <> coalesce(made.attstattarget, -1)
         AND NOT concat(live.relname, '.', old.attname) = ANY(${arrayLiteral(kept)}::text[])
-      UNION SELECT 7, pg_catalog.format('DROP TRIGGER %I ON %s', tgname, name)
+      UNION SELECT 6, pg_catalog.format('DROP TRIGGER %I ON %s', tgname, name)
       FROM new JOIN pg_trigger ON tgrelid = new.oid WHERE NOT tgisinternal)
     SELECT statement FROM statements ORDER BY place, statement`
   yield* run(statements)
+  yield* copySettings(sql, schema, shadow, tableNames)
   for (const table of tableNames) {
     yield* sql`DROP TABLE ${sql(`${schema}.${table}`)}`
     yield* sql`ALTER TABLE ${sql(`${shadow}.${table}`)} SET SCHEMA ${sql(schema)}`

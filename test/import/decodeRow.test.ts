@@ -43,6 +43,15 @@ describe("a row of a mutable backlog", () => {
     assert.strictEqual(occurredAt && DateTime.formatIso(occurredAt), "2026-01-01T16:00:00.123Z")
   })
 
+  it.each(["0001-01-01T00:00:00", "0001-01-01T00:00:00+00:00", "0001-01-01"])(
+    "the zero time %s means that there is no time",
+    (zero) => {
+      const { card, notCarriedOver } = issue({ created_at: zero, updated_at: zero, claimed_at: zero })
+      assert.notProperty(card, "occurredAt")
+      assert.deepStrictEqual(notCarriedOver, [])
+    }
+  )
+
   it("a row with few columns becomes a card with defaults", () => {
     assert.deepStrictEqual(issue({ phase: "", idempotency_key: "", acceptance: "", depends_on: "" }), {
       id: "a",

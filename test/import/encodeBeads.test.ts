@@ -122,12 +122,13 @@ describe("a backlog exported to beads", () => {
     assert.strictEqual(
       stderr,
       "Not exported to beads, with the number of cards:\n" +
-        "  1  acceptance that is not text, written as JSON\n  2  priority outside 0 to 4, written as the nearest\n"
+        "  1  acceptance that is not text, written as JSON\n  3  blockedReason\n" +
+        "  2  priority outside 0 to 4, written as the nearest\n"
     )
     const file = join(await temporaryDirectory(), "issues.jsonl")
     const { data } = await json([...place.flags, "export", file, "--format", "beads"])
     assert.deepInclude(data, { issues: 14, position: 14 })
-    assert.deepStrictEqual(Object.values(data.notCarriedOver), [1, 2])
+    assert.deepStrictEqual(Object.values(data.notCarriedOver), [1, 3, 2])
     assert.strictEqual(await readFile(file, "utf8"), stdout)
     assert.strictEqual((await json([...place.flags, "export", file, "--format", "beads"])).code, 5)
     assert.strictEqual((await json([...place.flags, "export", "--format", "beads"])).code, 2)

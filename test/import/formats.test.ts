@@ -1,10 +1,12 @@
 import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { readFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { inject } from "vitest"
-import { cli, inDirectory, json, onServer, type Place, sql } from "../cli/support.ts"
+import { cli, inDirectory, json, onServer, type Place, sql, temporaryDirectory } from "../cli/support.ts"
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
@@ -62,17 +64,60 @@ const questions = (place: () => Place) => {
 }
 
 describe.each(places)("an import into %s", (_, make) => {
-  let place: Place
+  let opened: Place
   beforeAll(async () => {
-    place = await make()
+    opened = await make()
   })
-  afterAll(() => place.remove())
-  const { again, ask } = questions(() => place)
+  afterAll(() => opened.remove())
+  const place = () => opened
+  const { again, ask } = questions(place)
 
   it("a tasks.json is imported, and a second import changes nothing", async () => {
     const argv = ["import", fixture("tasks.json"), "--format", "task-master"]
     assert.deepInclude((await ask(...argv)).data, { taken: 12, differing: 0, unchanged: 0, leftOut: 5, malformed: 3 })
     await again(argv, 12)
+  })
+
+  it("the content shows the format", async () => {
+    const formatOf = async (...argv: ReadonlyArray<string>) => (await ask("import", ...argv)).data.format
+    assert.strictEqual(await formatOf(fixture("tasks.json")), "task-master")
+    assert.strictEqual(await formatOf(fixture("backlog-md"), "--map-status", "Idea=blocked"), "backlog-md")
+    assert.strictEqual(await formatOf(fixture("sample.beads.jsonl")), "beads")
+  })
+
+  it("an exported log is recognized from standard input, whole", async () => {
+    const lines = (await cli([...place().flags, "export"])).stdout
+    assert.isAbove(lines.length, 1024)
+    const empty = await make()
+    const { data } = await json([...empty.flags, "import", "-"], { stdin: lines })
+    assert.strictEqual(data.position, lines.trimEnd().split("\n").length - 1)
+    await empty.remove()
+  })
+
+  it("a named pipe, which can be read once, is recognized and imported whole", async () => {
+    const pipe = join(await temporaryDirectory(), "pipe")
+    execFileSync("mkfifo", [pipe])
+    const [{ data }] = await Promise.all([
+      ask("import", pipe),
+      readFile(fixture("tasks.json")).then((text) => writeFile(pipe, text))
+    ])
+    assert.deepInclude(data, { format: "task-master", issues: 17 })
+  })
+
+  it("an import of which the backlog takes nothing fails, and writes nothing", async () => {
+    await ask("create", "--id", "x", "--title", "X", "--depends-on", "y")
+    const before = (await ask("anchor")).data.position
+    const line = {
+      id: "y",
+      title: "Y",
+      status: "open",
+      priority: 1,
+      dependencies: [{ depends_on_id: "x", type: "blocks" }]
+    }
+    const { code, error } = await json([...place().flags, "import", "-"], { stdin: JSON.stringify(line) })
+    assert.deepStrictEqual([code, error._tag], [2, "ImportRefused"])
+    assert.include(error.message, 'line 1: "y" would be left out: it waits for itself: y → x → y')
+    assert.strictEqual((await ask("anchor")).data.position, before)
   })
 })
 
@@ -133,6 +178,71 @@ describe("an import into a server", () => {
     assert.deepInclude(report, { taken: 4, leftOut: 1, malformed: 2 })
     assert.deepInclude(report.edges, { dependencies: 5, implied: 2, dangling: 1 })
     await again(argv, 4)
+  })
+})
+
+describe("an import that takes nothing", () => {
+  /** Runs an import into a directory that does not exist, and returns its error. It must not create the directory. */
+  const refusedFrom = async (path: string, argv: ReadonlyArray<string>, stdin: string | Uint8Array = "") => {
+    const folder = await temporaryDirectory()
+    const { code, error } = await json(["import", path, ...argv, "--db", join(folder, "new")], { stdin })
+    assert.deepStrictEqual([code, await readdir(folder)], [2, []])
+    return error
+  }
+  const refused = (stdin: string | Uint8Array, ...argv: ReadonlyArray<string>) => refusedFrom("-", argv, stdin)
+
+  it.each([
+    ["deleted issues", '{"id":"a","title":"A","status":"tombstone","priority":1}', "it is deleted"],
+    ["malformed lines", '{"id":"a","title":"A","status":"open"}', "line 1: "],
+    ["memories", '{"_type":"memory","key":"k","value":"v"}', "line 1: it is a memory, which is not imported"],
+    ["lines of no known format", "one\ntwo", "line 2: it is not JSON"]
+  ])("a file with nothing but %s fails, and no backlog is opened", async (_, stdin, message) => {
+    const error = await refused(stdin)
+    assert.strictEqual(error._tag, "ImportRefused")
+    assert.include(error.message, "Nothing was imported from standard input:")
+    assert.include(error.message, message)
+  })
+
+  it("a tasks.json without tasks fails", async () => {
+    assert.include((await refused('{"tasks":[]}')).message, "the source: it has no issues")
+  })
+
+  const task = '{"tasks":[{"id":1,"title":"T"}]}'
+  const issue = '{"id":"a","title":"A","status":"open","priority":1,"created_at":"2026-01-01T00:00:00Z"}'
+  it.each<[string, string | Uint8Array, ReadonlyArray<string>, string]>([
+    ["UTF-16", Buffer.from(`\ufeff${issue}`, "utf16le"), [], "it is UTF-16 text. Convert it to UTF-8"],
+    ["UTF-16 without a mark", Buffer.from(issue, "utf16le"), ["--format", "beads"], "it is UTF-16LE text"],
+    ["a zip archive", Buffer.from("504b030414000000", "hex"), [], "it is a zip archive. Unpack it first"],
+    ["nothing", "", ["--format", "task-master"], "it is empty"],
+    ["a task file", "---\nid: TASK-1\n---\n", [], "it is one task file of Backlog.md. Name the folder"],
+    [
+      "tasks as beads",
+      task,
+      ["--format", "beads"],
+      "it is a file of task-master, not a file of beads. Use --format task-master"
+    ],
+    ["issues as tasks", issue, ["--format", "task-master"], "it is a file of beads, not a file of task-master"],
+    ["issues as a log", issue, ["--format", "log"], "it is a file of beads, not an exported log"],
+    ["issues as a folder", issue, ["--format", "backlog-md"], "it is not a folder: it is a file of beads"]
+  ])("an import of %s is refused, and the content is named", async (_, stdin, argv, message) => {
+    const error = await refused(stdin, ...argv)
+    assert.strictEqual(error._tag, "InvalidInput")
+    assert.include(error.message, `standard input cannot be imported: ${message}`)
+  })
+
+  it("the folder of another tracker is refused, and the path in it is named", async () => {
+    const folder = await temporaryDirectory()
+    await mkdir(join(folder, ".taskmaster", "tasks"), { recursive: true })
+    await writeFile(join(folder, ".taskmaster", "tasks", "tasks.json"), task)
+    for (const [path, format, message] of [
+      [folder, "backlog-md", "it is a project with task-master. Name .taskmaster/tasks/tasks.json in it"],
+      [join(folder, ".taskmaster"), "backlog-md", "it is the folder of task-master. Name tasks/tasks.json in it"],
+      [fixture("backlog-md"), "beads", "it is a folder of Backlog.md, not a file of beads. Use --format backlog-md"]
+    ] as const) {
+      const error = await refusedFrom(path, ["--format", format])
+      assert.strictEqual(error._tag, "InvalidInput")
+      assert.include(error.message, message)
+    }
   })
 })
 

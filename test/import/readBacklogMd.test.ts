@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Option, Result } from "effect"
+import { mkdir, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseTime } from "../../src/import/fields.ts"
 import { planImport } from "../../src/import/planImport.ts"
 import { decodeTask, matchSpelling, readBacklogMd, splitTaskFile } from "../../src/import/readBacklogMd.ts"
+import { temporaryDirectory } from "../cli/support.ts"
 
 const folder = fileURLToPath(new URL("fixtures/backlog-md", import.meta.url))
 const statuses = new Map([["idea", "blocked"]] as const)
@@ -49,7 +52,76 @@ describe("a folder of Backlog.md", () => {
   })
 })
 
+describe("a folder with more than tasks", () => {
+  const task = (fields: string) => `---\n${fields}\n---\n`
+  const files: Readonly<Record<string, string>> = {
+    "tasks/task-1 - A.md": task("id: TASK-1\ntitle: A\ndependencies: [task-7, 8]"),
+    "tasks/task-2 - B.md": task("id: TASK-2\ntitle: B\nparent_task_id: '01'"),
+    "tasks/README.md": "# How we write tasks",
+    "tasks/old/task-3 - C.md": task("id: TASK-3\ntitle: C"),
+    "completed/task-007 - D.md": task("id: TASK-007\ntitle: D\nstatus: In Progress\nassignee: ann"),
+    "completed/task-8 - E.md": task("id: TASK-8\ntitle: E\nstatus: Unheard of"),
+    "drafts/draft-1 - F.md": task("id: DRAFT-1\ntitle: F"),
+    "docs/readme.md": "# Documents",
+    "config.yml": "x: 1"
+  }
+  const write = async () => {
+    const root = await temporaryDirectory()
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(root, path)), { recursive: true })
+      await writeFile(join(root, path), text)
+    }
+    return root
+  }
+  const planOf = async (root: string) => {
+    const source = await Effect.runPromise(readBacklogMd(root, "backlog", new Map()))
+    return { source, plan: await Effect.runPromise(planImport(source)) }
+  }
+
+  it("completed tasks are done, numbers find their tasks, and folders and readmes are named", async () => {
+    const root = await write()
+    const { plan, source } = await planOf(root)
+    assert.deepStrictEqual(
+      Array.from(plan.cards.values(), ({ claim, dependsOn, id, status }) => [id, status, dependsOn, claim]),
+      [
+        ["TASK-1", "ready", ["TASK-007", "TASK-8", "TASK-2"], undefined],
+        ["TASK-2", "ready", ["TASK-007", "TASK-8"], undefined],
+        ["TASK-007", "done", [], undefined],
+        ["TASK-8", "done", [], undefined]
+      ]
+    )
+    assert.deepStrictEqual(
+      plan.otherRecords.map(({ kind, line }) => [source.placeOf(line), kind]),
+      [
+        ["tasks/README.md", "readme"],
+        ["tasks/old", "folder"],
+        ["drafts", "folder"]
+      ]
+    )
+    assert.deepStrictEqual([plan.malformed, plan.leftOut], [[], []])
+    const alone = await planOf(join(root, "completed"))
+    assert.deepStrictEqual(
+      Array.from(alone.plan.cards.values(), ({ id, status }) => [id, status]),
+      [
+        ["TASK-007", "done"],
+        ["TASK-8", "done"]
+      ]
+    )
+  })
+})
+
 describe("a Backlog.md task file", () => {
+  it("a task in progress keeps the names of its assignees", () => {
+    const claim = (fields: object) => issue("", fields).claim
+    assert.deepStrictEqual(claim({ status: "In Progress", assignee: ["@ann", "@ben"] }), {
+      owner: "@ann, @ben",
+      until: null,
+      live: true
+    })
+    assert.isUndefined(claim({ status: "To Do", assignee: ["@ann"] }))
+    assert.isUndefined(claim({ status: "In Progress", assignee: [] }))
+  })
+
   it("a check list becomes the acceptance criteria, and the rest the body without markers", () => {
     const { card } = issue(
       "\n## Description\n\n<!-- SECTION:DESCRIPTION:BEGIN -->\nWhat.\n<!-- SECTION:DESCRIPTION:END -->\n\n## Acceptance Criteria\n<!-- AC:BEGIN -->\n- [ ] #1 one\n- [x] #2 two\n<!-- AC:END -->\n\n## Notes\n\nN.\n"
@@ -67,6 +139,10 @@ describe("a Backlog.md task file", () => {
     )
     assert.strictEqual(card.acceptance, "All of it:\n- [ ] one")
     assert.strictEqual(card.body, "## Code\n\n```\n## Acceptance Criteria\n<!-- AC:END -->\n```")
+  })
+
+  it.each([undefined, "", "0001-01-01", "0001-01-01 00:00"])("a task created at %j has no time", (created_date) => {
+    assert.notProperty(issue("", { created_date }).card, "occurredAt")
   })
 
   it("an empty task file has neither body nor acceptance criteria", () => {
@@ -105,6 +181,21 @@ describe("a Backlog.md task file", () => {
     assert.strictEqual(frontMatter, 'assignee: "@ann"\nreporter: ["@ann", \'x\']\nlist:\n  - "@ben"')
     assert.strictEqual(markdown, "body")
     assert.include(Result.getOrThrow(Result.flip(splitTaskFile("---\nid: 1\n"))), "no end")
+  })
+
+  it("ids are matched by prefix and number, without regard to case and leading zeros", () => {
+    const named = (id: string, to: string) => ({ ...issue("", { id }), edges: [{ to }] })
+    const spelled = matchSpelling([
+      named("TASK-007", "jira-2"),
+      named("TASK-7.01", "task-0007.1"),
+      named("JIRA-2", "7"),
+      named("note", "NOTE"),
+      named("TASK-10", "task-1")
+    ])
+    assert.deepStrictEqual(
+      spelled.map(({ edges }) => edges[0]?.to),
+      ["JIRA-2", "TASK-7.01", "TASK-007", "note", "task-1"]
+    )
   })
 
   it("ids are matched case-insensitively, unless both spellings exist", () => {

@@ -6,6 +6,9 @@ import { readLines } from "../../src/import/readLines.ts"
 
 const required = { id: "a", title: "A", status: "open", priority: 2, created_at: "2026-01-22T12:04:05Z" }
 
+/** The time at which the file is read. */
+const now = Date.parse("2026-06-01T00:00:00Z")
+
 const decoded = (fields: object) =>
   Result.getOrThrowWith(decodeBeadsLine(JSON.stringify({ ...required, ...fields })), (problem) => new Error(problem))
 
@@ -62,7 +65,7 @@ describe("a line of a beads file", () => {
       issue_type: "bug",
       assignee: ""
     })
-    const { occurredAt, ...card } = toIssue(issue).card
+    const { occurredAt, ...card } = toIssue(issue, now).card
     assert.deepStrictEqual(card, {
       id: "a",
       title: "A",
@@ -79,19 +82,66 @@ describe("a line of a beads file", () => {
   it.each([
     ["open", "ready"],
     ["in_progress", "ready"],
-    ["hooked", "ready"],
-    ["deferred", "ready"],
-    ["pinned", "ready"],
     ["something new", "ready"],
     ["blocked", "blocked"],
     ["closed", "done"]
   ])("an issue with status %s is %s", (status, expected) => {
-    assert.strictEqual(toIssue(decoded({ status })).card.status, expected)
+    const { card } = toIssue(decoded({ status }), now)
+    assert.deepStrictEqual([card.status, card.blockedReason], [expected, undefined])
+  })
+
+  it.each([
+    [{ status: "deferred" }, 'Its status in the source was "deferred".'],
+    [{ status: "pinned" }, 'Its status in the source was "pinned".'],
+    [{ status: "hooked", assignee: "ann" }, 'Its status in the source was "hooked", held by "ann".'],
+    [{ pinned: true }, "It is pinned in the source."],
+    [{ defer_until: "2026-06-01T02:00:01+02:00" }, "It is deferred until 2026-06-01T00:00:01.000Z."]
+  ])("an issue with %j is blocked, with the reason", (fields, reason) => {
+    const { card } = toIssue(decoded(fields), now)
+    assert.deepStrictEqual([card.status, card.blockedReason], ["blocked", reason])
+  })
+
+  it.each([
+    { pinned: false },
+    { defer_until: "2026-06-01T00:00:00Z" },
+    { defer_until: null },
+    { defer_until: "0001-01-01T00:00:00Z" }
+  ])("an issue with %j is ready", (fields) => {
+    assert.strictEqual(toIssue(decoded(fields), now).card.status, "ready")
+  })
+
+  it("an issue in progress is ready, and keeps the name of its holder", () => {
+    assert.deepStrictEqual(toIssue(decoded({ status: "in_progress", assignee: "ann" }), now).claim, {
+      owner: "ann",
+      until: null,
+      live: true
+    })
+    assert.isUndefined(toIssue(decoded({ assignee: "ann" }), now).claim)
+  })
+
+  it.each([{ created_at: "0001-01-01T00:00:00Z" }, { created_at: null }, { created_at: undefined }])(
+    "an issue with %j has no time",
+    (fields) => {
+      const issue = decoded({ ...fields, title: "0001-01-01", closed_at: "0001-01-01T00:00:00Z" })
+      const { card } = toIssue(issue, now)
+      assert.notProperty(card, "occurredAt")
+      assert.strictEqual(card.title, "0001-01-01")
+      assert.deepStrictEqual(issue.notCarriedOver, [])
+    }
+  )
+
+  it.each([
+    ["memory", { _type: "memory", key: "style", value: "short" }],
+    ["header", { _schema: "beads-jsonl/1", _sort: "stable-v1" }]
+  ])("a %s is known and not an issue", async (kind, line) => {
+    const source = await readBeads(inPieces(JSON.stringify(line), 100), "a file", now)
+    const plan = await Effect.runPromise(planImport(source))
+    assert.deepStrictEqual([plan.otherRecords, plan.issues, plan.malformed], [[{ line: 1, kind }], 0, []])
   })
 
   it("an issue without texts has no body", () => {
-    assert.isNull(toIssue(decoded({ description: "", design: null })).card.body)
-    assert.strictEqual(toIssue(decoded({ notes: "n" })).card.body, "## Notes\n\nn")
+    assert.isNull(toIssue(decoded({ description: "", design: null }), now).card.body)
+    assert.strictEqual(toIssue(decoded({ notes: "n" }), now).card.body, "## Notes\n\nn")
   })
 
   it.each([
@@ -125,13 +175,147 @@ describe("an import plan", () => {
       planImport(
         await readBeads(
           inPieces(issues.map((issue) => JSON.stringify({ ...required, ...issue })).join("\n"), 1000),
-          "a file"
+          "a file",
+          now
         )
       )
     )
-  const blocks = (id: string, on: string) => ({ issue_id: id, depends_on_id: on, type: "blocks" })
+  const edge = (type: string, on: string, metadata?: string) => ({ depends_on_id: on, type, metadata })
+  const blocks = (id: string, on: string) => ({ ...edge("blocks", on), issue_id: id })
+  const partOf = (whole: string) => edge("parent-child", whole)
 
-  it("every cycle is left out, and cards that only depend on one are not", async () => {
+  /** The dependencies of each card that is planned as ready, and the reasons of those that are blocked. */
+  const stateOf = async (...issues: ReadonlyArray<object>) =>
+    Object.fromEntries(
+      Array.from((await planOf(issues)).cards.values(), ({ blockedReason, dependsOn, id, status }) => [
+        id,
+        status === "ready" ? dependsOn : (blockedReason ?? status)
+      ])
+    )
+
+  it("parts wait for the open issues that their open wholes wait for, and wholes do not wait for their parts", async () => {
+    const issues = [
+      { id: "tool" },
+      { id: "finished", status: "closed" },
+      { id: "epic", dependencies: ["tool", "finished", "missing"].map((on) => edge("blocks", on)) },
+      { id: "child", dependencies: [partOf("epic"), edge("blocks", "own")] },
+      { id: "own" },
+      { id: "grandchild", dependencies: [partOf("child")] },
+      { id: "closed child", status: "closed", dependencies: [partOf("epic")] },
+      { id: "below it", dependencies: [partOf("closed child")] }
+    ]
+    assert.deepStrictEqual(await stateOf(...issues), {
+      tool: [],
+      finished: "done",
+      epic: ["tool", "finished", "missing"],
+      child: ["own", "tool"],
+      own: [],
+      grandchild: ["tool", "own"],
+      "closed child": "done",
+      "below it": []
+    })
+    const { edges } = await planOf(issues)
+    assert.deepStrictEqual(
+      [edges.otherTypes, Object.fromEntries(edges.implied)],
+      [{ "parent-child": 4 }, { child: 1, grandchild: 2 }]
+    )
+  })
+
+  it("parts for which their whole waits are blocked, since beads offers none of them", async () => {
+    assert.deepStrictEqual(
+      await stateOf(
+        { id: "epic", dependencies: [edge("blocks", "first")] },
+        { id: "first", dependencies: [partOf("epic")] },
+        { id: "second", dependencies: [partOf("epic")] }
+      ),
+      {
+        epic: ["first"],
+        first: '"epic", of which it is a part, waits for it in the source, which offered neither.',
+        second: ["first"]
+      }
+    )
+  })
+
+  it("parts of a deferred issue are blocked, with the reason", async () => {
+    assert.deepStrictEqual(
+      await stateOf(
+        { id: "epic", defer_until: "2026-06-02T00:00:00Z" },
+        { id: "part", dependencies: [partOf("epic")] },
+        { id: "finished", status: "closed", dependencies: [partOf("epic")] }
+      ),
+      {
+        epic: "It is deferred until 2026-06-02T00:00:00.000Z.",
+        part: '"epic", of which it is a part, is deferred until 2026-06-02T00:00:00.000Z.',
+        finished: "done"
+      }
+    )
+  })
+
+  it("issues that are blocked under a condition wait, and gates wait for a whole and its open parts", async () => {
+    const any = JSON.stringify({ gate: "any-children" })
+    assert.deepStrictEqual(
+      await stateOf(
+        { id: "tool" },
+        { id: "fallback", dependencies: [edge("conditional-blocks", "tool")] },
+        { id: "epic" },
+        { id: "open", dependencies: [partOf("epic")] },
+        { id: "closed", status: "closed", dependencies: [partOf("epic")] },
+        { id: "all", dependencies: [edge("waits-for", "epic")] },
+        { id: "any", dependencies: [edge("waits-for", "epic", any)] },
+        { id: "first of any", dependencies: [edge("waits-for", "tool", any)] },
+        { id: "part of a gate", dependencies: [partOf("all")] },
+        // The whole waits for its gate: this is not a cycle in beads, where a gate waits for parts only.
+        { id: "molecule", dependencies: [edge("blocks", "last")] },
+        { id: "step", dependencies: [edge("related", "molecule")] },
+        { id: "last", dependencies: [edge("waits-for", "molecule")] }
+      ),
+      {
+        tool: [],
+        fallback: ["tool"],
+        epic: [],
+        open: [],
+        closed: "done",
+        all: ["open", "epic"],
+        any: [],
+        "first of any": ["tool"],
+        "part of a gate": ["open", "epic"],
+        molecule: ["last"],
+        step: [],
+        last: []
+      }
+    )
+  })
+
+  it("the later of two lines with one id is the issue", async () => {
+    const plan = await planOf([
+      { id: "a", dependencies: [blocks("b", "c")] },
+      { id: "b", title: "B" },
+      { id: "a", status: "closed" }
+    ])
+    assert.deepStrictEqual(
+      Array.from(plan.cards.values(), ({ dependsOn, id, line, status }) => [id, line, status, dependsOn]),
+      [
+        ["b", 2, "ready", []],
+        ["a", 3, "done", []]
+      ]
+    )
+    assert.deepStrictEqual(plan.leftOut, [
+      { line: 1, id: "a", reason: "duplicate", detail: "line 3 has the same id, and is later" }
+    ])
+    assert.deepInclude(plan.edges, { total: 1, dependencies: 0, ofIssuesLeftOut: 1 })
+  })
+
+  it("many parts of a whole that waits for a long chain are planned", async () => {
+    const chain = Array.from({ length: 5_000 }, (_, index) => ({
+      id: `c${index}`,
+      dependencies: [blocks(`c${index}`, `c${index + 1}`)]
+    }))
+    const parts = Array.from({ length: 10_000 }, (_, index) => ({ id: `p${index}`, dependencies: [partOf("epic")] }))
+    const { edges } = await planOf([...chain, { id: "epic", dependencies: [edge("blocks", "c0")] }, ...parts])
+    assert.strictEqual(edges.dependencies, 15_001)
+  })
+
+  it("every cycle of open issues is left out, and cards that only depend on one are not", async () => {
     const { cards, edges, leftOut } = await planOf([
       { id: "a", dependencies: [blocks("a", "b")] },
       { id: "b", dependencies: [blocks("b", "a"), blocks("b", "f")] },
@@ -153,6 +337,43 @@ describe("an import plan", () => {
       otherTypes: {},
       ofIssuesLeftOut: 6,
       implied: new Map()
+    })
+  })
+
+  it("a cycle through done issues is opened there, and nothing that waits for it waits forever", async () => {
+    const closed = (id: string, ...on: ReadonlyArray<string>) => ({
+      id,
+      status: "closed",
+      dependencies: on.map((each) => blocks(id, each))
+    })
+    const issues = [
+      closed("a", "b"),
+      closed("b", "a", "c"),
+      { id: "c", dependencies: [blocks("c", "a")] },
+      closed("self", "self"),
+      { id: "after", dependencies: [blocks("after", "a"), blocks("after", "self")] },
+      { id: "open", dependencies: [blocks("open", "mixed")] },
+      closed("mixed", "open")
+    ]
+    const plan = await planOf(issues)
+    assert.deepStrictEqual(plan.leftOut, [])
+    assert.deepStrictEqual(
+      Array.from(plan.cards.values(), ({ dependsOn, id }) => [id, dependsOn]),
+      [
+        ["a", []],
+        ["b", ["a", "c"]],
+        ["c", ["a"]],
+        ["self", []],
+        ["after", ["a", "self"]],
+        ["open", ["mixed"]],
+        ["mixed", []]
+      ]
+    )
+    assert.deepInclude(plan.edges, {
+      total: 9,
+      dependencies: 6,
+      otherTypes: { "of a done issue, but would close a cycle": 3 },
+      ofIssuesLeftOut: 0
     })
   })
 

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises"
 import type { Issue } from "../../src/import/Source.ts"
 import { planImport, planRecords } from "../../src/import/planImport.ts"
 import { decodeTasks, readTaskMaster } from "../../src/import/readTaskMaster.ts"
+import { inputFileFor } from "../support/beadsData.ts"
 
 const none = new Map()
 
@@ -113,6 +114,72 @@ describe("a tasks.json", () => {
   ])("a task with status %s becomes a card that is %s", (status, expected, reason) => {
     const [issue] = issuesOf(flat({ status }))
     assert.deepStrictEqual([issue?.card.status, issue?.card.blockedReason], [expected, reason])
+  })
+
+  it.each([
+    ["done", "done"],
+    ["cancelled", "cancelled"],
+    ["on ice", "on ice"]
+  ])("an open part of a task with status %s is blocked, with the reason, at every depth", (status, word) => {
+    const json = flat({
+      status,
+      subtasks: [
+        { id: 1, title: "S", status: "in-progress", subtasks: [{ id: 1, title: "D" }] },
+        { id: 2, title: "S", status: "done" },
+        { id: 3, title: "S", status: "deferred" }
+      ]
+    })
+    const reason = `Task "1", of which it is a part, has the status ${JSON.stringify(word)} in the source.`
+    assert.deepStrictEqual(
+      issuesOf(json, new Map([["on-ice", "blocked"]]))
+        .slice(1)
+        .map(({ card, id }) => [id, card.status, card.blockedReason]),
+      [
+        ["1.1", "blocked", reason],
+        ["1.1.1", "blocked", reason],
+        ["1.2", "done", undefined],
+        ["1.3", "blocked", 'Its status in the source was "deferred".']
+      ]
+    )
+  })
+
+  it("a list without a tag and lists with a tag in one file are all imported", () => {
+    const task = { title: "T", subtasks: [{ id: 1, title: "S" }] }
+    const issues = issuesOf({
+      tasks: [{ ...task, id: 1 }],
+      master: { tasks: [{ ...task, id: 1 }], metadata: {} },
+      later: { tasks: [{ ...task, id: 7, dependencies: [1] }] },
+      project: "P",
+      metadata: {}
+    })
+    assert.deepStrictEqual(
+      issues.map(({ card, edges, id, parent }) => [id, card.phase, parent, edges.map(({ to }) => to)]),
+      [
+        ["1", null, undefined, []],
+        ["1.1", null, "1", []],
+        ["master/1", "master", undefined, []],
+        ["master/1.1", "master", "master/1", []],
+        ["later/7", "later", undefined, ["later/1"]],
+        ["later/7.1", "later", "later/7", []]
+      ]
+    )
+  })
+
+  const mixed = inputFileFor("a file of task-master with two kinds of lists is imported", "task-master-mixed.json")
+  it.skipIf(mixed === undefined)("every task of a file with two kinds of lists is planned", async () => {
+    const source = await Effect.runPromise(readTaskMaster(await readFile(mixed ?? "", "utf8"), "tasks.json", none))
+    const plan = await Effect.runPromise(planImport(source))
+    assert.deepStrictEqual(
+      Array.from(plan.cards.values(), ({ id, status }) => [id, status]),
+      [
+        ["1", "ready"],
+        ["2", "done"],
+        ["2.1", "blocked"],
+        ["master/1", "ready"],
+        ["later/7", "ready"]
+      ]
+    )
+    assert.deepStrictEqual([plan.malformed, plan.leftOut], [[], []])
   })
 
   it("a mapped status has the meaning of the mapping", () => {

@@ -104,6 +104,9 @@ const both = (test: Test): void => {
       yield* sql`ALTER TABLE ${sql(`${schema}.events`)} SET (fillfactor = 90, toast.autovacuum_vacuum_threshold = 7)`
       yield* sql`ALTER TABLE ${sql(`${schema}.events`)} ALTER COLUMN actor SET STATISTICS 50`
       yield* sql`ALTER TABLE ${sql(`${schema}.events`)} ENABLE ALWAYS TRIGGER events_append_only`
+      yield* sql`COMMENT ON TRIGGER events_append_only ON ${sql(`${schema}.events`)} IS 'Stays'`
+      yield* sql`COMMENT ON TABLE ${sql(`${schema}.receipts`)} IS 'Ours'`
+      yield* sql`ALTER TABLE ${sql(`${schema}.events`)} ALTER COLUMN actor SET (n_distinct = 9)`
       const [before, catalog] = [yield* rows, yield* catalogOf(erasableTables)]
       expect(yield* audit.erasures()).toMatchObject([
         { position: 302, cardId: "c0", state: "erased from reads", problem: null }

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
-import { checkStrict, importIssues } from "../../import/importIssues.ts"
+import { checkStrict, importIssues, nothingTaken } from "../../import/importIssues.ts"
 import { ImportReport } from "../../import/ImportReport.ts"
 import { planImport } from "../../import/planImport.ts"
 import { ImportFormat } from "../../import/Source.ts"
@@ -9,8 +9,9 @@ import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 import { makeOutput } from "../CommandOutput.ts"
 import { runInNewBacklog, withHelp } from "../defineCommand.ts"
-import { currentActor, optionalArgument, switchFlag, textFlag } from "../flags.ts"
-import { type ImportFlags, openSource } from "../importSource.ts"
+import { choiceFlag, currentActor, optionalArgument, switchFlag, textFlag } from "../flags.ts"
+import type { ImportInput } from "../importInput.ts"
+import { type ImportFlags, openSource, selectSource } from "../importSource.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { clearProgressAfter, showProgress } from "../progress.ts"
 import { readLines } from "../readInput.ts"
@@ -27,10 +28,10 @@ export const importCommand = withHelp(
         "file",
         "The file, or the folder of Backlog.md. - reads standard input. Omit it for a table"
       ),
-      format: Flag.Literals("format", formats).pipe(
-        Flag.withDefault("beads"),
-        Flag.withDescription("Format of the input: another tracker's issues, or an exported log. Defaults to beads"),
-        Flag.withMetavar(`<${formats.join("|")}>`)
+      format: choiceFlag(
+        "format",
+        formats,
+        "Format of the input: another tracker's issues, or an exported log. Defaults to the one that the content shows"
       ),
       from: textFlag("from", "For a table: the postgres:// URL of its database", "URL"),
       table: textFlag("table", "For a table: its name, optionally with a schema", "NAME"),
@@ -45,34 +46,43 @@ export const importCommand = withHelp(
       )
     },
     Effect.fnUntraced(function* ({ format, strict, ...flags }) {
-      return yield* format === "log"
-        ? runInNewBacklog(yield* importLog(flags, strict))
-        : Effect.scoped(Effect.flatMap(importIssuesFrom(format, flags, strict), runInNewBacklog))
+      if (format === "log") yield* checkLogFlags(flags, strict)
+      const input = yield* selectSource(format, flags)
+      if (input !== "table" && input.format === "log") {
+        yield* checkLogFlags(flags, strict)
+        return yield* runInNewBacklog(yield* importLog(input))
+      }
+      return yield* Effect.scoped(Effect.flatMap(importIssuesFrom(input, flags, strict), runInNewBacklog))
     })
   ),
   {
     description:
-      "Imports the issues of another tracker, and reports the outcome of each. Existing cards are not changed, so repeating an import has no effect. With --format log, imports an exported log into an empty backlog, atomically, with the same positions and hashes, and ends its active claims.",
+      "Imports the issues of another tracker, and reports the outcome of each. Existing cards are not changed, so repeating an import has no effect. Fails if it takes nothing. With --format log, imports an exported log into an empty backlog, atomically, with the same positions and hashes, and ends its active claims.",
     summary: "Import another tracker's issues, or an exported log",
     examples: [
-      { command: "backlog import .beads/issues.jsonl --format beads" },
-      { command: "backlog import .taskmaster/tasks/tasks.json --format task-master" },
-      { command: "backlog import backlog/ --format backlog-md --map-status Idea=blocked" },
-      { command: "backlog import --format table --from postgres://me@old.example.com/app --table public.tasks" },
+      { command: "backlog import .beads/issues.jsonl" },
+      { command: "backlog import .taskmaster/tasks/tasks.json" },
+      { command: "backlog import backlog/ --map-status Idea=blocked" },
+      { command: "backlog import --from postgres://me@old.example.com/app --table public.tasks" },
       { command: "backlog import issues.jsonl --strict", description: "Imports nothing if anything would be skipped" },
       { command: "bd export | backlog import -", description: "From standard input" },
-      { command: "backlog import backlog.jsonl --format log --db postgres://me@localhost/work" }
+      { command: "backlog import backlog.jsonl --db postgres://me@localhost/work" }
     ]
   }
 )
 
 const decodeActor = decodeInput(Schema.Struct({ actor: Name }))
 
-const importIssuesFrom = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags, strict: boolean) {
+const importIssuesFrom = Effect.fnUntraced(function* (
+  input: ImportInput | "table",
+  flags: ImportFlags,
+  strict: boolean
+) {
   const io = yield* ProcessIO
   const { actor } = yield* decodeActor({ actor: yield* currentActor })
-  const source = yield* openSource(format, flags)
+  const source = yield* openSource(input, flags)
   const plan = yield* planImport(source)
+  if (plan.cards.size === 0) return yield* nothingTaken(plan, source)
   if (strict) yield* checkStrict(plan, source)
   return Effect.gen(function* () {
     const report = yield* clearProgressAfter(io)(
@@ -85,7 +95,7 @@ const importIssuesFrom = Effect.fnUntraced(function* (format: ImportFormat, flag
   })
 })
 
-const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }: ImportFlags, strict: boolean) {
+const checkLogFlags = Effect.fnUntraced(function* ({ file, from, mapStatus, table }: ImportFlags, strict: boolean) {
   if (file === undefined) return yield* new InvalidInput({ problem: "the log's FILE is missing" })
   if (from !== undefined || table !== undefined || mapStatus.length > 0) {
     return yield* new InvalidInput({
@@ -97,9 +107,12 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
       problem: "--strict does not apply to --format log: a log is always imported as a whole"
     })
   }
+})
+
+const importLog = Effect.fnUntraced(function* ({ file, open }: ImportInput) {
   const io = yield* ProcessIO
   const { actor } = yield* decodeActor({ actor: yield* currentActor })
-  const lines = yield* readLines(file)
+  const lines = yield* readLines(file, open)
   return Effect.gen(function* () {
     const audit = yield* AuditService
     const imported = yield* clearProgressAfter(io)(
@@ -130,7 +143,8 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
     style.bold(`Imported ${escapeLine(report.file)}`),
     formatRow(
       report.lines,
-      `${itemNames[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`
+      `${itemNames[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed` +
+        (sum(report.otherKinds) === 0 ? "" : `, ${sum(report.otherKinds)} of other kinds`)
     ),
     formatRow(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
     formatRow(report.unchanged, "unchanged"),
@@ -158,12 +172,20 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
       report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
     ),
     ...formatList(
+      "Other kinds",
+      report.otherRecords.map(({ kind, place }) => `${place}: ${kind}`)
+    ),
+    ...formatList(
       "Left out",
       report.leftOutIssues.map(({ detail, id, place, reason }) => `${place}: ${id} (${reason}): ${detail}`)
     ),
     ...formatList(
       "Different in the backlog",
       report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
+    ),
+    ...formatList(
+      "Blocked until they are unblocked",
+      report.blockedIssues.map(({ id, place, why }) => `${place}: ${id}: ${why}`)
     ),
     ...formatList(
       "Claims that were not imported: these cards are ready",

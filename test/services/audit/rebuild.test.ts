@@ -257,6 +257,21 @@ const refusal = (test: Test): void => {
           sql`CREATE TRIGGER look BEFORE UPDATE ON ${cards} FOR EACH STATEMENT EXECUTE FUNCTION ${name("refuse_change")}()`,
           sql`DROP TRIGGER look ON ${cards}`,
           "trigger look on cards"
+        ],
+        [
+          sql`CREATE POLICY own ON ${cards} USING (claim_owner = CURRENT_USER)`,
+          sql`DROP POLICY own ON ${cards}`,
+          "policy own on cards"
+        ],
+        [
+          sql`CREATE FUNCTION ${name("label")}(card ${cards}) RETURNS text LANGUAGE sql AS 'SELECT (card).title'`,
+          sql`DROP FUNCTION ${name("label")}`,
+          "function label(cards)"
+        ],
+        [
+          sql`ALTER TABLE ${cards} ALTER COLUMN claim_token_high SET DEFAULT 1`,
+          sql`ALTER TABLE ${cards} ALTER COLUMN claim_token_high SET DEFAULT 0`,
+          "default 1 of column claim_token_high of cards"
         ]
       ]
       for (const [make, drop, said] of additions) {
@@ -283,8 +298,60 @@ const refusal = (test: Test): void => {
   )
 }
 
+const settings = (test: Test): void => {
+  test(
+    "keeps everything that was set on its tables",
+    Effect.gen(function* () {
+      const { audit } = yield* backlogWithEveryEvent
+      const { cards, dependencies, schema, sql } = yield* tables
+      const index = sql(`${schema}.cards_claim_expiry`)
+      for (const setting of [
+        sql`ALTER TABLE ${cards} REPLICA IDENTITY FULL`,
+        sql`ALTER TABLE ${cards} RESET (autovacuum_vacuum_threshold)`,
+        sql`ALTER TABLE ${cards} ALTER COLUMN phase SET (n_distinct = 12, n_distinct_inherited = -0.5)`,
+        sql`ALTER TABLE ${cards} ALTER COLUMN body SET STORAGE EXTERNAL`,
+        sql`ALTER TABLE ${cards} ALTER COLUMN acceptance SET COMPRESSION pglz`,
+        sql`ALTER TABLE ${cards} CLUSTER ON cards_pkey`,
+        sql`ALTER INDEX ${index} SET (fillfactor = 70)`,
+        sql`ALTER TABLE ${dependencies} REPLICA IDENTITY USING INDEX dependencies_pkey`,
+        sql`ALTER TABLE ${dependencies} ENABLE ROW LEVEL SECURITY`,
+        sql`ALTER TABLE ${dependencies} FORCE ROW LEVEL SECURITY`,
+        sql`ALTER TABLE ${dependencies} SET UNLOGGED`,
+        sql`COMMENT ON TABLE ${cards} IS 'Bob''s "cards"'`,
+        sql`COMMENT ON TABLE ${dependencies} IS NULL`,
+        sql`COMMENT ON COLUMN ${sql(`${schema}.cards.phase`)} IS 'One of ours'`,
+        sql`COMMENT ON COLUMN ${sql(`${schema}.cards.deferred`)} IS 'Changed'`,
+        sql`COMMENT ON INDEX ${index} IS 'Small'`,
+        sql`COMMENT ON CONSTRAINT dependencies_pkey ON ${dependencies} IS 'Both'`
+      ]) {
+        yield* setting
+      }
+      const [rows, catalog, numbers] = [yield* readModel, yield* readModelCatalog, yield* tableNumbers]
+      yield* audit.rebuild()
+      expect(yield* readModelCatalog).toEqual(catalog)
+      expect([yield* readModel, yield* tableNumbers]).toEqual([rows, expect.not.arrayContaining(numbers)])
+      yield* isWhole
+    })
+  )
+
+  test(
+    "is refused while a column has another type or more constraints",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const { cards, sql } = yield* tables
+      yield* sql`ALTER TABLE ${cards} ALTER COLUMN body SET NOT NULL`
+      yield* sql`ALTER TABLE ${cards} ALTER COLUMN claim_owner TYPE varchar(300)`
+      expect(yield* Effect.flip(audit.rebuild())).toMatchObject({
+        _tag: "RebuildRefused",
+        added: ["NOT NULL of column body of cards", "type character varying(300) of column claim_owner of cards"]
+      })
+    })
+  )
+}
+
 onBothDatabases("a rebuild", (test) => {
   outcome(test)
+  settings(test)
   interruption(test)
   refusal(test)
 })
@@ -322,6 +389,32 @@ onServer("a rebuild", (test) => {
       // Default privileges apply to every new table: the tables of other tests would get them.
       Effect.provide(Layer.fresh(freshBacklog).pipe(Layer.provideMerge(inOwnDatabase)))
     )
+  )
+
+  test(
+    "keeps tables and indexes in their tablespaces",
+    Effect.gen(function* () {
+      const { audit } = yield* backlogWithEveryEvent
+      const { cards, schema, sql } = yield* tables
+      const space = `space_${schema}`
+      const session = yield* sql.reserve
+      const say = (statement: string) => session.executeUnprepared(statement, [], undefined)
+      yield* say("SET allow_in_place_tablespaces = on")
+      yield* say(`CREATE TABLESPACE "${space}" LOCATION ''`)
+      const inSpace = (kind: "TABLE" | "INDEX") =>
+        sql`ALTER ${sql.literal(kind)} ALL IN TABLESPACE ${sql(space)} SET TABLESPACE pg_default`
+      yield* Effect.addFinalizer(() =>
+        Effect.orDie(
+          Effect.andThen(inSpace("TABLE"), Effect.andThen(inSpace("INDEX"), sql`DROP TABLESPACE ${sql(space)}`))
+        )
+      )
+      yield* sql`ALTER TABLE ${cards} SET TABLESPACE ${sql(space)}`
+      yield* sql`ALTER INDEX ${sql(`${schema}.dependencies_pkey`)} SET TABLESPACE ${sql(space)}`
+      const catalog = yield* readModelCatalog
+      yield* audit.rebuild()
+      expect(yield* readModelCatalog).toEqual(catalog)
+      yield* isWhole
+    }).pipe(Effect.scoped)
   )
 
   test(
