@@ -1,16 +1,30 @@
-import { ByteSize, Schema } from "effect"
+import { ByteSize, Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
 import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
 import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
-import { AwaitClaimable, CardId, ClaimFilter, ListOptions } from "../../index.ts"
+import { CardId, ClaimFilter, ListOptions } from "../../index.ts"
 
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems
 
-/** Maximum wait of a claim for a card, in seconds. */
-export const maxWaitSeconds = 60
+/** Maximum time that a request waits for a card, in seconds. Proxies time out after 60 seconds without a response. */
+export const maxWaitSeconds = 50
+
+/** The maximum of versions up to 0.9, whose clients may still send it. */
+const acceptedWaitSeconds = 60
+
+/** The time that a request waits for a card, in seconds. A longer accepted time is shortened to the maximum. */
+const WaitSeconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: acceptedWaitSeconds })).pipe(
+  Schema.decodeTo(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds })),
+    SchemaTransformation.transform({
+      decode: (seconds) => Math.min(seconds, maxWaitSeconds),
+      encode: (seconds) => seconds
+    })
+  )
+)
 
 const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
 
@@ -56,14 +70,14 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     }).annotateMerge(describeEndpoint("Lists cards in claim order", "`after` is the last card of the previous page.")),
     HttpApiEndpoint.post("claim", "/claim", {
       headers: idempotencyHeader,
-      query: { wait: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds }))) },
+      query: { wait: Schema.optionalKey(WaitSeconds) },
       payload: commandPayload(Commands.Claim),
       success: [Card, HttpApiSchema.NoContent],
       error: commandIdConflict
     }).annotateMerge(
       describeEndpoint(
         "Claims the best claimable card, or the given one",
-        "Returns 204 when there is nothing to claim. `wait` waits for a card, at most so many seconds. The holder passes the card's `claimToken` to renew, release and complete it."
+        "Returns 204 when there is nothing to claim. `wait` is the maximum time to wait for a card, in seconds. The holder passes the card's `claimToken` to renew, release and complete it."
       )
     ),
     HttpApiEndpoint.post("claimMany", "/claim-many", {
@@ -166,12 +180,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: ClaimOutlook
     }).annotateMerge(describeEndpoint("Explains why a claim with this filter finds nothing, and when that may change")),
     HttpApiEndpoint.get("awaitClaimable", "/await-claimable", {
-      query: {
-        ...jsonFields(ClaimFilter.fields),
-        waitSeconds: Schema.optionalKey(
-          AwaitClaimable.fields.waitSeconds.schema.members[0].check(Schema.isLessThanOrEqualTo(maxWaitSeconds))
-        )
-      },
+      query: { ...jsonFields(ClaimFilter.fields), waitSeconds: Schema.optionalKey(WaitSeconds) },
       success: Schema.Boolean
     }).annotateMerge(
       describeEndpoint(
