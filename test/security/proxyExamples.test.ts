@@ -113,6 +113,7 @@ const walk = Effect.fnUntraced(function* (proxy: ReverseProxy) {
   const origin = `https://localhost:${port}`
   expect((yield* ask("/stats", { headers: { ...headers, origin } })).status).toBe(200)
   expect((yield* ask("/stats", { headers: { ...headers, origin: "https://localhost" } })).status).toBe(403)
+  expect((yield* ask("/openapi.json")).json()).toMatchObject({ servers: [{ url: "/backlog" }] })
   // A body may have the size that the server accepts.
   const large = { cards: [0, 1, 2, 3].map((index) => ({ id: `c${index}`, title: "C", body: "x".repeat(1024 * 1024) })) }
   expect((yield* post("/create-many", large)).status).toBe(200)

@@ -2,7 +2,7 @@ import { ByteSize, Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
 import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
-import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields } from "./endpoint.ts"
+import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields, withChecksOf } from "./endpoint.ts"
 import { problems } from "../problems.ts"
 import { CardId, ClaimFilter, ListOptions } from "../../index.ts"
 
@@ -26,7 +26,9 @@ const WaitSeconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: acc
   )
 )
 
-const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
+const newCard = withChecksOf(Commands.NewCard, Schema.Struct(jsonFields(Commands.NewCard.fields))).annotate({
+  identifier: "NewCard"
+})
 
 /** The endpoints of `BacklogService`, one per method and with its name. Commands are POST, queries are GET. */
 export const BacklogGroup = HttpApiGroup.make("backlog")
@@ -41,7 +43,9 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     ),
     HttpApiEndpoint.post("createMany", "/create-many", {
       headers: idempotencyHeader,
-      payload: commandPayload(Commands.CreateMany, { cards: Schema.Array(newCard) }),
+      payload: commandPayload(Commands.CreateMany, {
+        cards: Schema.Array(newCard).check(Schema.isMaxLength(Commands.maxCardsAtOnce))
+      }),
       success: Cards,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
     })
@@ -150,7 +154,9 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     ),
     HttpApiEndpoint.post("completeMany", "/complete-many", {
       payload: commandPayload(Commands.CompleteMany, {
-        completions: Schema.Array(Schema.Struct(jsonFields(Commands.CompleteMany.fields.completions.value.fields)))
+        completions: Schema.Array(
+          Schema.Struct(jsonFields(Commands.CompleteMany.fields.completions.value.fields))
+        ).check(Schema.isMaxLength(Commands.maxCompletionsAtOnce))
       }),
       success: Completions
     })
