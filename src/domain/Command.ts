@@ -51,7 +51,14 @@ const reasonOnlyWhenBlocked = Schema.makeFilter<{
     card.blockedReason == null || card.status === "blocked"
       ? undefined
       : { path: ["blockedReason"], issue: "is only allowed when the status is blocked" },
-  { expected: "a blockedReason only on a blocked card" }
+  {
+    expected: "a blockedReason only on a blocked card",
+    toJsonSchema: () => ({
+      if: { properties: { blockedReason: { type: "string" } }, required: ["blockedReason"] },
+      // oxlint-disable-next-line unicorn/no-thenable -- A keyword of JSON Schema.
+      then: { properties: { status: { enum: ["blocked"] } }, required: ["status"] }
+    })
+  }
 )
 
 /** Input for creating one card. */
@@ -137,7 +144,12 @@ export const Claim = Schema.TaggedStruct("Claim", {
             path: [phase === undefined ? "minPriority" : "phase"],
             issue: "is not allowed in a claim by id"
           },
-    { expected: "a claim by id, or by phase and minPriority" }
+    {
+      expected: "a claim by id, or by phase and minPriority",
+      toJsonSchema: () => ({
+        not: { required: ["id"], anyOf: [{ required: ["phase"] }, { required: ["minPriority"] }] }
+      })
+    }
   )
 )
 

@@ -19,7 +19,10 @@ export const storageProblem = (text: string): string | undefined =>
       ? undefined
       : "must not contain a lone surrogate (a broken Unicode pair)"
 
-const storable = Schema.makeFilter<string>((text) => storageProblem(text), { expected: "text that Postgres can store" })
+const storable = Schema.makeFilter<string>((text) => storageProblem(text), {
+  expected: "text that Postgres can store",
+  toJsonSchema: () => [{ pattern: "^[^\\u0000]*$" }, true]
+})
 
 const atMostBytes = (maximum: number) =>
   Schema.makeFilter<string>(
@@ -27,7 +30,11 @@ const atMostBytes = (maximum: number) =>
       const bytes = utf8Length(text)
       return bytes <= maximum ? undefined : `must be at most ${maximum} bytes of UTF-8, got ${bytes}`
     },
-    { expected: `at most ${maximum} bytes of UTF-8` }
+    {
+      expected: `at most ${maximum} bytes of UTF-8`,
+      description: `At most ${maximum} bytes of UTF-8.`,
+      toJsonSchema: () => [{ maxLength: maximum }, true]
+    }
   )
 
 /** Returns the error of a text with too many characters, counted as Unicode code points. */
@@ -39,7 +46,10 @@ const lengthProblem = (text: string, maximum: number): string | undefined => {
 }
 
 const atMostCodePoints = (maximum: number) =>
-  Schema.makeFilter<string>((text) => lengthProblem(text, maximum), { expected: `at most ${maximum} characters` })
+  Schema.makeFilter<string>((text) => lengthProblem(text, maximum), {
+    expected: `at most ${maximum} characters`,
+    toJsonSchema: () => ({ maxLength: maximum })
+  })
 
 const nonEmpty = Schema.isMinLength(1, { message: "must not be empty" })
 
@@ -54,10 +64,19 @@ const nameProblem = (text: string): string | undefined => {
   return text.trim() === text ? undefined : "must not begin or end with white space"
 }
 
+/** The pattern of a name, as JSON Schema has it: without flags. */
+const namePattern = (() => {
+  const control = "\\u0000-\\u001f\\u007f-\\u009f"
+  return `^[^\\s${control}](?:[^${control}]*[^\\s${control}])?$`
+})()
+
 /** A name: 1 to 200 characters, no control characters, no surrounding white space. */
 export const Name = Schema.String.check(
   nonEmpty,
-  Schema.makeFilter(nameProblem, { expected: "1 to 200 characters without control characters or white space around" })
+  Schema.makeFilter(nameProblem, {
+    expected: "1 to 200 characters without control characters or white space around",
+    toJsonSchema: () => [{ maxLength: 200, pattern: namePattern }, true]
+  })
 )
 
 /** Whether a text conforms to `Name`, without the cost of the schema. */

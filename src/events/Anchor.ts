@@ -13,11 +13,11 @@ export const Anchor = Schema.Struct({
   /** The position of the last event; 0 for an empty log. */
   position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   /** The chain hash at that position, in hexadecimal. */
-  chainHash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)),
+  chainHash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/u)),
   /** The time of the database when the anchor was taken. */
   at: Schema.DateTimeUtcFromString,
   /** The Ed25519 signature of the anchor's line, in base64url; null when it is not signed. */
-  signature: Schema.NullOr(Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{86}$/)))
+  signature: Schema.NullOr(Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{86}$/u)))
 })
 
 /** The end of the log at a moment. */

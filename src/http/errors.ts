@@ -90,7 +90,7 @@ export const withDatabaseErrors = <A, E, R>(
 /** Logs a database error, and fails with the one that callers see, which has no details. Other errors pass unchanged. */
 export const toDatabaseError = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseError> =>
   SqlError.isSqlError(error)
-    ? Effect.andThen(Effect.logError("The database failed.", error), databaseErrorOf(error))
+    ? Effect.andThen(Effect.annotateLogs(Effect.logError("The database failed."), { error }), databaseErrorOf(error))
     : Effect.fail(error as Exclude<E, SqlError.SqlError>)
 
 const databaseErrorOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseError> => {

@@ -4,10 +4,15 @@ import { type HttpApiEndpoint, OpenApi } from "effect/http-api"
 import type { Shutdown } from "./Shutdown.ts"
 import { makeClaimOwnerLookup } from "./access/workerRules.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { behindPrefix } from "./api/document.ts"
 import { makeAuditHandlers } from "./auditHandlers.ts"
 import { makeBacklogHandlers } from "./backlogHandlers.ts"
 import { type AnyHandler, type Groups, handleEndpoint } from "./handleEndpoint.ts"
+import { CurrentIncomingRequest } from "./node/IncomingRequest.ts"
 import type { AuditService, BacklogService } from "../index.ts"
+
+/** Maximum number of documents that are kept, one per prefix. */
+const maxDocuments = 10
 
 /** Handles the endpoints of the API, and serves its OpenAPI document at a path. */
 export const layerEndpoints = (
@@ -28,11 +33,18 @@ export const layerEndpoints = (
           )
         }
       }
-      let document: HttpServerResponse.HttpServerResponse | undefined
+      const documents = new Map<string, HttpServerResponse.HttpServerResponse>()
       yield* router.add(
         "GET",
         documentPath,
-        Effect.sync(() => (document ??= HttpServerResponse.jsonUnsafe(OpenApi.fromApi(BacklogApi))))
+        Effect.map(CurrentIncomingRequest, ({ prefix }) => {
+          const known = documents.get(prefix)
+          if (known !== undefined) return known
+          const document = HttpServerResponse.jsonUnsafe(behindPrefix({ ...OpenApi.fromApi(BacklogApi) }, prefix))
+          // A proxy has one prefix. A client that sends others through it cannot fill the memory.
+          if (documents.size < maxDocuments) documents.set(prefix, document)
+          return document
+        })
       )
     })
   )

@@ -122,7 +122,7 @@ export const layerOperations = (
           Effect.map(([first, { isReplica, why }]) => ({ isReplica, why: Option.orElse(first, () => why) })),
           Effect.timeout(timeout),
           Effect.catch((error) =>
-            Effect.as(Effect.logWarning("The server is not ready.", error), {
+            Effect.as(Effect.annotateLogs(Effect.logWarning("The server is not ready."), { error }), {
               isReplica: false,
               why: Option.some("the database does not respond")
             })

@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect"
 import { HttpServerError, type HttpServerRequest } from "effect/http"
 import { isUtf8 } from "node:buffer"
+import { BodyTooLarge } from "./errors.ts"
 import { CurrentIncomingRequest, IncomingBodyTooLarge } from "./node/IncomingRequest.ts"
 import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { InvalidInput } from "../index.ts"
@@ -20,28 +21,26 @@ export const hasJsonBody = ({ headers, method }: HttpServerRequest.HttpServerReq
 
 /**
  * Reads the JSON of a request's body; `undefined` for an empty body. Refuses JSON that would not be kept exactly: a number
- * that a double cannot represent, a repeated key, or bytes that are not UTF-8. A body that is too large or ends early is a
- * defect, to which the outer server responds.
+ * that a double cannot represent, a repeated key, or bytes that are not UTF-8. A body that ends early is a defect, to which the
+ * outer server responds.
  */
 export const readJsonBody = (
   request: HttpServerRequest.HttpServerRequest,
   limitBytes: number
-): Effect.Effect<unknown, InvalidInput> =>
+): Effect.Effect<unknown, InvalidInput | BodyTooLarge> =>
   Effect.flatMap(CurrentIncomingRequest, ({ body }) =>
     body === undefined
       ? Effect.undefined
       : Effect.matchEffect(body.read(limitBytes), {
           onSuccess: parseBody,
-          onFailure: (cause) =>
-            Effect.die(
-              new HttpServerError.HttpServerError({
-                reason: new HttpServerError.RequestParseError({
-                  request,
-                  reason: cause instanceof IncomingBodyTooLarge ? "BodyTooLarge" : "Parse",
-                  cause
-                })
-              })
-            )
+          onFailure: (cause): Effect.Effect<never, BodyTooLarge> =>
+            cause instanceof IncomingBodyTooLarge
+              ? Effect.fail(new BodyTooLarge({ limitBytes }))
+              : Effect.die(
+                  new HttpServerError.HttpServerError({
+                    reason: new HttpServerError.RequestParseError({ request, reason: "Parse", cause })
+                  })
+                )
         })
   )
 

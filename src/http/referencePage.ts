@@ -1,7 +1,8 @@
 import { Context, Effect, Layer } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpBody, HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger } from "effect/http-api"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { CurrentIncomingRequest } from "./node/IncomingRequest.ts"
 
 /** The path of the reference page. */
 export const referencePath = "/docs"
@@ -35,7 +36,23 @@ export const layerReferencePage: Layer.Layer<never, never, HttpRouter.HttpRouter
     yield* router.add(
       "GET",
       referencePath,
-      Effect.map(Effect.orDie(Effect.flatten(page)), HttpServerResponse.setHeader("content-security-policy", policy))
+      Effect.zipWith(Effect.orDie(Effect.flatten(page)), CurrentIncomingRequest, (response, { prefix }) =>
+        HttpServerResponse.setHeader(withPrefix(response, prefix), "content-security-policy", policy)
+      )
     )
   })
 )
+
+/** The page of a server behind a proxy that removes a prefix from the path. */
+const withPrefix = (
+  response: HttpServerResponse.HttpServerResponse,
+  prefix: string
+): HttpServerResponse.HttpServerResponse => {
+  const { body } = response
+  if (prefix === "" || body._tag !== "Uint8Array") return response
+  const page = new TextDecoder().decode(body.body)
+  return HttpServerResponse.setBody(
+    response,
+    HttpBody.text(page.replace('"servers":[{"url":"/"', `"servers":[{"url":"${prefix}"`), body.contentType)
+  )
+}

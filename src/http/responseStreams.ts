@@ -45,8 +45,8 @@ export const streamProgress = <Progress, Report, E, R>(
   )
 
 /**
- * Sends events as server-sent events until `until` completes. The id of an event is its position. A comment per `heartbeat`
- * shows the reader that the connection is alive.
+ * Sends events as server-sent events until `until` completes. The id of an event is its position. A comment at the beginning
+ * and per `heartbeat` shows the reader, and each proxy, that the connection is alive.
  */
 export const eventStreamResponse = (
   events: Stream.Stream<RecordedEvent | typeof EventStreamProblem.Type>,
@@ -61,7 +61,7 @@ export const eventStreamResponse = (
       Stream.interruptWhen(until),
       Stream.encodeText
     ),
-    { contentType: "text/event-stream", headers: { "cache-control": "no-store" } }
+    { contentType: "text/event-stream", headers: { "cache-control": "no-store, no-transform" } }
   )
 
 const encodeEvent = Schema.encodeSync(RecordedEvent)

@@ -144,6 +144,6 @@ const errorOf = (error: unknown): Effect.Effect<McpSchema.CallToolResult> => {
 
 const defectResult = (defect: unknown): Effect.Effect<McpSchema.CallToolResult> =>
   Effect.as(
-    Effect.logError("A tool failed.", defect),
+    Effect.annotateLogs(Effect.logError("A tool failed."), { error: defect }),
     errorResult("This is an error in the server. Its log has the details.")
   )

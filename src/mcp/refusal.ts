@@ -29,7 +29,10 @@ export const toRefusal =
   (agent: Agent) =>
   (error: AgentError): Effect.Effect<never, Refused> =>
     SqlError.isSqlError(error)
-      ? Effect.andThen(Effect.logError("The database failed.", error), refuse(databaseRefusal(error)))
+      ? Effect.andThen(
+          Effect.annotateLogs(Effect.logError("The database failed."), { error }),
+          refuse(databaseRefusal(error))
+        )
       : refuse(refusal(error, agent))
 
 type NonDatabaseError = Exclude<AgentError, SqlError.SqlError>

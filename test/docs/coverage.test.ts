@@ -41,7 +41,6 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   ],
   "docs/http.md": [
     { language: "http", by: "test/docs/http.test.ts" },
-    { language: /^(nginx|caddy|haproxy)$/, by: "test/security/proxyExamples.test.ts" },
     { language: "ts", by: "test/docs/programs.test.ts" },
     { language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }
   ],
@@ -49,7 +48,10 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/library.md": [{ language: "ts", by: "test/docs/programs.test.ts" }],
   "docs/mcp.md": [{ language: /^(json|tool|ts)$/, by: "test/mcp/docs.test.ts" }],
   "docs/moving.md": [{ language: /^(sql|indented)$/, by: "test/docs/moving.test.ts" }],
-  "docs/operations.md": [{ language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }],
+  "docs/operations.md": [
+    { language: /^(nginx|caddy|haproxy)$/, by: "test/security/proxyExamples.test.ts" },
+    { language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }
+  ],
   "docs/roles.md": [
     { language: "indented", having: "may not apply migration", why: "it is an error message, which test/proof checks" },
     { language: /^(sql|indented)$/, by: "test/docs/statements.test.ts" }

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
 import { AuditService, BacklogService } from "../../src/index.ts"
+import { ask, serveSecured } from "../security/support/serveSecured.ts"
 import { onServer } from "../support/databases.ts"
 import { startServer } from "./support/startServer.ts"
 
@@ -13,6 +14,7 @@ interface Operation {
 
 interface Document {
   readonly openapi: string
+  readonly servers: ReadonlyArray<{ readonly url: string }>
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
 }
 
@@ -42,18 +44,54 @@ onServer("the OpenAPI document", (test) => {
       expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
       for (const { responses, summary } of operations) {
         expect(summary.length).toBeGreaterThan(5)
+        expect([...Object.keys(responses)]).toEqual(expect.arrayContaining(["400", "401", "403", "429", "500", "503"]))
         for (const [status, { content = {} }] of Object.entries(responses)) {
           if (Number(status) >= 400) expect(Object.keys(content)).toEqual(["application/problem+json"])
         }
       }
       const wait = document.paths["/claim"]?.["post"]?.parameters.find(({ name }) => name === "wait")
-      expect(wait?.schema).toEqual({ type: "integer" })
+      expect(wait?.schema).toEqual({ type: "integer", minimum: 0, maximum: 50 })
+      expect(document.servers.map(({ url }) => url)).toEqual(["/"])
       const dangling: Array<string> = []
       JSON.stringify(document, (key, value: unknown) => {
+        // A schema that accepts anything says so in words.
+        if (key === "anyOf") expect(value).not.toContainEqual({})
         if (key === "$ref" && resolve(document, String(value)) === undefined) dangling.push(String(value))
         return value
       })
       expect(dangling).toEqual([])
+    })
+  )
+
+  test(
+    "names the path that a trusted proxy removed, and no other",
+    Effect.gen(function* () {
+      const { port } = yield* serveSecured({ trustProxy: ["127.0.0.1"] })
+      const { port: untrusting } = yield* serveSecured()
+      const serverOf = (prefix: string, at = port) =>
+        Effect.map(
+          Effect.all([
+            ask(at, { path: "/openapi.json", headers: { "x-forwarded-prefix": prefix } }),
+            ask(at, { path: "/docs", headers: { "x-forwarded-prefix": prefix } })
+          ]),
+          ([document, page]) => {
+            const [server] = (JSON.parse(document.body) as Document).servers
+            expect(page.body).toContain(`"servers":[{"url":${JSON.stringify(server?.url)}`)
+            return server?.url
+          }
+        )
+      for (const [prefix, url] of [
+        ["/backlog", "/backlog"],
+        ["/a/b.c/", "/a/b.c"],
+        ["", "/"],
+        ["//example.org", "/"],
+        ["https://example.org", "/"],
+        ["/a b", "/"],
+        ['/"}]', "/"]
+      ] as const) {
+        expect([prefix, yield* serverOf(prefix)]).toEqual([prefix, url])
+      }
+      expect(yield* serverOf("/backlog", untrusting)).toBe("/")
     })
   )
 

@@ -1,5 +1,6 @@
 import { Context, Effect, Fiber, Layer } from "effect"
 import { expect } from "vitest"
+import { layerHttp } from "../../src/http/index.ts"
 import { BacklogSchema, BacklogService, layerTestOver } from "../../src/index.ts"
 import { currentClient } from "../support/backlogs.ts"
 import { onServer } from "../support/databases.ts"
@@ -50,6 +51,32 @@ onServer("a waiting claim", (test) => {
       expect(first.json()).toMatchObject({ id: "a", claimToken: 2 })
       yield* backlog.create({ id: "b", title: "B", actor })
       expect((yield* ask).text).toBe(first.text)
+    })
+  )
+
+  test(
+    "waits for less than a proxy's 60 seconds, whatever the request or the program asks for",
+    Effect.gen(function* () {
+      const waits: Array<number | undefined> = []
+      const observed = BacklogService.of({
+        ...(yield* BacklogService),
+        awaitClaimable: (options) =>
+          Effect.sync(() => {
+            waits.push(options?.waitSeconds)
+            return false
+          })
+      })
+      const { ask, post, url } = yield* Effect.provideService(startServer(), BacklogService, observed)
+      const claim = { owner: "w", actor }
+      for (const wait of [50, 51, 60]) expect((yield* post(`/claim?wait=${wait}`, claim)).status).toBe(204)
+      for (const wait of [50, 60]) expect((yield* ask(`/await-claimable?waitSeconds=${wait}`)).text).toBe("false")
+      for (const path of ["/claim?wait=61", "/claim?wait=-1", "/claim?wait=1.5"]) {
+        expect([path, (yield* post(path, claim)).json()["_tag"]]).toEqual([path, "InvalidInput"])
+      }
+      expect((yield* ask("/await-claimable?waitSeconds=61")).json()["_tag"]).toBe("InvalidInput")
+      const there = Context.get(yield* Layer.build(Layer.fresh(layerHttp({ url }))), BacklogService)
+      expect(yield* there.awaitClaimable({ waitSeconds: 110 })).toBe(false)
+      expect(waits).toEqual([50, 50, 50, 50, 50, 50, 50, 10])
     })
   )
 

@@ -1,19 +1,25 @@
-import { it, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { spawn } from "node:child_process"
-import { existsSync } from "node:fs"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { EventSource } from "eventsource"
 import { expect } from "vitest"
-import { serve } from "../../src/http/index.ts"
+import { layerHttp, serve } from "../../src/http/index.ts"
+import { AuditService, BacklogService } from "../../src/index.ts"
 import { blocksOn, pages, textsOn } from "../docs/support/pages.ts"
-import { freshBacklog, postgresClient } from "../support/backlogs.ts"
+import { clientAt } from "../http/support/startServer.ts"
+import { readFrames } from "../http/support/serverSentEvents.ts"
+import { onServer } from "../support/databases.ts"
 import { freePort } from "../support/postgresServer.ts"
 import { until } from "../support/waiting.ts"
-import { ask, serveSecured, captureLogs, tagIn } from "./support/serveSecured.ts"
-
-const page = "docs/http.md"
+import {
+  nginx,
+  proxyPage,
+  type ReverseProxy,
+  reverseProxies,
+  startDefaultNginx,
+  startDocumentedProxy,
+  whyMissing
+} from "./support/reverseProxies.ts"
+import { captureLogs, serveSecured } from "./support/serveSecured.ts"
 
 it("every documented proxy is in front of a server that requires tokens", () => {
   const proxies = pages.flatMap((path) =>
@@ -23,76 +29,179 @@ it("every documented proxy is in front of a server that requires tokens", () => 
         : []
     )
   )
-  expect(proxies.filter(({ path }) => path === page).map(({ language }) => language)).toEqual([
-    "nginx",
-    "caddy",
-    "haproxy"
-  ])
+  expect(proxies.map(({ language, path }) => [path, language])).toEqual(
+    reverseProxies.map(({ language }) => [proxyPage, language])
+  )
   for (const { heading, path } of proxies) {
-    if (path !== page) continue
     const server = blocksOn(path).filter((block) => block.heading === heading && block.text.includes("backlog serve"))
     expect(server.map(({ text }) => /--trust-proxy|--require-tokens/.test(text))).toEqual([true])
   }
   // The proxy replaces the client's header and does not append to it.
-  expect(textsOn(page, "nginx")[0]).toContain("X-Forwarded-For $remote_addr")
+  expect(textsOn(proxyPage, "nginx")[0]).toContain("X-Forwarded-For $remote_addr")
 })
 
-const haproxy = "/usr/sbin/haproxy"
-const isMissing = !existsSync(haproxy)
+const actor = "ann"
 
-/** Starts the documented proxy without TLS in front of a port. */
-const startProxy = Effect.fnUntraced(function* (to: number) {
-  const port = yield* Effect.promise(freePort)
-  const config = (textsOn(page, "haproxy")[0] ?? "")
-    .replace(/bind .*/, `bind 127.0.0.1:${port}`)
-    .replace("127.0.0.1:4010", `127.0.0.1:${to}`)
-  const folder = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "backlog-haproxy-"))),
-    (made) => Effect.promise(() => rm(made, { recursive: true }))
+/** Fails a test that would otherwise wait until it times out. */
+const soon = Effect.timeout("20 seconds")
+
+/** Serves on a port until the returned effect runs. */
+const serveOn = Effect.fnUntraced(function* (port: number, backlog: BacklogService["Service"]) {
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const server = yield* serveSecured({ port, trustProxy: true, allowHosts: ["example.com"] }).pipe(
+    Effect.provideService(BacklogService, backlog),
+    Scope.provide(scope)
   )
-  const file = join(folder, "haproxy.cfg")
-  yield* Effect.promise(() => writeFile(file, config))
-  yield* Effect.acquireRelease(
-    Effect.sync(() => spawn(haproxy, ["-db", "-f", file], { stdio: "ignore" })),
-    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  return { ...server, stop: Scope.close(scope, Exit.void) }
+})
+
+/** The ids of the events that an `EventSource` receives, and how often it lost its connection. */
+const openEventSource = (url: string, headers: Readonly<Record<string, string>>) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(
+        () =>
+          new EventSource(url, {
+            fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } })
+          })
+      ),
+      (source) => Effect.sync(() => source.close())
+    ),
+    (source) => {
+      const received: Array<number> = []
+      const lost = { count: 0 }
+      source.addEventListener("message", ({ lastEventId }) => received.push(Number(lastEventId)))
+      source.addEventListener("error", () => lost.count++)
+      return { received, lost, isClosed: () => source.readyState === source.CLOSED }
+    }
   )
-  yield* until(
-    Effect.promise(() =>
-      fetch(`http://127.0.0.1:${port}/healthz`).then(
-        () => true,
-        () => false
+
+/** A backlog whose waits report when they begin and when they are interrupted. */
+const observeWaits = Effect.fnUntraced(function* (backlog: BacklogService["Service"]) {
+  const begun = yield* Deferred.make<void>()
+  const interrupted = yield* Deferred.make<void>()
+  const observed = BacklogService.of({
+    ...backlog,
+    awaitClaimable: (options) =>
+      Effect.andThen(Deferred.succeed(begun, undefined), backlog.awaitClaimable(options)).pipe(
+        Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
       )
-    )
-  )
-  return port
+  })
+  return { observed, begun: Deferred.await(begun), interrupted: Deferred.await(interrupted) }
 })
 
-layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(4))), { timeout: "60 seconds", excludeTestServices: true })(
-  "HAProxy as docs/http.md configures it",
-  (its) => {
-    its.effect.skipIf(isMissing)(
-      `passes on the client's address, and is refused by a server without tokens${isMissing ? ` (skipped: there is no ${haproxy})` : ""}`,
-      () =>
-        Effect.gen(function* () {
-          const { lines } = yield* captureLogs(
-            Effect.gen(function* () {
-              const open = yield* Effect.orDie(serve({ port: 0 }))
-              const exposed = yield* startProxy(open.port)
-              expect(tagIn(yield* ask(exposed, { path: "/stats" }))).toEqual([403, "ForwardedRequest"])
+/** Walks through what a proxy with the documented configuration must pass on. */
+const walk = Effect.fnUntraced(function* (proxy: ReverseProxy) {
+  const backlog = yield* BacklogService
+  const { begun, interrupted, observed } = yield* observeWaits(backlog)
+  const to = yield* Effect.promise(freePort)
+  const server = yield* serveOn(to, observed)
+  const port = yield* startDocumentedProxy(proxy, to)
+  const url = `https://localhost:${port}/backlog`
+  const { ask } = clientAt(url)
+  const { text: token } = yield* server.holder("ann", "orchestrator")
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" }
+  const post = (path: string, body: object, init: RequestInit = {}) =>
+    ask(path, { method: "POST", headers, body: JSON.stringify(body), ...init })
 
-              const server = yield* serveSecured({ trustProxy: true, allowHosts: ["backlog.example.com"] })
-              const port = yield* startProxy(server.port)
-              const { text: token } = yield* server.holder("w", "worker")
-              const headers = { host: "backlog.example.com", "x-forwarded-for": "10.9.9.9" }
-              expect((yield* ask(port, { path: "/stats", headers })).status).toBe(401)
-              const origin = "https://backlog.example.com"
-              const own = yield* ask(port, { path: "/stats", token, headers: { ...headers, origin } })
-              expect(own.status).toBe(200)
-            })
-          )
-          expect(lines.join("\n")).toContain("from=127.0.0.1")
-          expect(lines.join("\n")).not.toContain("10.9.9.9")
-        })
+  // The prefix is removed, and other paths are not passed on.
+  expect((yield* ask("/healthz")).text).toBe("ok\n")
+  const elsewhere = yield* Effect.promise(() => fetch(`https://localhost:${port}/healthz`))
+  expect(yield* Effect.promise(() => elsewhere.text())).not.toBe("ok\n")
+  // The server knows the client's address and its own origin, and not the address that the client claims.
+  expect((yield* ask("/stats", { headers: { "x-forwarded-for": "10.9.9.9" } })).status).toBe(401)
+  const origin = `https://localhost:${port}`
+  expect((yield* ask("/stats", { headers: { ...headers, origin } })).status).toBe(200)
+  expect((yield* ask("/stats", { headers: { ...headers, origin: "https://localhost" } })).status).toBe(403)
+  expect((yield* ask("/openapi.json")).json()).toMatchObject({ servers: [{ url: "/backlog" }] })
+  // A body may have the size that the server accepts.
+  const large = { cards: [0, 1, 2, 3].map((index) => ({ id: `c${index}`, title: "C", body: "x".repeat(1024 * 1024) })) }
+  expect((yield* post("/create-many", large)).status).toBe(200)
+
+  // Events arrive as they are appended.
+  const source = yield* openEventSource(`${url}/events`, headers)
+  const there = yield* Layer.build(Layer.fresh(layerHttp({ url, token })))
+  const followed: Array<number> = []
+  const following = yield* Effect.forkChild(
+    Stream.runForEach(Context.get(there, AuditService).events({ follow: true }), ({ position }) =>
+      Effect.sync(() => followed.push(position))
     )
+  )
+  const receive = (count: number) =>
+    soon(until(Effect.sync(() => source.received.length === count && followed.length === count)))
+  yield* receive(4)
+  for (const id of ["a", "b"]) yield* post("/create", { id, title: "A" })
+  yield* receive(6)
+
+  // A claim that waits ends when its client disconnects, and takes no card.
+  const cancel = new AbortController()
+  const waiting = yield* Effect.forkChild(
+    Effect.exit(post("/claim?wait=50", { owner: "w", phase: "later" }, { signal: cancel.signal }))
+  )
+  yield* soon(begun)
+  cancel.abort()
+  yield* soon(interrupted)
+  yield* Fiber.await(waiting)
+
+  // Readers continue after a restart of the server.
+  yield* server.stop
+  const during = yield* Effect.forkChild(ask("/healthz"))
+  // nginx has asked the EventSource to reconnect at least once. The others let it wait.
+  const losses = proxy.language === "nginx" ? 2 : 1
+  yield* soon(until(Effect.sync(() => source.lost.count >= losses)))
+  yield* backlog.create({ id: "meanwhile", title: "M", actor })
+  yield* serveOn(to, backlog)
+  expect((yield* Fiber.join(during)).status).toBe(proxy.language === "nginx" ? 502 : 200)
+  yield* soon(until(Effect.map(ask("/healthz"), ({ status }) => status === 200)))
+  expect((yield* post("/create", { id: "later", title: "L", phase: "later" })).status).toBe(200)
+  yield* receive(8)
+  expect([source.received, followed, source.isClosed()]).toEqual([
+    [1, 2, 3, 4, 5, 6, 7, 8],
+    [1, 2, 3, 4, 5, 6, 7, 8],
+    false
+  ])
+  yield* Fiber.interrupt(following)
+})
+
+onServer("a reverse proxy", (test) => {
+  for (const proxy of reverseProxies) {
+    const why = whyMissing(proxy)
+    test(`${proxy.name} as docs/operations.md configures it passes everything on${why === undefined ? "" : ` (skipped: ${why})`}`, ({
+      skip
+    }) =>
+      why === undefined
+        ? Effect.gen(function* () {
+            const { lines } = yield* captureLogs(Effect.scoped(walk(proxy)))
+            expect(lines.join("\n")).toContain("from=127.0.0.1")
+            expect(lines.join("\n")).not.toContain("10.9.9.9")
+            const open = yield* Effect.orDie(serve({ port: 0 }))
+            const exposed = yield* startDocumentedProxy(proxy, open.port)
+            const refused = yield* clientAt(`https://localhost:${exposed}/backlog`).ask("/stats")
+            expect([refused.status, refused.json()["_tag"]]).toEqual([403, "ForwardedRequest"])
+          })
+        : skip(why))
   }
-)
+
+  const missing = whyMissing(nginx)
+  test(`nginx with its default settings passes events on as they are appended${missing === undefined ? "" : ` (skipped: ${missing})`}`, ({
+    skip
+  }) =>
+    missing === undefined
+      ? Effect.gen(function* () {
+          const backlog = yield* BacklogService
+          const server = yield* Effect.orDie(serve({ port: 0 }))
+          const port = yield* startDefaultNginx(server.port)
+          const received: Array<number> = []
+          yield* Effect.forkScoped(
+            Stream.runForEach(readFrames(`http://localhost:${port}/events`), ({ id }) =>
+              Effect.sync(() => received.push(Number(id)))
+            )
+          )
+          for (const [index, id] of ["a", "b"].entries()) {
+            yield* backlog.create({ id, title: "A", actor })
+            yield* soon(until(Effect.sync(() => received.length === index + 1)))
+          }
+          expect(received).toEqual([1, 2])
+        })
+      : skip(missing))
+})

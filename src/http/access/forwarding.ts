@@ -107,6 +107,19 @@ export const clientAddress = (
   return client
 }
 
+/** A path whose segments need no encoding, without a slash at its end. */
+const plainPrefix = /^(?:\/[\w.~-]+)+$/
+
+/** The beginning of the path that a trusted proxy removed, from `X-Forwarded-Prefix`. Empty if there is none. */
+export const removedPrefix = (
+  peer: string,
+  forwardedPrefix: string | undefined,
+  trusted: TrustedProxies | undefined
+): string => {
+  const prefix = forwardedPrefix?.trim().replace(/\/$/, "") ?? ""
+  return trusted?.includes(peer) === true && plainPrefix.test(prefix) ? prefix : ""
+}
+
 /** Parses an address, which some proxies write with a port. */
 const parseAddress = (written: string): string | undefined => {
   const text = written.trim()

@@ -121,7 +121,7 @@ export const guard = ({
     if (Result.isFailure(identified)) {
       if (!(identified.failure instanceof Unauthorized)) {
         return yield* Effect.andThen(
-          Effect.logError("The tokens cannot be read.", identified.failure),
+          Effect.annotateLogs(Effect.logError("The tokens cannot be read."), { error: identified.failure }),
           refuse(request, encodeUnavailable(new DatabaseUnavailable({ reason: identified.failure.reason._tag })))
         )
       }
@@ -238,15 +238,20 @@ const refuse = (
 ) => Effect.as(count(request, problem._tag), problemResponse(problem, headers))
 
 const count = (request: HttpServerRequest.HttpServerRequest, reason: string) =>
-  Effect.andThen(
-    Metric.update(Metric.withAttributes(refusedRequests, { reason }), 1),
-    Effect.logDebug("A request was refused.").pipe(
-      Effect.annotateLogs({
-        reason,
-        from: clientOf(request)
-      })
-    )
-  )
+  Effect.gen(function* () {
+    yield* Metric.update(Metric.withAttributes(refusedRequests, { reason }), 1)
+    const { path, peer } = yield* CurrentIncomingRequest
+    const from = clientOf(request)
+    // The proxy, if it is trusted and named the client.
+    const by = from === peer ? {} : { proxy: peer }
+    yield* Effect.annotateLogs(Effect.logDebug("A request was refused."), {
+      reason,
+      from,
+      ...by,
+      method: request.method,
+      path
+    })
+  })
 
 const challenge = { "www-authenticate": "Bearer" }
 

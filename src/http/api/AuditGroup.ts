@@ -67,6 +67,16 @@ const eventStream = HttpApiSchema.StreamSse({
   ])
 })
 
+/** Maximum timeout of the swap of tables, in milliseconds: the greatest that Postgres has, 24 days. */
+export const maxSwapTimeoutMillis = 2 ** 31 - 1
+
+/** Options of an operation that swaps tables. */
+const swap = Schema.Struct({
+  swapTimeoutMillis: Schema.optionalKey(
+    Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: maxSwapTimeoutMillis }))
+  )
+})
+
 /** A complete log: one line for its header, and one per event. */
 const logFile = HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" })
 
@@ -155,9 +165,7 @@ export const AuditGroup = HttpApiGroup.make("audit")
       describeEndpoint("Returns an anchor: the current end of the log, to be stored elsewhere")
     ),
     HttpApiEndpoint.post("rebuild", "/rebuild", {
-      payload: Schema.Struct({
-        swapTimeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
-      }),
+      payload: swap,
       success: ndjson(
         Schema.Struct({ progress: RebuildProgress }),
         Schema.Struct({ report: RebuildReport }),
@@ -193,9 +201,7 @@ export const AuditGroup = HttpApiGroup.make("audit")
       )
     ),
     HttpApiEndpoint.post("removeErased", "/remove-erased", {
-      payload: Schema.Struct({
-        swapTimeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
-      }),
+      payload: swap,
       success: ndjson(
         Schema.Struct({ progress: RemovalProgress }),
         Schema.Struct({ report: RemovalReport }),

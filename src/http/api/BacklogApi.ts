@@ -1,35 +1,9 @@
 import { HttpApi, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { AuditGroup } from "./AuditGroup.ts"
 import { BacklogGroup } from "./BacklogGroup.ts"
+import { completeDocument } from "./document.ts"
 import { problems } from "../problems.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
-
-/** A part of an OpenAPI document. */
-type Part = Readonly<Record<string, unknown>>
-
-/**
- * Declares query parameters as integers and booleans instead of as text that encodes them, so that generated clients accept
- * numbers and booleans.
- */
-const simplifyParameters = (document: Part): Part => ({
-  ...document,
-  paths: mapValues(document["paths"] as Part, (path) =>
-    mapValues(path as Part, (operation) => ({
-      ...(operation as Part),
-      parameters: ((operation as Part)["parameters"] as ReadonlyArray<Part>).map(simplifyParameter)
-    }))
-  )
-})
-
-const simplifyParameter = (parameter: Part): Part => {
-  const schema = parameter["schema"] as Part
-  if (schema["pattern"] !== undefined) return { ...parameter, schema: { type: "integer" } }
-  if (String(schema["enum"]) === "true,false") return { ...parameter, schema: { type: "boolean" } }
-  return parameter
-}
-
-const mapValues = (part: Part, change: (value: unknown) => unknown): Part =>
-  Object.fromEntries(Object.entries(part).map(([name, value]) => [name, change(value)]))
 
 /** Declares that every endpoint takes a token, and the errors of callers without the permission. */
 class Authorization extends HttpApiMiddleware.Service<Authorization>()("mosaic-backlog/http/Authorization", {
@@ -71,6 +45,7 @@ export const BacklogApi = HttpApi.make("backlog")
       version: packageVersion(),
       description:
         "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease.",
-      transform: simplifyParameters
+      license: { name: "MIT" },
+      transform: completeDocument(BacklogGroup, AuditGroup)
     })
   )

@@ -1,4 +1,4 @@
-import { ByteSize, Schema } from "effect"
+import { ByteSize, Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
 import {
@@ -12,22 +12,33 @@ import {
   Explanation,
   Stats
 } from "./answers.ts"
-import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields } from "./endpoint.ts"
+import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields, withChecksOf } from "./endpoint.ts"
 import { problems } from "../problems.ts"
-import { AwaitClaimable, AwaitClaimEnd, CardId, ClaimFilter, ListOptions } from "../../index.ts"
+import { AwaitClaimEnd, CardId, ClaimFilter, ListOptions } from "../../index.ts"
 
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems
 
-/** Maximum wait of a claim for a card, in seconds. */
-export const maxWaitSeconds = 60
+/** Maximum time that a request waits for a card, in seconds. Proxies time out after 60 seconds without a response. */
+export const maxWaitSeconds = 50
 
-/** How long a request waits, in seconds. */
-const requestSeconds = Schema.optionalKey(
-  AwaitClaimable.fields.waitSeconds.schema.members[0].check(Schema.isLessThanOrEqualTo(maxWaitSeconds))
+/** The maximum of versions up to 0.9, whose clients may still send it. */
+const acceptedWaitSeconds = 60
+
+/** The time that a request waits for a card, in seconds. A longer accepted time is shortened to the maximum. */
+const WaitSeconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: acceptedWaitSeconds })).pipe(
+  Schema.decodeTo(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds })),
+    SchemaTransformation.transform({
+      decode: (seconds) => Math.min(seconds, maxWaitSeconds),
+      encode: (seconds) => seconds
+    })
+  )
 )
 
-const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
+const newCard = withChecksOf(Commands.NewCard, Schema.Struct(jsonFields(Commands.NewCard.fields))).annotate({
+  identifier: "NewCard"
+})
 
 /** The endpoints of `BacklogService`, one per method and with its name. Commands are POST, queries are GET. */
 export const BacklogGroup = HttpApiGroup.make("backlog")
@@ -42,7 +53,9 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     ),
     HttpApiEndpoint.post("createMany", "/create-many", {
       headers: idempotencyHeader,
-      payload: commandPayload(Commands.CreateMany, { cards: Schema.Array(newCard) }),
+      payload: commandPayload(Commands.CreateMany, {
+        cards: Schema.Array(newCard).check(Schema.isMaxLength(Commands.maxCardsAtOnce))
+      }),
       success: Cards,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
     })
@@ -71,14 +84,14 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     }).annotateMerge(describeEndpoint("Lists cards in claim order", "`after` is the last card of the previous page.")),
     HttpApiEndpoint.post("claim", "/claim", {
       headers: idempotencyHeader,
-      query: { wait: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds }))) },
+      query: { wait: Schema.optionalKey(WaitSeconds) },
       payload: commandPayload(Commands.Claim),
       success: [ClaimedCard, HttpApiSchema.NoContent],
       error: commandIdConflict
     }).annotateMerge(
       describeEndpoint(
         "Claims the best claimable card, or the given one",
-        "Returns 204 when there is nothing to claim. `wait` waits for a card, at most so many seconds. The holder passes the card's `claimToken` to renew, release and complete it."
+        "Returns 204 when there is nothing to claim. `wait` is the maximum time to wait for a card, in seconds. The holder passes the card's `claimToken` to renew, release and complete it."
       )
     ),
     HttpApiEndpoint.post("claimMany", "/claim-many", {
@@ -151,7 +164,9 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     ),
     HttpApiEndpoint.post("completeMany", "/complete-many", {
       payload: commandPayload(Commands.CompleteMany, {
-        completions: Schema.Array(Schema.Struct(jsonFields(Commands.CompleteMany.fields.completions.value.fields)))
+        completions: Schema.Array(
+          Schema.Struct(jsonFields(Commands.CompleteMany.fields.completions.value.fields))
+        ).check(Schema.isMaxLength(Commands.maxCompletionsAtOnce))
       }),
       success: Completions
     })
@@ -181,10 +196,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: ClaimOutlook
     }).annotateMerge(describeEndpoint("Explains why a claim with this filter finds nothing, and when that may change")),
     HttpApiEndpoint.get("awaitClaimable", "/await-claimable", {
-      query: {
-        ...jsonFields(ClaimFilter.fields),
-        waitSeconds: requestSeconds
-      },
+      query: { ...jsonFields(ClaimFilter.fields), waitSeconds: Schema.optionalKey(WaitSeconds) },
       success: Schema.Boolean
     }).annotateMerge(
       describeEndpoint(
@@ -193,7 +205,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       )
     ),
     HttpApiEndpoint.get("awaitClaimEnd", "/await-claim-end", {
-      query: { ...jsonFields(AwaitClaimEnd.fields), waitSeconds: requestSeconds },
+      query: { ...jsonFields(AwaitClaimEnd.fields), waitSeconds: Schema.optionalKey(WaitSeconds) },
       success: Schema.Boolean
     }).annotateMerge(
       describeEndpoint(

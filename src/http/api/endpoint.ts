@@ -1,4 +1,4 @@
-import { ByteSize, Context, Schema, Struct } from "effect"
+import { ByteSize, Context, Schema, type SchemaAST, Struct } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Name } from "../../domain/Text.ts"
 
@@ -41,13 +41,22 @@ export const commandPayload = <
   const Fields extends Schema.Struct.Fields & { readonly actor: Schema.Top },
   const Nested extends Schema.Struct.Fields = {}
 >(
-  command: { readonly fields: Fields },
+  command: { readonly fields: Fields; readonly ast: SchemaAST.AST },
   nested?: Nested
 ) =>
-  Schema.Struct({
-    ...jsonFields(
-      Struct.omit(command.fields, ["_tag", "actor"] as never) as Omit<Fields, "_tag" | "actor" | keyof Nested>
-    ),
-    ...(nested as Nested),
-    actor: Schema.optionalKey(Name)
-  })
+  withChecksOf(
+    command,
+    Schema.Struct({
+      ...jsonFields(
+        Struct.omit(command.fields, ["_tag", "actor"] as never) as Omit<Fields, "_tag" | "actor" | keyof Nested>
+      ),
+      ...(nested as Nested),
+      actor: Schema.optionalKey(Name)
+    })
+  )
+
+/** Adds the checks of a schema to another one that has the same members, so that the document shows them. */
+export const withChecksOf = <S extends Schema.Top>({ ast }: { readonly ast: SchemaAST.AST }, schema: S): S => {
+  const checks = ast.checks as unknown as readonly [never, ...Array<never>] | undefined
+  return checks === undefined ? schema : (schema.check(...checks) as unknown as S)
+}

@@ -1,5 +1,6 @@
 import { type Cause, Duration, Effect, Option, Stream } from "effect"
 import { signAnchor } from "../../events/Anchor.ts"
+import { maxSwapTimeoutMillis } from "../api/AuditGroup.ts"
 import type { Endpoints } from "./connect.ts"
 import { makeConsume, followEvents } from "./eventFeed.ts"
 import { request, dieOnInvalidInput, streamItems, runToReport, toServiceError, omitUndefined } from "./request.ts"
@@ -63,6 +64,12 @@ const makeImportLog =
       yield* options.onProgress?.(imported.events, imported.events) ?? Effect.void
       return imported
     })
+
+/** The payload of an operation that swaps tables. */
+const swapPayload = (timeout: Duration.Input | undefined) =>
+  timeout === undefined
+    ? {}
+    : { swapTimeoutMillis: Math.min(Duration.toMillis(Duration.fromInputUnsafe(timeout)), maxSwapTimeoutMillis) }
 
 /** Makes `AuditService` from the endpoints of a server. Checks input in the same way as the service. */
 export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["Service"] => {
@@ -162,8 +169,7 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
     }),
     rebuild: Effect.fn("AuditService.rebuild")(function* (input = {}) {
       const { onProgress, swapTimeout } = yield* decodeRebuildOptions(input)
-      const payload =
-        swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
+      const payload = swapPayload(swapTimeout)
       const answer = yield* request(endpoints.rebuild({ payload }), false)
       return yield* runToReport(streamItems(answer), onProgress ?? (() => Effect.void))
     }),
@@ -176,8 +182,7 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
     }),
     removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
       const { onProgress, swapTimeout } = yield* decodeRemovalOptions(input)
-      const payload =
-        swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
+      const payload = swapPayload(swapTimeout)
       const answer = yield* request(endpoints.removeErased({ payload }), true)
       return yield* runToReport(streamItems(answer), onProgress ?? (() => Effect.void))
     }),

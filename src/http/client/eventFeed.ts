@@ -14,12 +14,15 @@ import {
 import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { decodeConsumer } from "../../services/AuditInput.ts"
 
-/** Reconnects up to 8 times without an event in between, for about half a minute. */
+/** Reconnects up to 8 times without a stable connection or an event in between, for about half a minute. */
 const reconnectSchedule = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
+
+/** A connection that lasts this long is stable. A proxy may end one now and then for years, also when there are no events. */
+const stableAfter = "10 seconds"
 
 /**
  * Streams the events of a server. Reconnects after an interruption or a restart of the server, after the last event, so that
- * each event arrives once.
+ * each event arrives once. A status 502, 503 or 504, which a proxy returns while the server restarts, is an interruption.
  */
 export const followEvents = (endpoint: Endpoints["audit"]["events"], options: typeof EventOptions.Type) =>
   Stream.suspend(() => {
@@ -40,8 +43,12 @@ export const followEvents = (endpoint: Endpoints["audit"]["events"], options: ty
         false
       )
     )
-    const events = Stream.unwrap(Effect.map(connection, Stream.mapError(toServiceError))).pipe(
+    const frames = Stream.unwrap(Effect.map(connection, Stream.mapError(toServiceError)))
+    // `undefined` resets the schedule of reconnections.
+    const stable = Stream.fromEffect(Effect.as(Effect.sleep(stableAfter), undefined))
+    const events = (follow ? Stream.merge(frames, stable, { haltStrategy: "left" }) : frames).pipe(
       Stream.mapEffect((frame) => {
+        if (frame === undefined) return Effect.undefined
         if (frame.event === "problem") return Effect.fail(toServiceError(frame.data))
         after = frame.data.position
         return Effect.succeed(frame.data)
@@ -52,7 +59,8 @@ export const followEvents = (endpoint: Endpoints["audit"]["events"], options: ty
       // Only a transient error is retried.
       Stream.catch((error) => (isTransient(error) ? Stream.fail(error) : Stream.succeed(Result.fail(error)))),
       Stream.retry(reconnectSchedule),
-      Stream.mapEffect(Effect.fromResult)
+      Stream.mapEffect(Effect.fromResult),
+      Stream.filter((event) => event !== undefined)
     )
   })
 

@@ -102,6 +102,7 @@ const sqlReasonOf = (error: unknown): readonly [Reason, string] => {
   if (error instanceof Forbidden) return [SqlError.AuthorizationError, error.message]
   if (error instanceof TooManyRequests) return [SqlError.ConnectionError, error.message]
   if (error instanceof DatabaseFailed) return [SqlError.UnknownError, error.message]
+  if (Sse.Retry.is(error)) return [SqlError.ConnectionError, "The server asks to reconnect."]
   if (!HttpClientError.isHttpClientError(error)) {
     return [SqlError.UnknownError, `The server's response is invalid: ${innermostMessage(error)}`]
   }

@@ -24,12 +24,16 @@ interface IncomingRequest {
   readonly body: IncomingBody | undefined
   /** The address of the connection: the client, or a proxy. */
   readonly peer: string
+  /** The beginning of the path that a trusted proxy removed: `/backlog`. Empty if there is none. */
+  readonly prefix: string
 }
 
 /** The current request as the server received it. */
 export const CurrentIncomingRequest: Context.Reference<IncomingRequest> = Context.Reference<IncomingRequest>(
   "mosaic-backlog/http/CurrentIncoming",
-  { defaultValue: () => ({ path: "/", problem: "The request was not received.", body: undefined, peer: "" }) }
+  {
+    defaultValue: () => ({ path: "/", problem: "The request was not received.", body: undefined, peer: "", prefix: "" })
+  }
 )
 
 /** Maximum number of unread bytes of a body. */

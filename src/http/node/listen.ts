@@ -2,7 +2,7 @@ import { Context, Data, Deferred, Duration, Effect, Fiber, Result, type Scope } 
 import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { clientAddress, normalizeAddress, type TrustedProxies } from "../access/forwarding.ts"
+import { clientAddress, normalizeAddress, removedPrefix, type TrustedProxies } from "../access/forwarding.ts"
 import { CurrentIncomingRequest, incomingBodyOf, toServerRequest } from "./IncomingRequest.ts"
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
@@ -79,6 +79,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     const peer = normalizeAddress(socket.remoteAddress ?? "")
     const client =
       trustedProxies === undefined ? peer : clientAddress(peer, textOf(headers["x-forwarded-for"]), trustedProxies)
+    const prefix = removedPrefix(peer, textOf(headers["x-forwarded-prefix"]), trustedProxies)
     const request = toServerRequest(message, url, client)
     if (request === undefined) {
       response.writeHead(400, { connection: "close" }).end()
@@ -88,7 +89,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     if (body !== undefined && !unboundedBodyPaths.has(path)) closeOnBodyTimeout(message, bodyTimeout)
     responses.set(request.source, response)
     const services = Context.add(context, HttpServerRequest.HttpServerRequest, request).pipe(
-      Context.add(CurrentIncomingRequest, { path, problem, body, peer })
+      Context.add(CurrentIncomingRequest, { path, problem, body, peer, prefix })
     )
     const fiber = Effect.runForkWith(services)(
       handled as Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>

@@ -21,7 +21,11 @@ export const writeResponse = (
   const { body } = response
   // The server would read the rest of an unread body as the next request.
   const isUnread = hasBody(to.req) && !to.req.complete
-  to.writeHead(response.status, { ...response.headers, ...(close || isUnread ? { connection: "close" } : {}) })
+  to.writeHead(response.status, {
+    ...response.headers,
+    ...(body._tag === "Stream" ? unbuffered : {}),
+    ...(close || isUnread ? { connection: "close" } : {})
+  })
   const ended = Effect.andThen(
     isUnread ? discardBody(to) : Effect.void,
     Effect.sync(() => {
@@ -52,6 +56,9 @@ export const writeResponse = (
       )
   }
 }
+
+/** Asks proxies to pass on a stream as it is written. nginx otherwise withholds the headers until its buffer is full. */
+const unbuffered = { "x-accel-buffering": "no" }
 
 /** Limits for discarding the rest of an unread body. */
 const maxDiscardedBytes = 64 * 1024 * 1024

@@ -109,7 +109,10 @@ export const lockDirectoryOrElse = <A>(
       yield* Effect.addFinalizer(() =>
         Effect.tryPromise(() => release(directory, self, ownership)).pipe(
           Effect.catch((error) =>
-            Effect.logWarning(`The lock of ${directory} was not removed; it ends with this process.`, error)
+            Effect.annotateLogs(
+              Effect.logWarning(`The lock of ${directory} was not removed; it ends with this process.`),
+              { error }
+            )
           ),
           // Last: a closed liveness socket says that this process writes nothing more.
           Effect.andThen(Effect.promise(async () => socket?.close()))

@@ -55,7 +55,7 @@ export const serveDirectory = (
           Effect.as(
             cause instanceof SocketPlaceRefused
               ? Effect.logWarning(cause.message)
-              : Effect.logDebug(`No socket at ${place.path}.`, cause),
+              : Effect.annotateLogs(Effect.logDebug(`No socket at ${place.path}.`), { error: cause }),
             false
           )
         )

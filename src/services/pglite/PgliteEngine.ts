@@ -280,6 +280,8 @@ const checkBefore = (operations: Operations, name: string, check: () => void): v
 export const closeEngine = (engine: PgliteEngine): Effect.Effect<void> =>
   Effect.tryPromise(() => engine.close()).pipe(
     Effect.catch((error) =>
-      Effect.logWarning("PGlite did not close cleanly; no acknowledged transaction is lost.", error)
+      Effect.annotateLogs(Effect.logWarning("PGlite did not close cleanly; no acknowledged transaction is lost."), {
+        error
+      })
     )
   )
