@@ -28,6 +28,7 @@ import {
   RemovalPending,
   ReplicaBehind,
   ReplicaConflict,
+  ServerFailure,
   UndecodableEvent
 } from "../index.ts"
 import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
@@ -102,7 +103,8 @@ const kinds: ReadonlyArray<{
       ReplicaBehind,
       ReplicaConflict,
       RebuildBlocked,
-      RemovalPending
+      RemovalPending,
+      ServerFailure
     ]),
     exitCode: exitCodes.unavailable
   },

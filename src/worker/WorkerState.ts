@@ -1,8 +1,9 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { sanitizeCause } from "../sql/sanitize.ts"
-import { BacklogService, type ClaimedCard } from "../index.ts"
+import { type BacklogFailure, BacklogService, type ClaimedCard } from "../index.ts"
 import { findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { isTransientServerFailure } from "../services/serverFailures.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import { type Lease, type LeaseKeeper, makeLeaseKeeper, type StopReason, stopHandler } from "./Lease.ts"
 import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
@@ -32,7 +33,7 @@ export interface WorkerState {
   /** Done once the grace period has expired. */
   readonly graceExpired: Deferred.Deferred<void>
   /** Fails with the first error that a retry cannot fix. */
-  readonly failure: Deferred.Deferred<never, SqlError.SqlError>
+  readonly failure: Deferred.Deferred<never, BacklogFailure>
   readonly report: () => WorkerReport
 }
 
@@ -74,7 +75,7 @@ export const makeWorkerState = Effect.fnUntraced(function* (
     capacityFreed: yield* Queue.sliding<void>(1),
     stopping: yield* Deferred.make<void>(),
     graceExpired: yield* Deferred.make<void>(),
-    failure: yield* Deferred.make<never, SqlError.SqlError>(),
+    failure: yield* Deferred.make<never, BacklogFailure>(),
     report: () => ({ ...counts })
   }
   return worker
@@ -111,5 +112,7 @@ export const retryWhileUnavailable = <A, E, R>(
     })
   )
 
-const isUnavailable = <E>(error: E): error is E & SqlError.SqlError =>
-  SqlError.isSqlError(error) && databaseErrorKind(error) === "unavailable" && findDirectoryLost(error) === undefined
+const isUnavailable = <E>(error: E): error is E & BacklogFailure =>
+  SqlError.isSqlError(error)
+    ? databaseErrorKind(error) === "unavailable" && findDirectoryLost(error) === undefined
+    : isTransientServerFailure(error)

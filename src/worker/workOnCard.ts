@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { databaseErrorText } from "../sql/databaseErrors.ts"
 import { sanitize } from "../sql/sanitize.ts"
+import type { BacklogFailure } from "../index.ts"
 import type { Lease, NewClaim, StopReason } from "./Lease.ts"
 import type { WorkerSettings } from "./WorkerOptions.ts"
 import { retryWhileUnavailable, type WorkerState } from "./WorkerState.ts"
@@ -39,7 +40,7 @@ const freeCapacity = (worker: WorkerState) =>
   })
 
 /** Works on one card, and returns the card that its completion claimed, if any. */
-const workOnCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<NewClaim | undefined, SqlError.SqlError> =>
+const workOnCard = (worker: WorkerState, claim: NewClaim): Effect.Effect<NewClaim | undefined, BacklogFailure> =>
   Effect.acquireUseRelease(
     worker.keeper.keep(claim),
     (lease) => {
