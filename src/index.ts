@@ -97,6 +97,14 @@ export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./service
 export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
 export { InvalidInput } from "./services/decodeInput.ts"
+export {
+  type BacklogFailure,
+  Forbidden,
+  ServerFailure,
+  TooManyRequests,
+  Unauthorized,
+  Unreachable
+} from "./services/serverFailures.ts"
 export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/keepAnchors.ts"
 export {
   type BacklogServices,

@@ -28,6 +28,7 @@ import {
   RemovalPending,
   ReplicaBehind,
   ReplicaConflict,
+  ServerFailure,
   UndecodableEvent
 } from "../index.ts"
 import {
@@ -112,7 +113,8 @@ const kinds: ReadonlyArray<{
       ReplicaBehind,
       ReplicaConflict,
       RebuildBlocked,
-      RemovalPending
+      RemovalPending,
+      ServerFailure
     ]),
     exitCode: exitCodes.unavailable
   },

@@ -2,7 +2,17 @@ import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaError, replicaErrorOf } from "../index.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
+import {
+  Forbidden,
+  isServerFailure,
+  type ServerFailure,
+  TooManyRequests,
+  Unauthorized,
+  type Unreachable
+} from "../services/serverFailures.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
+
+export { Forbidden, TooManyRequests, Unauthorized }
 
 /** The body of a request is larger than the endpoint accepts. Nothing was done. */
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
@@ -11,34 +21,6 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLar
 }) {
   override get message(): string {
     return `The body is too large: this endpoint accepts at most ${this.limitBytes} bytes.`
-  }
-}
-
-/** The server does not know the caller, and requires a token. Nothing was done. */
-export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `${this.problem} Send a token: Authorization: Bearer mbk_…`
-  }
-}
-
-/** The server knows the caller, which has no permission for the request. Nothing was done. */
-export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return this.problem
-  }
-}
-
-/** The caller exceeded its rate limit. Nothing was done. */
-export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
-  /** Seconds after which the caller may try again. */
-  retryAfterSeconds: Schema.Int
-}) {
-  override get message(): string {
-    return `Too many requests. Try again in ${this.retryAfterSeconds} s.`
   }
 }
 
@@ -82,16 +64,45 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 /** A database error as callers see it. */
 export type DatabaseError = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaError
 
-/** Turns database errors into those that callers see. */
+/**
+ * Turns database errors of a request into those that callers see, and leaves this server's own refusals. A backlog over
+ * `layerHttp` that is unreachable is a database that is unavailable.
+ */
 export const withDatabaseErrors = <A, E, R>(
   effect: Effect.Effect<A, E | SqlError.SqlError, R>
-): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseError, R> => Effect.catch(effect, toDatabaseError)
+): Effect.Effect<A, Exclude<E, SqlError.SqlError | Unreachable> | DatabaseError, R> =>
+  Effect.catch(
+    effect,
+    (error) =>
+      (isRefusal(error) ? Effect.fail(error) : toDatabaseError(error)) as Effect.Effect<
+        never,
+        Exclude<E, SqlError.SqlError | Unreachable> | DatabaseError
+      >
+  )
 
-/** Logs a database error, and fails with the one that callers see, which has no details. Other errors pass unchanged. */
-export const toDatabaseError = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseError> =>
-  SqlError.isSqlError(error)
-    ? Effect.andThen(Effect.annotateLogs(Effect.logError("The database failed."), { error }), databaseErrorOf(error))
-    : Effect.fail(error as Exclude<E, SqlError.SqlError>)
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Unauthorized || error instanceof Forbidden || error instanceof TooManyRequests
+
+/**
+ * Logs an error of the database, or of the server that `layerHttp` uses, and fails with the one that callers see, which has no
+ * details. Other errors pass unchanged.
+ */
+export const toDatabaseError = <E>(
+  error: E
+): Effect.Effect<never, Exclude<E, SqlError.SqlError | ServerFailure> | DatabaseError> => {
+  if (SqlError.isSqlError(error)) {
+    return Effect.andThen(
+      Effect.annotateLogs(Effect.logError("The database failed."), { error }),
+      databaseErrorOf(error)
+    )
+  }
+  return isServerFailure(error)
+    ? Effect.andThen(
+        Effect.annotateLogs(Effect.logError("The server of the backlog failed."), { error }),
+        new DatabaseUnavailable({ reason: error._tag })
+      )
+    : Effect.fail(error as Exclude<E, SqlError.SqlError | ServerFailure>)
+}
 
 const databaseErrorOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseError> => {
   const ofReplica = replicaErrorOf(error)

@@ -2,20 +2,25 @@ import { type Duration, Effect, Option, Pull, Queue, Schema, type Scope, Stream 
 import { HttpServerResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { EventStreamProblem } from "./api/AuditGroup.ts"
-import { type DatabaseError, toDatabaseError, withDatabaseErrors } from "./errors.ts"
-import { RecordedEvent } from "../index.ts"
+import { type DatabaseError, toDatabaseError } from "./errors.ts"
+import { RecordedEvent, type ServerFailure } from "../index.ts"
 
 /** Starts a stream. An error before its first items is the error of the response, with a status of its own. */
 export const startStream = Effect.fnUntraced(function* <A, E, R>(
   stream: Stream.Stream<A, E, R>
-): Effect.fn.Return<Stream.Stream<A, E, R>, Exclude<E, SqlError.SqlError> | DatabaseError, R | Scope.Scope> {
+): Effect.fn.Return<
+  Stream.Stream<A, E, R>,
+  Exclude<E, SqlError.SqlError | ServerFailure> | DatabaseError,
+  R | Scope.Scope
+> {
   const pull = yield* Stream.toPull(stream)
-  const first = yield* withDatabaseErrors(
+  const first = yield* Effect.catch(
     Pull.catchDone(Effect.asSome(pull), () => Effect.succeedNone) as Effect.Effect<
       Option.Option<readonly [A, ...Array<A>]>,
       E,
       R
-    >
+    >,
+    toDatabaseError
   )
   if (Option.isNone(first)) return Stream.empty
   return Stream.concat(Stream.fromArray(first.value), Stream.fromPull(Effect.succeed(pull)))
@@ -24,7 +29,7 @@ export const startStream = Effect.fnUntraced(function* <A, E, R>(
 /** Makes the error of a stream its last item. */
 export const endInProblem = <A, E, R>(
   stream: Stream.Stream<A, E, R>
-): Stream.Stream<A | Exclude<E, SqlError.SqlError> | DatabaseError, never, R> =>
+): Stream.Stream<A | Exclude<E, SqlError.SqlError | ServerFailure> | DatabaseError, never, R> =>
   Stream.catch(stream, (error) => Stream.fromEffect(Effect.flip(toDatabaseError(error))))
 
 /** Starts a stream whose later errors become its last item. */

@@ -1,11 +1,10 @@
 import { Context, Effect, Layer } from "effect"
 import type { Headers } from "effect/http"
-import type { SqlError } from "effect/sql"
 import { Name } from "../domain/Text.ts"
 import { type CallerIdentity, requireValidToken } from "../http/Caller.ts"
 import { makeClaimOwnerLookup, ownerRule, workerRules } from "../http/access/workerRules.ts"
 import { Forbidden, Unauthorized } from "../http/errors.ts"
-import { AccessRole, type AuditService, type BacklogService, InvalidInput } from "../index.ts"
+import { AccessRole, type AuditService, type BacklogFailure, type BacklogService, InvalidInput } from "../index.ts"
 import { actsFor } from "../services/access/AccessRole.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
@@ -111,7 +110,7 @@ export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typ
 export const requireOwnClaim = (
   { reservedNames = [], owner, role }: Agent,
   claim: { readonly id: string; readonly token: number }
-): Effect.Effect<void, Forbidden | Unauthorized | SqlError.SqlError, ClaimOwners> =>
+): Effect.Effect<void, BacklogFailure, ClaimOwners> =>
   role === "worker"
     ? Effect.flatMap(ClaimOwners, (ownerOf) =>
         // Reading the owner may have taken time, and the command follows.

@@ -1,14 +1,20 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import type { Forbidden, Unauthorized } from "../http/errors.ts"
-import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaErrorOf } from "../index.ts"
+import {
+  type InvalidInput,
+  type LogFailure,
+  ReadOnlyReplica,
+  type Rejection,
+  replicaErrorOf,
+  type ServerFailure
+} from "../index.ts"
 import type { Agent } from "./Agent.ts"
 import { frame, join, lines, timeText, fixedText, term, type AgentText, agentText } from "./AgentText.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The errors that a tool can fail with. */
-export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure
+export type AgentError = Rejection | InvalidInput | ServerFailure | LogFailure
 
 /** The refusal of a tool call: what was wrong, and what the agent can do instead. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { problem: Schema.String }) {
@@ -41,6 +47,10 @@ const refusal = (error: NonDatabaseError, { owner }: Agent): AgentText => {
   switch (error._tag) {
     case "InvalidInput":
       return invalidInput(error.problem)
+    case "Unreachable":
+      return agentText`The server of the backlog is not available. Call again in a few seconds. Pass the same commandId if you passed one: the command may have been carried out.`
+    case "TooManyRequests":
+      return fixedText(error.message)
     case "Unauthorized":
       return agentText`${fixedText(error.problem)} Nothing was done.`
     case "CardNotFound":

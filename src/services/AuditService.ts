@@ -79,6 +79,7 @@ import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { layerEventLog } from "./driverLayers.ts"
+import type { BacklogFailure, ServerFailure } from "./serverFailures.ts"
 import { PollInterval } from "./waiting/CommitNotifications.ts"
 import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
@@ -93,14 +94,20 @@ export interface BacklogAt {
   /** The time as of which leases and retry times are judged: the requested time, or when that event was recorded. */
   readonly time: DateTime.Utc
   /** Returns a card, or `Option.none()` when it did not exist. */
-  readonly get: (id: string) => Effect.Effect<Option.Option<Card>, InvalidInput | ReadFailure>
+  readonly get: (id: string) => Effect.Effect<Option.Option<Card>, InvalidInput | ReadFailure | ServerFailure>
   /** Lists cards in the order of claims, as `BacklogService.list` does. */
-  readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | InvalidInput | ReadFailure>
+  readonly list: (
+    options?: ListInput
+  ) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
   /** Streams the same cards. */
-  readonly cards: (options?: ListInput) => Stream.Stream<Card, CardNotFound | InvalidInput | ReadFailure>
+  readonly cards: (
+    options?: ListInput
+  ) => Stream.Stream<Card, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
   readonly stats: Stats
   /** Explains why a card could or could not be claimed. */
-  readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | InvalidInput | ReadFailure>
+  readonly explain: (
+    id: string
+  ) => Effect.Effect<Explanation, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
 }
 
 /** The result of a rebuild, and of the verification after it. */
@@ -123,6 +130,8 @@ export interface RebuildReport extends RebuildResult {
  * - `InvalidInput`: the input does not fit its schema, or the method cannot be part of a transaction and one is open. Nothing
  *   was written.
  * - `SqlError`: the database failed.
+ * - `Unauthorized`, `Forbidden`, `TooManyRequests`, `Unreachable` (`ServerFailure`): only over `layerHttp`, where the server
+ *   refuses the caller or cannot be reached.
  * - `DamagedEvent`, `UndecodableEvent` (in `LogFailure` and `ReadFailure`): an event of the log cannot be read. `verify`
  *   reports all of them.
  */
@@ -137,7 +146,9 @@ export class AuditService extends Context.Service<
      *
      * - `CardNotFound`: the log has no event of this card.
      */
-    readonly history: (id: string) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | LogFailure>
+    readonly history: (
+      id: string
+    ) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | LogFailure | ServerFailure>
 
     /**
      * Returns a card as it was at a moment, or `Option.none()` when it did not exist then.
@@ -159,7 +170,7 @@ export class AuditService extends Context.Service<
     readonly cardAt: (
       id: string,
       at: CardMomentInput
-    ) => Effect.Effect<Option.Option<Card>, MomentNotReached | InvalidInput | ReadFailure>
+    ) => Effect.Effect<Option.Option<Card>, MomentNotReached | InvalidInput | ReadFailure | ServerFailure>
 
     /**
      * Explains why a card could or could not be claimed at a moment.
@@ -172,7 +183,7 @@ export class AuditService extends Context.Service<
     readonly explainAt: (
       id: string,
       at: CardMomentInput
-    ) => Effect.Effect<Explanation, CardNotFound | MomentNotReached | InvalidInput | ReadFailure>
+    ) => Effect.Effect<Explanation, CardNotFound | MomentNotReached | InvalidInput | ReadFailure | ServerFailure>
 
     /**
      * Reads the whole backlog as it was at a moment.
@@ -185,7 +196,9 @@ export class AuditService extends Context.Service<
      *
      * - `MomentNotReached`: the log ends before the position, or the time is in the future.
      */
-    readonly backlogAt: (at: MomentInput) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure>
+    readonly backlogAt: (
+      at: MomentInput
+    ) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure | ServerFailure>
 
     /**
      * Streams events in the order of their positions. With `follow: true` the stream continues with new events.
@@ -206,7 +219,7 @@ export class AuditService extends Context.Service<
      */
     readonly events: (
       options?: EventsInput
-    ) => Stream.Stream<RecordedEvent, InvalidInput | MomentNotReached | LogFailure>
+    ) => Stream.Stream<RecordedEvent, InvalidInput | MomentNotReached | LogFailure | ServerFailure>
 
     /**
      * Passes every event after a consumer's checkpoint to a handler, and returns how many events were handled.
@@ -248,17 +261,15 @@ export class AuditService extends Context.Service<
       options: ConsumeInput<E, R>
     ) => Effect.Effect<
       number,
-      E | CheckpointAhead | CheckpointMoved | MomentNotReached | InvalidInput | LogFailure,
+      E | CheckpointAhead | CheckpointMoved | MomentNotReached | InvalidInput | LogFailure | ServerFailure,
       Exclude<R, Scope.Scope>
     >
 
     /** Lists the checkpoints of all consumers. */
-    readonly checkpoints: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
+    readonly checkpoints: Effect.Effect<ReadonlyArray<Checkpoint>, BacklogFailure>
 
     /** Returns the checkpoint of a consumer, or `Option.none()` when it has none. */
-    readonly checkpoint: (
-      consumer: string
-    ) => Effect.Effect<Option.Option<Checkpoint>, InvalidInput | SqlError.SqlError>
+    readonly checkpoint: (consumer: string) => Effect.Effect<Option.Option<Checkpoint>, InvalidInput | BacklogFailure>
 
     /**
      * Moves the checkpoint of a consumer from one position to another, if it is at `from`. A consumer without a checkpoint is
@@ -282,7 +293,7 @@ export class AuditService extends Context.Service<
       consumer: string,
       from: number,
       to: number
-    ) => Effect.Effect<void, CheckpointMoved | MomentNotReached | InvalidInput | SqlError.SqlError>
+    ) => Effect.Effect<void, CheckpointMoved | MomentNotReached | InvalidInput | BacklogFailure>
 
     /**
      * Records that a consumer skipped an event, and why. Is part of the caller's transaction where one is open.
@@ -295,13 +306,13 @@ export class AuditService extends Context.Service<
       consumer: string,
       position: number,
       reason: string
-    ) => Effect.Effect<void, MomentNotReached | InvalidInput | SqlError.SqlError>
+    ) => Effect.Effect<void, MomentNotReached | InvalidInput | BacklogFailure>
 
     /** Lists parked events, of all consumers or of one. */
-    readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, InvalidInput | SqlError.SqlError>
+    readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, InvalidInput | BacklogFailure>
 
     /** Removes an event from the list of parked events. Returns whether it was on the list. */
-    readonly unpark: (consumer: string, position: number) => Effect.Effect<boolean, InvalidInput | SqlError.SqlError>
+    readonly unpark: (consumer: string, position: number) => Effect.Effect<boolean, InvalidInput | BacklogFailure>
 
     /**
      * Verifies the log and the read model, and returns a report with all divergences.
@@ -318,7 +329,7 @@ export class AuditService extends Context.Service<
      *
      * Succeeds also when it finds divergences: check the report. Must not be part of a transaction.
      */
-    readonly verify: (options?: VerifyOptions) => Effect.Effect<VerifyReport, InvalidInput | SqlError.SqlError>
+    readonly verify: (options?: VerifyOptions) => Effect.Effect<VerifyReport, InvalidInput | BacklogFailure>
 
     /**
      * Returns an anchor: the last position of the log with its chain hash and the time.
@@ -331,7 +342,7 @@ export class AuditService extends Context.Service<
      *
      * - `AnchorRefused`: the private key is not an Ed25519 key in PEM format.
      */
-    readonly anchor: (options?: AnchorInput) => Effect.Effect<Anchor, AnchorRefused | SqlError.SqlError>
+    readonly anchor: (options?: AnchorInput) => Effect.Effect<Anchor, AnchorRefused | BacklogFailure>
 
     /**
      * Rebuilds the read model from the log, and verifies everything.
@@ -358,7 +369,10 @@ export class AuditService extends Context.Service<
      */
     readonly rebuild: (
       options?: RebuildInput
-    ) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure>
+    ) => Effect.Effect<
+      RebuildReport,
+      RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure | ServerFailure
+    >
 
     /**
      * Erases parts of a card's events from the log and the read model, permanently.
@@ -384,12 +398,10 @@ export class AuditService extends Context.Service<
      */
     readonly redact: (
       input: RedactInput
-    ) => Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | InvalidInput | ReadFailure>
+    ) => Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | InvalidInput | ReadFailure | ServerFailure>
 
     /** Lists redactions that erased something, and whether their bytes are still in the data files. */
-    readonly erasures: (
-      options?: ErasuresInput
-    ) => Effect.Effect<ReadonlyArray<Erasure>, InvalidInput | SqlError.SqlError>
+    readonly erasures: (options?: ErasuresInput) => Effect.Effect<ReadonlyArray<Erasure>, InvalidInput | BacklogFailure>
 
     /**
      * Removes the bytes of all redactions from the data files.
@@ -415,7 +427,7 @@ export class AuditService extends Context.Service<
      */
     readonly removeErased: (
       options?: RemovalOptions
-    ) => Effect.Effect<RemovalReport, RemovalPending | InvalidInput | SqlError.SqlError>
+    ) => Effect.Effect<RemovalReport, RemovalPending | InvalidInput | BacklogFailure>
 
     /**
      * Removes receipts of commands that are older than a number of days, and returns how many it removed.
@@ -424,7 +436,7 @@ export class AuditService extends Context.Service<
      *
      * A command that is sent again afterwards is carried out again. Keep receipts for longer than any program retries.
      */
-    readonly pruneReceipts: (input: PruneReceiptsInput) => Effect.Effect<number, InvalidInput | SqlError.SqlError>
+    readonly pruneReceipts: (input: PruneReceiptsInput) => Effect.Effect<number, InvalidInput | BacklogFailure>
 
     /**
      * Streams the whole log as lines of text, for `importLog` and for verification without a database.
@@ -433,7 +445,7 @@ export class AuditService extends Context.Service<
      *
      * Reads one snapshot: its transaction stays open until the last line is read.
      */
-    readonly exportLog: Stream.Stream<string, LogFailure>
+    readonly exportLog: Stream.Stream<string, LogFailure | ServerFailure>
 
     /**
      * Invalidates all claims and tokens after the backlog was restored from a backup.
@@ -452,7 +464,7 @@ export class AuditService extends Context.Service<
      *
      * Must not be part of a transaction. Each call begins another generation.
      */
-    readonly restored: (input: RestoredInput) => Effect.Effect<RestoredBacklog, InvalidInput | SqlError.SqlError>
+    readonly restored: (input: RestoredInput) => Effect.Effect<RestoredBacklog, InvalidInput | BacklogFailure>
 
     /**
      * Imports the lines of `exportLog` into an empty backlog, completely or not at all, with the same positions, versions
@@ -466,7 +478,11 @@ export class AuditService extends Context.Service<
     readonly importLog: <E, R>(
       lines: Stream.Stream<FileLine, E, R>,
       options?: ImportLogInput
-    ) => Effect.Effect<ImportedLog, E | BacklogNotEmpty | InvalidInput | LogFileRefused | ReadFailure, R>
+    ) => Effect.Effect<
+      ImportedLog,
+      E | BacklogNotEmpty | InvalidInput | LogFileRefused | ReadFailure | ServerFailure,
+      R
+    >
   }
 >()("mosaic-backlog/services/AuditService") {
   /**

@@ -56,10 +56,11 @@ import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput
 import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
+import type { BacklogFailure } from "./serverFailures.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
 import { ClaimEndWatch } from "./waiting/ClaimEndWatch.ts"
 
-type Failure = InvalidInput | SqlError.SqlError
+type Failure = InvalidInput | BacklogFailure
 
 type CommandFailure = CommandIdConflict | Failure
 
@@ -89,6 +90,8 @@ export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | Com
  * - `InvalidInput`: the input does not fit its schema. Nothing was sent to the database.
  * - `SqlError`: the database failed. With the reason `ConnectionError` the command may have been committed; the message says
  *   whether it may. Send the command again with the same `commandId` to get its outcome.
+ * - `Unauthorized`, `Forbidden`, `TooManyRequests`, `Unreachable` (`ServerFailure`): only over `layerHttp`, where the server
+ *   refuses the caller or cannot be reached.
  *
  * After a rejection or `InvalidInput` nothing was written, except the receipt of a rejected command with a `commandId`.
  *
@@ -458,7 +461,7 @@ export class BacklogService extends Context.Service<
     readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
 
     /** Counts the cards by status, and those that are claimable, wait for others or have an expired claim. */
-    readonly stats: Effect.Effect<Stats, SqlError.SqlError>
+    readonly stats: Effect.Effect<Stats, BacklogFailure>
 
     /**
      * Explains why a card can or cannot be claimed now.
@@ -544,7 +547,7 @@ export class BacklogService extends Context.Service<
      * Commits a transaction that takes the lock of the log and changes nothing. Returns within about four seconds, also when
      * the database does not respond.
      */
-    readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
+    readonly readiness: Effect.Effect<Option.Option<string>, BacklogFailure>
   }
 >()("mosaic-backlog/services/BacklogService") {
   /**

@@ -4,6 +4,7 @@ import { emptyChainHash } from "../events/ContentHash.ts"
 import type { LogFailure } from "../events/EventLog.ts"
 import { sanitizeCause } from "../sql/sanitize.ts"
 import { AuditService } from "./AuditService.ts"
+import type { ServerFailure } from "./serverFailures.ts"
 import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./audit/AnchorFile.ts"
 import { InvalidInput } from "./decodeInput.ts"
 
@@ -59,7 +60,7 @@ export const keepAnchors = Effect.fnUntraced(function* (
   options: KeepAnchorsOptions
 ): Effect.fn.Return<
   AnchorOutcome,
-  AnchorFileRefused | AnchorRefused | InvalidInput | LogFailure,
+  AnchorFileRefused | AnchorRefused | InvalidInput | LogFailure | ServerFailure,
   AuditService | Scope.Scope
 > {
   const every = Option.getOrUndefined(Duration.fromInput(options.every ?? "60 minutes"))

@@ -1,9 +1,9 @@
 import { Effect, Fiber, Option, Schema } from "effect"
-import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { Rejection } from "../domain/Rejection.ts"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/decodeInput.ts"
+import type { BacklogFailure } from "../services/serverFailures.ts"
 import type { ModelAnswer, ModelCommand, ModelOutcome } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
@@ -15,7 +15,7 @@ const isRejection = Schema.is(Rejection)
 export const execute = (
   backlog: BacklogService["Service"],
   command: ModelCommand
-): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>
+): Effect.Effect<ModelOutcome, InvalidInput | BacklogFailure> =>
   send(backlog, command).pipe(
     Effect.map((answer): ModelOutcome => ({ _tag: "Answered", answer })),
     Effect.catchIf(isRejection, (rejection) =>
@@ -26,7 +26,7 @@ export const execute = (
 const send = (
   backlog: BacklogService["Service"],
   command: ModelCommand
-): Effect.Effect<ModelAnswer, Rejection | InvalidInput | SqlError.SqlError> => {
+): Effect.Effect<ModelAnswer, Rejection | InvalidInput | BacklogFailure> => {
   switch (command._tag) {
     case "Create":
       return Effect.map(backlog.create(untagged(command)), encodeCard)

@@ -1,7 +1,7 @@
 import { DateTime, Effect, Semaphore } from "effect"
-import type { SqlError } from "effect/sql"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/decodeInput.ts"
+import type { BacklogFailure } from "../services/serverFailures.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
 import { type History, HistoryRecorder } from "./History.ts"
 import type { ModelCommand } from "./Model.ts"
@@ -37,7 +37,7 @@ export interface RunConcurrentlyOptions {
  */
 export const runConcurrently = Effect.fnUntraced(function* (
   options: RunConcurrentlyOptions
-): Effect.fn.Return<History, InvalidInput | SqlError.SqlError> {
+): Effect.fn.Return<History, InvalidInput | BacklogFailure> {
   const { backlogs, clock, prefix, seed } = options
   const random = seededRandom(seed)
   const now = Effect.map(clock.now, DateTime.toEpochMillis)

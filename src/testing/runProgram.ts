@@ -1,5 +1,4 @@
 import { Clock, DateTime, Effect, Schema } from "effect"
-import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { ClaimOutlook } from "../domain/ClaimOutlook.ts"
 import type { ClaimFilter } from "../domain/Command.ts"
@@ -8,6 +7,7 @@ import type { CardNotFound } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/decodeInput.ts"
+import type { BacklogFailure } from "../services/serverFailures.ts"
 import { BacklogTestClock } from "../services/layers.ts"
 import { emptyModel, type Model, type ModelCard, type ModelOutcome, sameJson } from "./Model.ts"
 import type { AnswerDelivery, Program, Step } from "./Program.ts"
@@ -19,7 +19,7 @@ import { execute, executeAndInterrupt } from "./execute.ts"
 import { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 
 /** The errors of a program that are not outcomes. */
-export type ProgramFailure = CardNotFound | InvalidInput | SqlError.SqlError
+export type ProgramFailure = CardNotFound | InvalidInput | BacklogFailure
 
 /** The result of a program. */
 export interface ProgramResult {

@@ -1,6 +1,5 @@
 import { Clock, Deferred, Effect, Fiber, FiberSet, Option, Queue, Random } from "effect"
-import type { SqlError } from "effect/sql"
-import type { BacklogService, ClaimedCard, InvalidInput } from "../index.ts"
+import type { BacklogFailure, BacklogService, ClaimedCard, InvalidInput } from "../index.ts"
 import type { HandlerUnusable } from "./HandlerUnusable.ts"
 import { decodeWorkerOptions, type WorkerOptions, type WorkerReport } from "./WorkerOptions.ts"
 import { makeWorkerState, retryWhileUnavailable, stopHandlers, type WorkerState } from "./WorkerState.ts"
@@ -21,9 +20,9 @@ import { startCard } from "./workOnCard.ts"
  *
  * **When it ends**
  *
- * When it is interrupted, when `untilEmpty` or `maxCards` applies, when the database rejects a command, or when the handler
- * cannot work. In each case the worker claims nothing more, releases the cards that it has not started, and lets handlers
- * continue for the grace period.
+ * When it is interrupted, when `untilEmpty` or `maxCards` applies, when the database rejects a command (then `run` fails with
+ * `SqlError` or a `ServerFailure`), or when the handler cannot work (`HandlerUnusable`). In each case the worker claims nothing
+ * more, releases the cards that it has not started, and lets handlers continue for the grace period.
  *
  * **Rejections**
  *
@@ -33,7 +32,7 @@ import { startCard } from "./workOnCard.ts"
  */
 export const run = Effect.fn("Worker.run")(function* <E = never, R = never>(
   options: WorkerOptions<E, R>
-): Effect.fn.Return<WorkerReport, HandlerUnusable | InvalidInput | SqlError.SqlError, BacklogService | R> {
+): Effect.fn.Return<WorkerReport, HandlerUnusable | InvalidInput | BacklogFailure, BacklogService | R> {
   const settings = yield* decodeWorkerOptions(options)
   const context = yield* Effect.context<R>()
   const handler = (card: ClaimedCard) => Effect.provideContext(options.handler(card), context)

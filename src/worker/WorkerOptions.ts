@@ -1,7 +1,6 @@
 import { Effect, Schema } from "effect"
-import type { SqlError } from "effect/sql"
 import { ClaimMany, Complete, Release } from "../domain/Command.ts"
-import type { CardId, ClaimedCard } from "../index.ts"
+import type { BacklogFailure, CardId, ClaimedCard } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
 /** Options of a worker. */
@@ -89,7 +88,7 @@ export type WorkerEvent =
   /** The worker starts no more cards, and waits for the handlers that run. */
   | { readonly _tag: "Stopping" }
   /** The database is unavailable; the worker retries after `retryAfterMillis`. */
-  | { readonly _tag: "Unavailable"; readonly error: SqlError.SqlError; readonly retryAfterMillis: number }
+  | { readonly _tag: "Unavailable"; readonly error: BacklogFailure; readonly retryAfterMillis: number }
 
 /** How many cards a worker claimed, and how they ended. */
 export interface WorkerReport {

@@ -1,8 +1,9 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { sanitizeCause } from "../sql/sanitize.ts"
-import { BacklogService, type CardId, type ClaimedCard } from "../index.ts"
+import { type BacklogFailure, BacklogService, type CardId, type ClaimedCard } from "../index.ts"
 import { findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { isTransientServerFailure } from "../services/serverFailures.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import type { HandlerUnusable } from "./HandlerUnusable.ts"
 import { type Lease, type LeaseKeeper, makeLeaseKeeper, type StopReason, stopHandler } from "./Lease.ts"
@@ -35,7 +36,7 @@ export interface WorkerState {
   /** The cards that failed at once. `undefined` once a card did not, since the handler can work. */
   quickFailures: Set<CardId> | undefined
   /** Fails with the first error that a retry cannot fix. */
-  readonly failure: Deferred.Deferred<never, HandlerUnusable | SqlError.SqlError>
+  readonly failure: Deferred.Deferred<never, HandlerUnusable | BacklogFailure>
   readonly report: () => WorkerReport
 }
 
@@ -78,7 +79,7 @@ export const makeWorkerState = Effect.fnUntraced(function* (
     stopping: yield* Deferred.make<void>(),
     graceExpired: yield* Deferred.make<void>(),
     quickFailures: settings.maxFailures === 0 ? undefined : new Set(),
-    failure: yield* Deferred.make<never, HandlerUnusable | SqlError.SqlError>(),
+    failure: yield* Deferred.make<never, HandlerUnusable | BacklogFailure>(),
     report: () => ({ ...counts })
   }
   return worker
@@ -115,5 +116,7 @@ export const retryWhileUnavailable = <A, E, R>(
     })
   )
 
-const isUnavailable = <E>(error: E): error is E & SqlError.SqlError =>
-  SqlError.isSqlError(error) && databaseErrorKind(error) === "unavailable" && findDirectoryLost(error) === undefined
+const isUnavailable = <E>(error: E): error is E & BacklogFailure =>
+  SqlError.isSqlError(error)
+    ? databaseErrorKind(error) === "unavailable" && findDirectoryLost(error) === undefined
+    : isTransientServerFailure(error)

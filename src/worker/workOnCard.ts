@@ -5,6 +5,7 @@ import { beginningOf, endOf } from "../domain/displayText.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { databaseErrorText } from "../sql/databaseErrors.ts"
 import { sanitize } from "../sql/sanitize.ts"
+import type { BacklogFailure } from "../index.ts"
 import { HandlerUnusable } from "./HandlerUnusable.ts"
 import type { Lease, NewClaim, StopReason } from "./Lease.ts"
 import type { WorkerSettings } from "./WorkerOptions.ts"
@@ -44,7 +45,7 @@ const freeCapacity = (worker: WorkerState) =>
 const workOnCard = (
   worker: WorkerState,
   claim: NewClaim
-): Effect.Effect<NewClaim | undefined, HandlerUnusable | SqlError.SqlError> =>
+): Effect.Effect<NewClaim | undefined, HandlerUnusable | BacklogFailure> =>
   Effect.acquireUseRelease(
     worker.keeper.keep(claim),
     (lease) => {

@@ -1,7 +1,7 @@
 import { Array, Context, Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope, Stream } from "effect"
 import { expect } from "vitest"
 import { layerHttp, serve } from "../../src/http/index.ts"
-import { AuditService, BacklogService, InvalidInput } from "../../src/index.ts"
+import { AuditService, BacklogService, InvalidInput, Unreachable } from "../../src/index.ts"
 import { plain } from "../support/backlogs.ts"
 import { onServer } from "../support/databases.ts"
 import { anyServer } from "./support/anyServer.ts"
@@ -10,39 +10,39 @@ const actor = "ann"
 
 const over = (url: string, token?: string) => Effect.orDie(Layer.build(Layer.fresh(layerHttp({ url, token }))))
 
-const reasonOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
-  Effect.map(
-    Effect.flip(effect),
-    (error) => (error as { readonly reason?: { readonly _tag: string } }).reason?._tag ?? error
+/** The tag of the error, and whether an unreachable server may be reached later. */
+const failureOf = <A, R>(effect: Effect.Effect<A, { readonly _tag: string }, R>) =>
+  Effect.map(Effect.flip(effect), (error) =>
+    error instanceof Unreachable ? `${error._tag}, ${error.isTransient ? "transient" : "lasting"}` : error._tag
   )
 
 onServer("layerHttp", (test) => {
   test(
-    "reports errors of the server as SqlError",
+    "fails with the tag of what the server refused, and with Unreachable when no backlog responds",
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { url } = yield* Scope.provide(serve({ port: 0 }), scope)
       yield* Scope.close(scope, Exit.void)
       const gone = Context.get(yield* over(url), BacklogService)
-      expect(yield* reasonOf(gone.create({ id: "a", title: "A", actor }))).toBe("ConnectionError")
-      expect(yield* reasonOf(gone.stats)).toBe("ConnectionError")
+      expect(yield* failureOf(gone.create({ id: "a", title: "A", actor }))).toBe("Unreachable, transient")
+      expect(yield* failureOf(gone.stats)).toBe("Unreachable, transient")
       const asked: Array<string | undefined> = []
       const stranger = yield* anyServer((request, response) => {
         asked.push(request.headers.authorization)
         const status = Number(request.headers.authorization?.split("-")[1])
         response.writeHead(status, { "content-type": "text/html" }).end("<p>no backlog</p>")
       })
-      for (const [status, reason] of [
-        [200, "UnknownError"],
-        [401, "AuthenticationError"],
-        [403, "AuthorizationError"],
-        [404, "UnknownError"],
-        [429, "ConnectionError"],
-        [500, "UnknownError"],
-        [502, "ConnectionError"]
+      for (const [status, failure] of [
+        [200, "Unreachable, lasting"],
+        [401, "Unauthorized"],
+        [403, "Forbidden"],
+        [404, "Unreachable, lasting"],
+        [429, "Unreachable, transient"],
+        [500, "Unreachable, lasting"],
+        [502, "Unreachable, transient"]
       ] as const) {
         const backlog = Context.get(yield* over(stranger, `token-${status}`), BacklogService)
-        expect([status, yield* reasonOf(backlog.reclaim({ actor }))]).toEqual([status, reason])
+        expect([status, yield* failureOf(backlog.reclaim({ actor }))]).toEqual([status, failure])
       }
       expect(asked[0]).toBe("Bearer token-200")
       for (const wrong of ["", "localhost:4010", "ftp://localhost", "/"]) {

@@ -259,7 +259,7 @@ onServer("problems over HTTP", (test) => {
         expect(answer.text).not.toMatch(/hunter2|secret/)
         const there = Context.get(yield* Layer.build(Layer.fresh(layerHttp({ url }))), BacklogService)
         const expected = status === 500 ? "UnknownError" : reason._tag
-        expect((yield* Effect.flip(there.stats)).reason._tag).toBe(expected)
+        expect(yield* Effect.flip(there.stats)).toMatchObject({ _tag: "SqlError", reason: { _tag: expected } })
       }
     }).pipe(Effect.provide(Logger.layer([])))
   )

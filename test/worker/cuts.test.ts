@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { expect } from "vitest"
 import { DatabaseClock } from "../../src/sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { BacklogService, type Card, layerPostgres } from "../../src/index.ts"
+import { type BacklogFailure, BacklogService, type Card, layerPostgres } from "../../src/index.ts"
 import { Worker, type WorkerEvent } from "../../src/worker/index.ts"
 import { startProxy } from "../proof/support/proxy.ts"
 import { postgresUrl } from "../support/backlogs.ts"
@@ -37,8 +37,9 @@ onServer("workers whose connections are cut", (test) => {
           results.set(card.id, [...(results.get(card.id) ?? []), answer])
           return answer
         })
+      const failureTag = (error: BacklogFailure) => (error._tag === "SqlError" ? error.reason._tag : error._tag)
       const onEvent = (event: WorkerEvent) =>
-        Effect.sync(() => void (event._tag === "Unavailable" && failures.add(event.error.reason._tag)))
+        Effect.sync(() => void (event._tag === "Unavailable" && failures.add(failureTag(event.error))))
       const serversClock = Layer.succeed(DatabaseClock)({ override: () => null })
       const services = Layer.build(
         Layer.fresh(Layer.provide(layerPostgres({ url: url.href, schema, poolSize: 3 }), serversClock))

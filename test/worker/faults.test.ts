@@ -2,7 +2,14 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
-import { BacklogService, BacklogTestClock } from "../../src/index.ts"
+import {
+  type BacklogFailure,
+  BacklogService,
+  BacklogTestClock,
+  TooManyRequests,
+  Unauthorized,
+  Unreachable
+} from "../../src/index.ts"
 import { Worker, type WorkerEvent } from "../../src/worker/index.ts"
 import { layerMemory } from "../proof/memoryBacklog.ts"
 
@@ -11,6 +18,16 @@ type Backlog = BacklogService["Service"]
 const failWith = (reason: SqlError.SqlErrorReason) => new SqlError.SqlError({ reason })
 
 const broken = failWith(new SqlError.ConnectionError({ cause: new Error("gone"), operation: "test" }))
+
+const denied = failWith(new SqlError.AuthorizationError({ cause: new Error("permission denied"), operation: "test" }))
+const lasting = new Unreachable({ problem: "The server returned the unexpected status 404.", isTransient: false })
+
+/** Failures that a retry may fix, by what fails. */
+const transient: ReadonlyArray<readonly [string, BacklogFailure]> = [
+  ["the database", broken],
+  ["the server", new Unreachable({ problem: "The server cannot be reached.", isTransient: true })],
+  ["its rate limit", new TooManyRequests({ retryAfterSeconds: 1 })]
+]
 
 /** A backlog without a database, some of whose methods the test replaces. */
 const withFaults = (faults: (backlog: Backlog) => Partial<Backlog>) =>
@@ -110,40 +127,47 @@ describe("a worker with database failures", () => {
     )
   })
 
-  it.effect("a result is kept while the database is unavailable, and the completion is carried out once", () => {
-    let tries = 0
-    let renewals = 0
-    const ids = new Set<string | undefined>()
-    return Effect.gen(function* () {
-      const { card, fiber, tags } = yield* startWorker(Effect.succeed({ pages: 12 }))
-      yield* advance(120)
-      expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
-      expect(yield* card).toMatchObject({ status: "done", result: { pages: 12 }, version: 3 + renewals })
-      expect([tries, ids.size, ids.has(undefined)]).toEqual([6, 1, false])
-      expect(tags()).toEqual(["Claimed", "Unavailable", "Completed"])
-    }).pipe(
-      Effect.provide(
-        withFaults((backlog) => ({
-          renew: countRenewals(backlog, () => renewals++),
-          complete: (input) =>
-            Effect.suspend(() => {
-              ids.add(input.commandId)
-              // Carried out at the third attempt, with a response at the sixth.
-              if (++tries < 3) return Effect.fail(broken)
-              return tries < 6 ? Effect.andThen(backlog.complete(input), Effect.fail(broken)) : backlog.complete(input)
-            })
-        }))
+  it.effect.each(transient)(
+    "a result is kept while %s is unavailable, and the completion is carried out once",
+    ([, failure]) => {
+      let tries = 0
+      let renewals = 0
+      const ids = new Set<string | undefined>()
+      return Effect.gen(function* () {
+        const { card, fiber, tags } = yield* startWorker(Effect.succeed({ pages: 12 }))
+        yield* advance(120)
+        expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
+        expect(yield* card).toMatchObject({ status: "done", result: { pages: 12 }, version: 3 + renewals })
+        expect([tries, ids.size, ids.has(undefined)]).toEqual([6, 1, false])
+        expect(tags()).toEqual(["Claimed", "Unavailable", "Completed"])
+      }).pipe(
+        Effect.provide(
+          withFaults((backlog) => ({
+            renew: countRenewals(backlog, () => renewals++),
+            complete: (input) =>
+              Effect.suspend(() => {
+                ids.add(input.commandId)
+                // Carried out at the third attempt, with a response at the sixth.
+                if (++tries < 3) return Effect.fail(failure)
+                return tries < 6
+                  ? Effect.andThen(backlog.complete(input), Effect.fail(failure))
+                  : backlog.complete(input)
+              })
+          }))
+        )
       )
-    )
-  })
+    }
+  )
 
-  it.effect("an error that a retry cannot fix fails the worker and leaves the card to its lease", () =>
-    Effect.gen(function* () {
-      const { card, fiber } = yield* startWorker(Effect.succeed(1))
-      yield* advance(1)
-      expect(yield* Effect.flip(Fiber.join(fiber))).toBe(denied)
-      expect((yield* card).status).toBe("claimed")
-    }).pipe(Effect.provide(withFaults(() => ({ complete: () => Effect.fail(denied) }))))
+  it.effect.each([denied, new Unauthorized({ problem: "Unknown." }), lasting])(
+    "an error that a retry cannot fix fails the worker and leaves the card to its lease",
+    (failure) =>
+      Effect.gen(function* () {
+        const { card, fiber } = yield* startWorker(Effect.succeed(1))
+        yield* advance(1)
+        expect(yield* Effect.flip(Fiber.join(fiber))).toBe(failure)
+        expect((yield* card).status).toBe("claimed")
+      }).pipe(Effect.provide(withFaults(() => ({ complete: () => Effect.fail(failure) }))))
   )
 
   it.effect("invalid options fail with InvalidInput and the option's name", () =>
@@ -173,5 +197,3 @@ describe("a worker with database failures", () => {
     }).pipe(Effect.provide(layerMemory()))
   )
 })
-
-const denied = failWith(new SqlError.AuthorizationError({ cause: new Error("permission denied"), operation: "test" }))

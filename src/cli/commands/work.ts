@@ -121,7 +121,10 @@ const describeWorkerEvent = (event: WorkerEvent): string => {
   if (event._tag === "Stopping")
     return "Ending: no more cards are started, and running ones may finish within the grace period."
   if (event._tag === "Unavailable") {
-    return `The database is unavailable, retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
+    const { error } = event
+    const [what, problem] =
+      error._tag === "SqlError" ? ["database", databaseErrorText(error)] : ["server", error.message]
+    return `The ${what} is unavailable, retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(problem)}`
   }
   return `${escapeLine(event.card.id)}  ${describeOutcome(event)}`
 }

@@ -1,8 +1,7 @@
 import { Effect, Option } from "effect"
-import type { SqlError } from "effect/sql"
 import { quote } from "../../domain/displayText.ts"
 import { Forbidden } from "../errors.ts"
-import { AuditService, BacklogService } from "../../index.ts"
+import { AuditService, type BacklogFailure, BacklogService } from "../../index.ts"
 import { actsFor, isUnder } from "../../services/access/AccessRole.ts"
 
 /** The fields of a command's input that say which claims it concerns. */
@@ -28,7 +27,7 @@ export const ownerRule = (actor: string, owner: string): string =>
 export const workerRules = (
   actor: string,
   reservedNames: ReadonlyArray<string>,
-  ownerOf: (id: string, token: number) => Effect.Effect<string | undefined, SqlError.SqlError>
+  ownerOf: (id: string, token: number) => Effect.Effect<string | undefined, BacklogFailure>
 ) => {
   const requireOwnName = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
     owner === undefined || actsFor(actor, reservedNames, owner)
@@ -52,7 +51,7 @@ export const workerRules = (
     }
   })
 
-  return (endpoint: string, input: WorkerInput): Effect.Effect<void, Forbidden | SqlError.SqlError> => {
+  return (endpoint: string, input: WorkerInput): Effect.Effect<void, BacklogFailure> => {
     switch (endpoint) {
       case "claim":
       case "claimMany":
@@ -88,7 +87,7 @@ export const makeClaimOwnerLookup = Effect.gen(function* () {
     return then?.claimToken === token ? (then.claimOwner ?? undefined) : undefined
   })
 
-  return (id: string, token: number): Effect.Effect<string | undefined, SqlError.SqlError> => {
+  return (id: string, token: number): Effect.Effect<string | undefined, BacklogFailure> => {
     const key = `${token} ${id}`
     const owner = known.get(key)
     if (owner !== undefined) return Effect.succeed(owner)

@@ -2,7 +2,7 @@ import { Array, Effect, Option, Predicate, Result, Schema } from "effect"
 import { HttpClientResponse } from "effect/http"
 import { maxWaitSeconds } from "../api/BacklogGroup.ts"
 import type { Endpoints } from "./connect.ts"
-import { request, dieOnInvalidInput, toSqlError, omitUndefined } from "./request.ts"
+import { request, dieOnInvalidInput, toBacklogFailure, omitUndefined } from "./request.ts"
 import {
   BacklogService,
   type ClaimedCard,
@@ -73,7 +73,7 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
       Effect.flatMap(ready, (response) =>
         response.status === 200 ? Effect.succeedNone : Effect.map(readinessProblem(response), Option.some)
       ),
-      toSqlError
+      toBacklogFailure
     ),
     stats: Effect.withSpan(dieOnInvalidInput(request(endpoints.stats(), true)), "BacklogService.stats"),
     explain: Effect.fn("BacklogService.explain")(function* (input) {

@@ -7,8 +7,9 @@ import { connect, type HttpOptions } from "./connect.ts"
 /**
  * Provides both services through a server that `backlog serve` runs, in place of a database.
  *
- * A server that cannot be reached or cannot respond is a `SqlError`, as a database would be. Queries and commands with a
- * `commandId` are retried a few times; a stream of events reconnects after its last event. Commands are never part of the
+ * A server that cannot be reached or does not respond is `Unreachable`; a caller that it refuses is `Unauthorized`, `Forbidden`
+ * or `TooManyRequests`. A failure of the server's database is a `SqlError`. Queries and commands with a `commandId` are retried
+ * a few times; a stream of events reconnects after its last event. Commands are never part of the
  * caller's transaction, so `consume` passes each event to its handler at least once.
  */
 export const layerHttp = (options: HttpOptions): Layer.Layer<BacklogService | AuditService, InvalidInput> =>

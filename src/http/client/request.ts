@@ -2,17 +2,19 @@ import { Effect, Option, Schedule, Schema, Stream } from "effect"
 import { Sse } from "effect/encoding"
 import { HttpClientError } from "effect/http"
 import { SqlError } from "effect/sql"
+import { BodyTooLarge, DatabaseFailed, type DatabaseError, DatabaseUnavailable, NotPermitted } from "../errors.ts"
 import {
-  BodyTooLarge,
-  DatabaseFailed,
-  type DatabaseError,
-  DatabaseUnavailable,
+  type BacklogFailure,
   Forbidden,
-  NotPermitted,
-  TooManyRequests,
-  Unauthorized
-} from "../errors.ts"
-import { InvalidInput, ReadOnlyReplica, ReplicaBehind, ReplicaConflict } from "../../index.ts"
+  InvalidInput,
+  ReadOnlyReplica,
+  ReplicaBehind,
+  ReplicaConflict,
+  type ServerFailure,
+  Unauthorized,
+  Unreachable
+} from "../../index.ts"
+import { isServerFailure, isTransientServerFailure } from "../../services/serverFailures.ts"
 
 /** Fields that may be omitted but are never `undefined`. */
 type OmitUndefined<Fields> = {
@@ -51,7 +53,7 @@ export const streamItems = <A, E>(
 export const runToReport = <Progress, Report, E>(
   answer: Stream.Stream<{ readonly progress: Progress } | { readonly report: Report }, E>,
   onProgress: (progress: Progress) => Effect.Effect<void>
-): Effect.Effect<Report, E | SqlError.SqlError> =>
+): Effect.Effect<Report, E | Unreachable> =>
   answer.pipe(
     Stream.tap((line) => ("progress" in line ? onProgress(line.progress) : Effect.void)),
     Stream.runLast,
@@ -63,67 +65,51 @@ export const runToReport = <Progress, Report, E>(
   )
 
 /** The error of a response that ended early. */
-export const incompleteAnswer = (): SqlError.SqlError =>
-  new SqlError.SqlError({
-    reason: new SqlError.ConnectionError({
-      cause: undefined,
-      message: "The server's response ended early.",
-      operation: "http"
-    })
-  })
+export const incompleteAnswer = (): Unreachable => unreachable("The server's response ended early.", true)
+
+const unreachable = (problem: string, isTransient: boolean): Unreachable => new Unreachable({ problem, isTransient })
 
 /**
- * Turns an error of the server into the `SqlError` that the services fail with. The reason is
- *
- * - `ConnectionError`: the server cannot be reached, cannot respond now, or its response ended early;
- * - `AuthenticationError`: the server does not know the caller;
- * - `AuthorizationError`: the caller lacks the permission;
- * - `UnknownError`: the response is invalid.
+ * Turns an error of the server into the one that the services fail with: a `ServerFailure`, or a `SqlError` when the server
+ * reports that its database failed.
  */
-export const toSqlError = (error: unknown): SqlError.SqlError => {
-  const [Reason, message] = sqlReasonOf(error)
-  return new SqlError.SqlError({ reason: new Reason({ cause: error, message, operation: "http" }) })
+export const toBacklogFailure = (error: unknown): BacklogFailure => {
+  if (isServerFailure(error)) return error
+  const Reason = sqlReasonOf(error)
+  if (Reason !== undefined) {
+    const { message } = error as Error
+    return new SqlError.SqlError({ reason: new Reason({ cause: error, message, operation: "http" }) })
+  }
+  if (Sse.Retry.is(error)) return unreachable("The server asks to reconnect.", true)
+  return HttpClientError.isHttpClientError(error)
+    ? ofHttpError(error)
+    : unreachable(`The server's response is invalid: ${innermostMessage(error)}`, false)
 }
 
-type Reason =
-  | typeof SqlError.ConnectionError
-  | typeof SqlError.AuthenticationError
-  | typeof SqlError.AuthorizationError
-  | typeof SqlError.UnknownError
+const sqlReasonOf = (error: unknown) => {
+  if (error instanceof DatabaseUnavailable) return SqlError.ConnectionError
+  if (error instanceof ReplicaBehind || error instanceof ReplicaConflict) return SqlError.ConnectionError
+  if (error instanceof ReadOnlyReplica || error instanceof DatabaseFailed) return SqlError.UnknownError
+  return error instanceof NotPermitted ? SqlError.AuthorizationError : undefined
+}
 
-const sqlReasonOf = (error: unknown): readonly [Reason, string] => {
-  if (error instanceof DatabaseUnavailable) return [SqlError.ConnectionError, error.message]
-  if (error instanceof ReadOnlyReplica) return [SqlError.UnknownError, error.message]
-  if (error instanceof ReplicaBehind || error instanceof ReplicaConflict) {
-    return [SqlError.ConnectionError, error.message]
-  }
-  if (error instanceof NotPermitted) return [SqlError.AuthorizationError, error.message]
-  if (error instanceof Unauthorized) return [SqlError.AuthenticationError, error.message]
-  if (error instanceof Forbidden) return [SqlError.AuthorizationError, error.message]
-  if (error instanceof TooManyRequests) return [SqlError.ConnectionError, error.message]
-  if (error instanceof DatabaseFailed) return [SqlError.UnknownError, error.message]
-  if (Sse.Retry.is(error)) return [SqlError.ConnectionError, "The server asks to reconnect."]
-  if (!HttpClientError.isHttpClientError(error)) {
-    return [SqlError.UnknownError, `The server's response is invalid: ${innermostMessage(error)}`]
-  }
-  const { reason, response } = error
-  if (response === undefined)
-    return [SqlError.ConnectionError, `The server cannot be reached: ${innermostMessage(reason)}`]
+const ofHttpError = ({ reason, response }: HttpClientError.HttpClientError): ServerFailure => {
+  if (response === undefined) return unreachable(`The server cannot be reached: ${innermostMessage(reason)}`, true)
   switch (response.status) {
     case 401:
-      return [SqlError.AuthenticationError, "The server does not know the caller: the token is missing or wrong."]
+      return new Unauthorized({ problem: "The server does not know the caller: the token is missing or wrong." })
     case 403:
-      return [SqlError.AuthorizationError, "The caller does not have the permission for this."]
+      return new Forbidden({ problem: "The caller does not have the permission for this." })
     case 408:
     case 429:
     case 502:
     case 503:
     case 504:
-      return [SqlError.ConnectionError, `The server cannot respond now: status ${response.status}.`]
+      return unreachable(`The server cannot respond now: status ${response.status}.`, true)
     default:
       return response.status < 300
-        ? [SqlError.ConnectionError, `The server's response ended early: ${innermostMessage(reason)}`]
-        : [SqlError.UnknownError, `The server returned the unexpected status ${response.status}.`]
+        ? unreachable(`The server's response ended early: ${innermostMessage(reason)}`, true)
+        : unreachable(`The server returned the unexpected status ${response.status}.`, false)
   }
 }
 
@@ -138,9 +124,7 @@ const innermostMessage = (error: unknown): string => {
 /** Errors of the server and of the connection to it, not of the request. */
 type ServerError =
   | DatabaseError
-  | Unauthorized
-  | Forbidden
-  | TooManyRequests
+  | ServerFailure
   | HttpClientError.HttpClientError
   | Schema.SchemaError
   | Sse.SseError
@@ -149,7 +133,7 @@ type ServerError =
 /** The errors of a service's method, given the errors of its request. */
 export type ServiceError<E> =
   | Exclude<E, ServerError | BodyTooLarge>
-  | SqlError.SqlError
+  | BacklogFailure
   | ([Extract<E, BodyTooLarge>] extends [never] ? never : InvalidInput)
 
 /** Runs a request and turns its errors into those of the services. Retries a repeatable request after a transient error. */
@@ -171,7 +155,7 @@ export const dieOnInvalidInput = <A, E, R>(
 
 /** Turns the error of a request into that of a service. */
 export const toServiceError = <E>(error: E): ServiceError<E> => {
-  if (isServerError(error)) return toSqlError(error)
+  if (isServerError(error)) return toBacklogFailure(error)
   if (error instanceof BodyTooLarge) return new InvalidInput({ problem: error.message }) as ServiceError<E>
   return error as Exclude<E, ServerError | BodyTooLarge>
 }
@@ -181,18 +165,11 @@ const isServerError = (error: unknown): error is ServerError =>
   error instanceof Sse.SseError ||
   Sse.Retry.is(error) ||
   Schema.isSchemaError(error) ||
-  error instanceof Unauthorized ||
-  error instanceof Forbidden ||
-  error instanceof TooManyRequests ||
-  error instanceof ReadOnlyReplica ||
-  error instanceof ReplicaBehind ||
-  error instanceof ReplicaConflict ||
-  error instanceof DatabaseUnavailable ||
-  error instanceof DatabaseFailed ||
-  error instanceof NotPermitted
+  isServerFailure(error) ||
+  sqlReasonOf(error) !== undefined
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("100 millis"))
 
 /** Whether a retry may succeed. */
 export const isTransient = (error: unknown): boolean =>
-  SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"
+  SqlError.isSqlError(error) ? error.reason._tag === "ConnectionError" : isTransientServerFailure(error)
