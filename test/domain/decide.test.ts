@@ -604,7 +604,13 @@ describe("Claim", () => {
 describe("maxAttempts", () => {
   const claimedBy = (owner: string, minute: number, card = "a") =>
     on(card, { _tag: "CardClaimed", owner, ttlSeconds: 60, expiresAt: at(minute + 1), generation: 0 }, at(minute))
-  const released = (owner: string, token: number, minute: number, reason: string | null, retryMinute: number | null) =>
+  const releasedAt = (
+    owner: string,
+    token: number,
+    minute: number,
+    reason: string | null,
+    retryMinute: number | null
+  ) =>
     on(
       "a",
       {
@@ -626,7 +632,7 @@ describe("maxAttempts", () => {
   const twoFailures = [
     created("a", { priority: 1 }),
     claimedBy("w1", 1),
-    released("w1", 2, 1.5, "no paper", 2),
+    releasedAt("w1", 2, 1.5, "no paper", 2),
     claimedBy("w2", 2),
     reclaimed("w2", 4, 3, "expired")
   ]
@@ -669,7 +675,7 @@ describe("maxAttempts", () => {
     const orderly = [
       created("a"),
       claimedBy("w1", 1),
-      released("w1", 2, 1.5, "stopped", null),
+      releasedAt("w1", 2, 1.5, "stopped", null),
       claimedBy("w1", 2),
       reclaimed("w1", 4, 2.5, "requested"),
       claimedBy("w1", 3),
@@ -679,11 +685,11 @@ describe("maxAttempts", () => {
     given(...orderly)
       .when(claim)
       .thenEvents(claimedNow("a"))
-    const renewed = [
+    const unblocked = [
       on("a", { _tag: "CardBlocked", reason: "x", endedClaim: null }, at(4)),
       on("a", { _tag: "CardUnblocked", reason: null }, at(4))
     ]
-    given(...twoFailures, ...renewed)
+    given(...twoFailures, ...unblocked)
       .when(claim)
       .thenEvents(claimedNow("a"))
     const reopened = [
@@ -722,7 +728,7 @@ describe("maxAttempts", () => {
     const owner = "語".repeat(200)
     const failures = Array.from({ length: 25 }, (_, index) => [
       claimedBy(owner, index / 100),
-      released(owner, 2 * index + 2, index / 100, "語".repeat(1_000), index / 100)
+      releasedAt(owner, 2 * index + 2, index / 100, "語".repeat(1_000), index / 100)
     ]).flat()
     const time = (index: number) => new Date(at(index / 100).epochMilliseconds).toISOString()
     given(created("a"), ...failures)
