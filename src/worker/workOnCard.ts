@@ -173,9 +173,7 @@ const failAttempt = Effect.fnUntraced(function* (worker: WorkerState, lease: Lea
     )
     return yield* emit({ _tag: "Failed", card, reason, retryAfterSeconds })
   }
-  // Block takes no token. The renewal proves that the claim is current, and keeps other workers off for a whole lease.
-  yield* retryWhileUnavailable(worker, backlog.renew({ ...identifyCommand(settings), id, token }))
-  yield* retryWhileUnavailable(worker, backlog.block({ ...identifyCommand(settings), id, reason }))
+  yield* retryWhileUnavailable(worker, backlog.block({ ...identifyCommand(settings), id, token, reason }))
   return yield* emit({ _tag: "Blocked", card, reason })
 })
 

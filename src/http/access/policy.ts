@@ -32,6 +32,7 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   renew: workers,
   release: workers,
   complete: workers,
+  block: workers,
   completeMany: workers,
 
   verify: auditors,
@@ -44,7 +45,6 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   reclaim: orchestratorOnly,
   link: orchestratorOnly,
   unlink: orchestratorOnly,
-  block: orchestratorOnly,
   unblock: orchestratorOnly,
   reopen: orchestratorOnly,
   advance: orchestratorOnly,
