@@ -192,7 +192,8 @@ export const Link = Schema.TaggedStruct("Link", { from: CardId, to: CardId, ...o
 
 export const Unlink = Schema.TaggedStruct("Unlink", { from: CardId, to: CardId, ...origin })
 
-export const Block = Schema.TaggedStruct("Block", { id: CardId, reason, ...origin })
+/** Blocks a card and ends its claim. With `token`, only if that is the token of the current claim. */
+export const Block = Schema.TaggedStruct("Block", { id: CardId, token: Schema.optional(Token), reason, ...origin })
 
 export const Unblock = Schema.TaggedStruct("Unblock", { id: CardId, reason, ...origin })
 

@@ -273,6 +273,7 @@ const unlink = (card: Card, dependsOn: CardId): Decision =>
 
 const block = (card: Card, command: CommandOf<"Block">): Decision => {
   const reason = command.reason ?? null
+  if (command.token !== undefined && currentClaim(card)?.token !== command.token) return claimLost(card, command.token)
   if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
   if (card.status === "blocked" && card.blockedReason === reason) return noEvents
   return oneEvent(card.id, { _tag: "CardBlocked", reason, endedClaim: endedClaim(card) })

@@ -159,6 +159,11 @@ export interface UnlinkInput extends CommandOrigin {
 export interface BlockInput extends CommandOrigin {
   /** The id of the card. */
   readonly id: string
+  /**
+   * The token of the claim that ends: `claimToken` of the claimed card. The holder of a claim passes it, so that it does not
+   * end the claim of another worker. Defaults to none: whatever claim there is ends.
+   */
+  readonly token?: number | undefined
   /** Why the card is blocked: `blockedReason` of the card. Defaults to null: none. */
   readonly reason?: string | null | undefined
 }

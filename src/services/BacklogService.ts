@@ -346,15 +346,17 @@ export class BacklogService extends Context.Service<
      *
      * **Gotchas**
      *
-     * Ends the claim on the card. Its holder's token is refused with `ClaimLost` from then on.
+     * Ends the claim on the card. Its holder's token is refused with `ClaimLost` from then on. A worker that blocks the card
+     * that it holds passes `token`.
      *
      * **Rejections**
      *
      * - `CardNotFound`: no card has this id.
      * - `CardIsDone`: the card is done. Reopen it first.
+     * - `ClaimLost`: `token` is given, and is not the token of the current claim.
      * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly block: (input: BlockInput) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
+    readonly block: (input: BlockInput) => Effect.Effect<Card, CardNotFound | CardIsDone | ClaimLost | CommandFailure>
 
     /**
      * Makes a blocked card ready again and returns it.

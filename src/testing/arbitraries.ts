@@ -86,7 +86,7 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
       ...kind("Reclaim", { id: maybe(Id) }),
       ...kind("Link", { from: Id, to: Id }),
       ...kind("Unlink", { from: Id, to: Id }),
-      ...kind("Block", { id: Id, reason: maybe(Reason) }),
+      ...kind("Block", { id: Id, token: maybe(Token), reason: maybe(Reason) }),
       ...kind("Unblock", { id: Id, reason: maybe(Reason) }),
       ...kind("Complete", {
         id: Id,

@@ -232,6 +232,7 @@ const apply = (cards: Cards, command: ModelCommand, now: number, generation: num
       return change(cards, card, now, { dependsOn: card.dependsOn.filter((id) => id !== command.to) })
     }
     case "Block": {
+      if (command.token !== undefined) requireClaim(cards, command.id, command.token)
       const card = requireOpen(cards, command.id)
       const blockedReason = command.reason ?? null
       if (card.status === "blocked" && card.blockedReason === blockedReason) return card

@@ -60,7 +60,7 @@ const Intention = Schema.Union([
   Schema.TaggedStruct("Link", { from: Id, to: Id }),
   Schema.TaggedStruct("Link", { from: Id, to: Id }),
   Schema.TaggedStruct("Unlink", { from: Id, to: Id }),
-  Schema.TaggedStruct("Block", { ...named, reason: maybe(Reason) }),
+  Schema.TaggedStruct("Block", { ...named, token: maybe(Token), reason: maybe(Reason) }),
   Schema.TaggedStruct("Unblock", { ...named, reason: maybe(Reason) }),
   Schema.TaggedStruct("Complete", {
     ...named,

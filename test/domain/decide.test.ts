@@ -91,6 +91,8 @@ const orders: Readonly<Record<string, Order>> = {
   "Block, for spam": { _tag: "Block", id: "x", reason: "spam" },
   "Block, for legal": { _tag: "Block", id: "x", reason: "legal" },
   "Block, for no reason": { _tag: "Block", id: "x" },
+  "Block, token 4": { _tag: "Block", id: "x", token: 4, reason: "legal" },
+  "Block, token 2": { _tag: "Block", id: "x", token: 2, reason: "legal" },
   Unblock: { _tag: "Unblock", id: "x", reason: "settled" },
   Complete: { _tag: "Complete", id: "x", result: { ok: true } },
   "Complete, token 4": { _tag: "Complete", id: "x", token: 4 },
@@ -144,6 +146,8 @@ Unlink x from nothing     | NOTFOUND | -         | -         | -         | -    
 Block, for spam           | NOTFOUND | blocked   | blocked   | blocked   | blocked   | blocked   | blocked   | DONE
 Block, for legal          | NOTFOUND | blocked   | blocked   | blocked   | blocked   | blocked   | -         | DONE
 Block, for no reason      | NOTFOUND | blocked   | blocked   | blocked   | blocked   | blocked   | blocked   | DONE
+Block, token 4            | NOTFOUND | LOST      | LOST      | LOST      | blocked   | blocked   | LOST      | LOST
+Block, token 2            | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | LOST
 Unblock                   | NOTFOUND | -         | -         | -         | -         | -         | unblocked | DONE
 Complete                  | NOTFOUND | completed | overrode  | completed | HELD      | HELD      | completed | -
 Complete, token 4         | NOTFOUND | LOST      | LOST      | LOST      | completed | completed | LOST      | -

@@ -138,7 +138,7 @@ describe("the policy", () => {
     ).split(" ")
     assert.deepStrictEqual(
       may("worker"),
-      [...reads, "claim", "claimMany", "complete", "completeMany", "release", "renew"].sort()
+      [...reads, "block", "claim", "claimMany", "complete", "completeMany", "release", "renew"].sort()
     )
     assert.deepStrictEqual(may("auditor"), [...reads, "anchor", "exportLog", "redact", "removeErased", "verify"].sort())
     assert.deepStrictEqual(
@@ -302,6 +302,9 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         ["/renew", foreign],
         ["/release", foreign],
         ["/complete", foreign],
+        ["/block", foreign],
+        ["/block", { id: "c3" }],
+        ["/block", { id: "c4" }],
         ["/complete", { id: "c3" }],
         ["/complete", { id: "c3", force: true }],
         ["/complete", { ...foreign, force: true }],
@@ -322,10 +325,10 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       // A renewal's version is not a claim token.
       const early = { ...renewal, token: renewal.token + 1 }
       says(yield* ask(port, "/renew", { body: early, token: worker }), 403, "Forbidden")
-      const released = yield* ask(port, "/release", { body: { id: "c2", token: tokenOf(under) }, token: worker })
+      const blocked = yield* ask(port, "/block", { body: { id: "c2", token: tokenOf(under) }, token: worker })
       const completion = { id: "c1", token: tokenOf(own), commandId: "once", claimNext: { owner: "w1" } }
       const completed = yield* ask(port, "/complete", { body: completion, token: worker })
-      assert.deepStrictEqual([renewed.status, released.status, completed.status], [200, 200, 200])
+      assert.deepStrictEqual([renewed.status, blocked.status, completed.status], [200, 200, 200])
       // An ended claim is still recognized as the worker's own: a retry gets the first answer, and a zombie gets ClaimLost.
       assert.strictEqual((yield* ask(port, "/complete", { body: completion, token: worker })).body, completed.body)
       says(yield* ask(port, "/renew", { body: { id: "c2", token: tokenOf(under) }, token: worker }), 409, "ClaimLost")

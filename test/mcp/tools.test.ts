@@ -122,7 +122,6 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           "CardRevised",
           "CardRevised",
           "CardClaimed",
-          "CardReleased",
           "CardBlocked",
           "CardUnblocked"
         ])

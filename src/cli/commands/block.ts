@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { BacklogService, type Card } from "../../index.ts"
 import { makeCardOutput } from "../CommandOutput.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { idArgument, textFlag } from "../flags.ts"
+import { idArgument, integerFlag, textFlag } from "../flags.ts"
 import { escapeLine } from "../terminalText.ts"
 
 const cardFlags = { id: idArgument(), reason: textFlag("reason", "Reason for the change", "TEXT") }
@@ -13,11 +13,15 @@ const makeStatusOutput = (card: Card) => makeCardOutput(card, () => `${escapeLin
 export const blockCommand = defineBacklogCommand(
   "block",
   {
-    description: "Blocks a card, so that it cannot be claimed, and ends its claim.",
+    description:
+      "Blocks a card, so that it cannot be claimed, and ends its claim. With --token it does so only if that is the token of the current claim, so that a worker does not end the claim of another one.",
     summary: "Block a card",
-    examples: [{ command: 'backlog block build --reason "waiting for an answer"' }]
+    examples: [
+      { command: 'backlog block build --reason "waiting for an answer"' },
+      { command: 'backlog block build --token 2 --reason "the tests need a server"', description: "By its holder" }
+    ]
   },
-  cardFlags,
+  { ...cardFlags, token: integerFlag("token", "Token of the claim that ends. Defaults to any claim") },
   Effect.fnUntraced(function* (flags) {
     const input = yield* commandInput("Block", flags)
     return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.block(input), makeStatusOutput))

@@ -33,6 +33,7 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   renew: workers,
   release: workers,
   complete: workers,
+  block: workers,
   completeMany: workers,
 
   verify: auditors,
@@ -45,7 +46,6 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   reclaim: orchestratorOnly,
   link: orchestratorOnly,
   unlink: orchestratorOnly,
-  block: orchestratorOnly,
   unblock: orchestratorOnly,
   reopen: orchestratorOnly,
   advance: orchestratorOnly,

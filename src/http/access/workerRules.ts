@@ -22,7 +22,8 @@ export const ownerRule = (actor: string, owner: string): string =>
 
 /**
  * The rules for a worker's commands. A worker claims under its own name or a name below it (`worker-1/browser`), and renews,
- * releases and completes only such claims. `reservedNames` are names below its own that belong to other tokens.
+ * releases, completes and blocks only the cards of such claims. `reservedNames` are names below its own that belong to other
+ * tokens.
  */
 export const workerRules = (
   actor: string,
@@ -40,7 +41,7 @@ export const workerRules = (
     }
     if (token === undefined) {
       return yield* new Forbidden({
-        problem: "A worker completes only cards that it holds. Pass the token of the claim."
+        problem: "A worker completes and blocks only cards that it holds. Pass the token of the claim."
       })
     }
     const owner = yield* ownerOf(id, token)
@@ -58,6 +59,7 @@ export const workerRules = (
         return requireOwnName(input.owner)
       case "renew":
       case "release":
+      case "block":
         return requireOwnClaim(input)
       case "complete":
         return Effect.andThen(requireOwnName(input.claimNext?.owner), requireOwnClaim(input))

@@ -139,8 +139,10 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Block),
       success: Card,
-      error: [cardNotFound, cardIsDone, commandIdConflict]
-    }).annotateMerge(describeEndpoint("Blocks a card", "Ends its claim.")),
+      error: [cardNotFound, cardIsDone, claimLost, commandIdConflict]
+    }).annotateMerge(
+      describeEndpoint("Blocks a card", "Ends its claim. With `token`, only if that is the token of the current claim.")
+    ),
     HttpApiEndpoint.post("unblock", "/unblock", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Unblock),

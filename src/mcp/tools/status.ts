@@ -1,11 +1,9 @@
 import { Effect, Option, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import { requireValidToken } from "../../http/Caller.ts"
 import { BacklogService, type Card, CardNotFound } from "../../index.ts"
 import { requireOwnClaim } from "../Agent.ts"
 import { cardLine, cardSummary, lines, agentText } from "../AgentText.ts"
 import { agentTool, cardParameter, claimParameters, oneOf, string } from "../AgentTool.ts"
-import { inTransaction } from "../../sql/inTransaction.ts"
 
 export const blockTool = agentTool(
   "backlog_block",
@@ -15,13 +13,7 @@ export const blockTool = agentTool(
   },
   Effect.fnUntraced(function* ({ id, reason, token }, agent) {
     yield* requireOwnClaim(agent, { id, token })
-    const backlog = yield* BacklogService
-    const { actor } = agent
-    // The release checks the token, so that a lost claim does not end another holder's. One transaction, so that no other
-    // worker can claim the card in between.
-    const card = yield* inTransaction(yield* SqlClient.SqlClient)(
-      Effect.andThen(backlog.release({ id, token, actor }), backlog.block({ id, reason, actor }))
-    )
+    const card = yield* (yield* BacklogService).block({ id, token, reason, actor: agent.actor })
     return { text: agentText`${card.id} is blocked; you no longer hold it.`, data: cardSummary(card, agent) }
   })
 )

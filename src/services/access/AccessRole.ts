@@ -3,7 +3,7 @@ import { Schema } from "effect"
 /**
  * What the holder of a token may do:
  *
- * - a `worker` reads, claims, and renews, releases and completes its own claims;
+ * - a `worker` reads, claims, and renews, releases, completes and blocks its own claims;
  * - an `orchestrator` does everything except erase;
  * - an `auditor` reads, verifies, anchors and erases.
  */

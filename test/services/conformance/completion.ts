@@ -273,6 +273,30 @@ export const completion = (test: Test): void => {
   )
 
   test(
+    "the holder of a claim blocks its card with the token, and a lost token blocks nothing",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      yield* backlog.release({ id: "a", token: 2, actor: "w" })
+      yield* backlog.claim({ owner: "v", actor: "v" })
+      expect(
+        yield* refusal(writesNothing(backlog.block({ id: "a", token: 2, reason: "stop", actor: "w" })))
+      ).toMatchObject({
+        _tag: "ClaimLost",
+        token: 2,
+        status: "claimed",
+        holder: "v"
+      })
+      const blocking = { id: "a", token: 4, reason: "stop", actor: "v", commandId: "block-a" }
+      const blocked = yield* backlog.block(blocking)
+      expect(plain(blocked)).toMatchObject({ status: "blocked", blockedReason: "stop", claimToken: null, version: 5 })
+      expect(plain(yield* writesNothing(backlog.block(blocking)))).toEqual(plain(blocked))
+      expect(yield* refusal(backlog.block({ id: "a", token: 4, actor: "v" }))).toMatchObject({ _tag: "ClaimLost" })
+    })
+  )
+
+  test(
     "block and unblock write nothing when the card is already in that state",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
