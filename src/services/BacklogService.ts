@@ -54,6 +54,7 @@ import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput
 import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
+import { requireOneEffect } from "./requireOneEffect.ts"
 import type { BacklogFailure } from "./serverFailures.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
 
@@ -538,6 +539,7 @@ export class BacklogService extends Context.Service<
   > = Layer.effect(
     BacklogService,
     Effect.gen(function* () {
+      yield* requireOneEffect
       const readModel = yield* ReadModel
       const gate = yield* ReadGate
       const commands = yield* CommandQueue
