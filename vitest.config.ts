@@ -1,4 +1,7 @@
-import "./test/support/node20.ts"
+// Functions of Node 22 that Vitest 5 uses, for tests on Node 20.20.
+import "core-js/actual/map/group-by.js"
+import "core-js/actual/object/group-by.js"
+import "core-js/actual/promise/with-resolvers.js"
 import { defineConfig } from "vitest/config"
 
 export default defineConfig({

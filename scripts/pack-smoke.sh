@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Packs the package, installs it into an empty project, and uses it there as a library and as a command.
+# Packs the package, installs it into an empty project, and uses it there as a library and as a command, with the Node of the
+# path. `pack-smoke.sh TARBALL` installs a package that is packed already.
 set -euo pipefail
 
+tarball=${1:+$(realpath "$1")}
 project=$(cd "$(dirname "$0")/.." && pwd)
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
@@ -16,8 +18,10 @@ expect() { # what, text, pattern
 
 say "pack"
 cd "$project"
-npm pack --pack-destination "$temporary" >/dev/null
-tarball=$(ls "$temporary"/*.tgz)
+if [ -z "$tarball" ]; then
+  npm pack --pack-destination "$temporary" >/dev/null
+  tarball=$(ls "$temporary"/*.tgz)
+fi
 tar -tzf "$tarball" | grep -vE '\.(map|d\.ts)$'
 
 say "the template of embedded databases"
@@ -29,11 +33,13 @@ if [ "$unpacked" -eq 0 ] || [ "$packed" -gt $((6 * 1024 * 1024)) ] || [ "$unpack
   exit 1
 fi
 
-say "install the tarball into an empty project"
+say "install the tarball into an empty project, with Node $(node --version)"
 mkdir "$temporary/app"
 cd "$temporary/app"
 printf '{ "name": "smoke", "private": true, "type": "module" }\n' >package.json
-npm install --no-audit --no-fund --prefer-offline --omit=dev "$tarball"
+# Fails when a package that is installed does not accept this version of Node.
+npm install --no-audit --no-fund --prefer-offline --omit=dev --engine-strict "$tarball"
+expect "the copies of effect" "$(find node_modules -path '*node_modules/effect/package.json' | wc -l)" '^ *1$'
 
 say "the installed package creates databases from its template"
 node --input-type=module -e '
@@ -48,6 +54,9 @@ console.log(`${files.files.size} files`)
 say "as a library"
 cp "$project/scripts/smoke/program.mjs" .
 node program.mjs
+# An empty project can have a CommonJS program, because every entry has the condition `default`.
+required=$(node --input-type=commonjs --eval 'console.log(typeof require("mosaic-backlog").BacklogService.layer)' 2>&1)
+expect "require" "$required" '^object$'
 
 say "as a command"
 unset BACKLOG_DATABASE_URL DATABASE_URL

@@ -87,7 +87,12 @@ export {
 export { AuditService, type BacklogAt, type RebuildReport } from "./services/AuditService.ts"
 export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/schema/BacklogOpening.ts"
 export { BacklogRoles, type RoleNames } from "./services/schema/BacklogRoles.ts"
-export { BacklogService, type CompletionRejection } from "./services/BacklogService.ts"
+export {
+  BacklogService,
+  type CommandFailure,
+  type CompletionRejection,
+  type QueryFailure
+} from "./services/BacklogService.ts"
 export { diagnose } from "./services/doctor/diagnose.ts"
 export { Doctor } from "./services/doctor/Doctor.ts"
 export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
@@ -147,6 +152,6 @@ export { MigrationRefused } from "./services/schema/Migrations.ts"
 export type { PostgresOptions } from "./services/postgres/PostgresClient.ts"
 export { withoutSecrets } from "./services/withoutSecrets.ts"
 export { At, CardAt } from "./services/audit/moments.ts"
-export type { RedactedCard } from "./services/audit/redactCard.ts"
+export type { ErasedCard, RedactedCard } from "./services/audit/redactCard.ts"
 export { RemovalSchedule, type RemovalTimes } from "./services/audit/Erasures.ts"
 export type { RestoredBacklog } from "./services/audit/restoreBacklog.ts"

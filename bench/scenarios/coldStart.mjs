@@ -1,4 +1,7 @@
-/** From the start of a process to its end: a program that uses the layer for one query, and the command line's claim. */
+/**
+ * From the start of a process to its end: a program that uses the layer for one query, the command line's claim, and programs
+ * that only import an entry of the package.
+ */
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { plainCards } from "../lib/population.mjs"
@@ -7,6 +10,17 @@ import { schemaOf } from "../lib/schemas.mjs"
 import * as mosaic from "../lib/systems/mosaic.mjs"
 
 const size = 1000
+
+/** What a program imports that uses an entry of the package. The first two are what the others are compared with. */
+const imports = [
+  ["nothing"],
+  ["effect", "effect"],
+  ["mosaic-backlog", "index.js"],
+  ["mosaic-backlog/http", "http/index.js"],
+  ["mosaic-backlog/mcp", "mcp/index.js"],
+  ["mosaic-backlog/testing", "testing/index.js"],
+  ["mosaic-backlog/worker", "worker/index.js"]
+]
 
 /** Starts a program several times, each time after `before`. */
 const starts = async (count, directory, program, args, before = () => {}) => {
@@ -54,7 +68,18 @@ export const scenarios = (context) => {
       args: claim("--db", existing, "--schema", schema)
     }
   ]
-  return rows.map(({ scenario, place, target, file, args }) => ({
+  const importProgram = new URL("../lib/importEntry.mjs", import.meta.url).pathname
+  const importRows = imports.map(([name, ...modules]) => ({
+    id: `start, import ${name}, ${mosaic.name}, none`,
+    scenario: `start, import ${name}`,
+    system: mosaic.name,
+    database: "none",
+    workers: 1,
+    size: 0,
+    unit: "starts",
+    measure: () => starts(count, context.directory, importProgram, [context.build, ...modules])
+  }))
+  const databaseRows = rows.map(({ scenario, place, target, file, args }) => ({
     id: `${scenario}, ${mosaic.name}, ${place?.database ?? embedded.database}`,
     scenario,
     system: mosaic.name,
@@ -67,4 +92,5 @@ export const scenarios = (context) => {
     measure: () => starts(count, context.directory, file, args, place === undefined ? removeFresh : undefined),
     cleanUp: () => (place === undefined ? removeFresh() : mosaic.remove(context, place))
   }))
+  return [...databaseRows, ...importRows]
 }

@@ -46,9 +46,6 @@ const claimFacts = {
   )
 }
 
-/** Facts about the cards that match a claim's filter. */
-export interface ClaimFacts extends Schema.Struct.Type<typeof claimFacts> {}
-
 /**
  * Why a claim finds nothing. The first of these that is true:
  *
@@ -81,6 +78,9 @@ export const ClaimOutlook = Schema.Struct({ reason: NothingReason, ...claimFacts
 
 /** Why a claim finds nothing, and when that may change. */
 export interface ClaimOutlook extends Schema.Schema.Type<typeof ClaimOutlook> {}
+
+/** Facts about the cards that match a claim's filter. */
+export type ClaimFacts = Omit<ClaimOutlook, "reason">
 
 /** Whether the whole backlog has cards, and whether it has cards that are not done, whatever the filter. */
 export interface BacklogContents {

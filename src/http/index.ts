@@ -4,8 +4,18 @@
  *
  * @module
  */
-export { BacklogApi } from "./api/BacklogApi.ts"
-export { Forbidden, ServeRefused, TooManyRequests, Unauthorized } from "./errors.ts"
+export { type Authorization, BacklogApi, type RequestValidation } from "./api/BacklogApi.ts"
+export {
+  BodyTooLarge,
+  DatabaseFailed,
+  DatabaseUnavailable,
+  Forbidden,
+  NotPermitted,
+  ServeRefused,
+  TooManyRequests,
+  Unauthorized
+} from "./errors.ts"
+export type { Problem } from "./problems.ts"
 export type { TrustProxy } from "./access/forwarding.ts"
 export { type Authority, CurrentAuthority } from "./Caller.ts"
 export type { RateLimit } from "./access/RateLimit.ts"

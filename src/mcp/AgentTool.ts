@@ -68,8 +68,11 @@ export const EncodedAnswer = Schema.Struct({ text: Schema.String, data: Schema.R
 /** A tool's answer as it is sent. */
 export interface EncodedAnswer extends Schema.Schema.Type<typeof EncodedAnswer> {}
 
+/** The services that `layerTools` requires. */
+export type ToolRequirements = BacklogService | AuditService | SqlClient.SqlClient | Shutdown
+
 /** The services that tools use. */
-export type ToolServices = BacklogService | AuditService | SqlClient.SqlClient | Shutdown | ClaimOwners
+export type ToolServices = ToolRequirements | ClaimOwners
 
 /** A tool as it is listed to agents. */
 export interface ToolDescription<Fields extends Schema.Struct.Fields> {

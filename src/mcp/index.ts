@@ -5,5 +5,5 @@
  */
 export type { Agent } from "./Agent.ts"
 export { layerMcpRoutes, mcpPath } from "./routes.ts"
-export type { ToolRequirements } from "./layerTools.ts"
+export type { ToolRequirements } from "./AgentTool.ts"
 export { type Pipes, serveStdio } from "./stdio.ts"

@@ -3,7 +3,7 @@ import { AiError, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
 import { ClaimOwners } from "./Agent.ts"
-import type { AgentTool, EncodedAnswer, ToolServices } from "./AgentTool.ts"
+import type { AgentTool, EncodedAnswer, ToolRequirements, ToolServices } from "./AgentTool.ts"
 import { invalidInput, Refused } from "./refusal.ts"
 import { createTool, reviseTool } from "./tools/cards.ts"
 import { claimTool, releaseTool, renewTool } from "./tools/claims.ts"
@@ -73,9 +73,6 @@ const compactSchema = (value: unknown): unknown => {
 
 const compactMember = (key: string, value: unknown): ReadonlyArray<readonly [string, unknown]> =>
   Math.abs(value as number) === Number.MAX_SAFE_INTEGER ? [] : [[key, compactSchema(value)]]
-
-/** The services that `layerTools` requires. */
-export type ToolRequirements = Exclude<ToolServices, ClaimOwners>
 
 /**
  * Adds the tools of a role to an MCP server. Each answer is a short text for agents and the same content as JSON for

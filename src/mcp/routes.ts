@@ -14,7 +14,8 @@ import { BodyTooLarge, Unauthorized } from "../http/errors.ts"
 import { type Problem, problemResponse, makeProblem, problems } from "../http/problems.ts"
 import type { AccessRole } from "../index.ts"
 import { type Agent, callerAgent, CurrentAgent } from "./Agent.ts"
-import { layerTools, type ToolRequirements } from "./layerTools.ts"
+import type { ToolRequirements } from "./AgentTool.ts"
+import { layerTools } from "./layerTools.ts"
 import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
 
 /** The path of the MCP endpoint. */

@@ -3,7 +3,8 @@ import { McpServer } from "effect/ai"
 import { Shutdown } from "../http/Shutdown.ts"
 import { withoutSecrets } from "../index.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
-import { layerTools, type ToolRequirements } from "./layerTools.ts"
+import type { ToolRequirements } from "./AgentTool.ts"
+import { layerTools } from "./layerTools.ts"
 import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
 
 /** The input and output of a client. */

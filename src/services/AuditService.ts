@@ -79,6 +79,7 @@ import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { layerEventLog } from "./driverLayers.ts"
+import { requireOneEffect } from "./requireOneEffect.ts"
 import type { BacklogFailure, ServerFailure } from "./serverFailures.ts"
 import { PollInterval } from "./waiting/CommitNotifications.ts"
 import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
@@ -496,6 +497,7 @@ export class AuditService extends Context.Service<
   > = Layer.effect(
     AuditService,
     Effect.gen(function* () {
+      yield* requireOneEffect
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const clock = yield* DatabaseClock

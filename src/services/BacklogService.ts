@@ -56,13 +56,16 @@ import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput
 import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
+import { requireOneEffect } from "./requireOneEffect.ts"
 import type { BacklogFailure } from "./serverFailures.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
 import { ClaimEndWatch } from "./waiting/ClaimEndWatch.ts"
 
-type Failure = InvalidInput | BacklogFailure
+/** The errors of every method that takes input. */
+export type QueryFailure = InvalidInput | BacklogFailure
 
-type CommandFailure = CommandIdConflict | Failure
+/** The errors of every command, in addition to its rejections. */
+export type CommandFailure = CommandIdConflict | QueryFailure
 
 /** Why a card is not completed. */
 export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | CommandIdConflict
@@ -405,7 +408,7 @@ export class BacklogService extends Context.Service<
      * - `CardIsClaimed`: the card is claimed, and the command has neither a token nor `force`.
      * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly complete: (input: CompleteInput) => Effect.Effect<CompletedCard, CompletionRejection | Failure>
+    readonly complete: (input: CompleteInput) => Effect.Effect<CompletedCard, CompletionRejection | QueryFailure>
 
     /**
      * Completes several cards in one transaction and returns a result for each, in the order of the input.
@@ -425,7 +428,7 @@ export class BacklogService extends Context.Service<
      */
     readonly completeMany: (
       input: CompleteManyInput
-    ) => Effect.Effect<ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>, Failure>
+    ) => Effect.Effect<ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>, QueryFailure>
 
     /**
      * Makes a card that is done ready again and returns it.
@@ -443,7 +446,7 @@ export class BacklogService extends Context.Service<
     readonly reopen: (input: ReopenInput) => Effect.Effect<Card, CardNotFound | CommandFailure>
 
     /** Returns the card with an id, or `Option.none()` when no card has it. */
-    readonly get: (id: string) => Effect.Effect<Option.Option<Card>, Failure>
+    readonly get: (id: string) => Effect.Effect<Option.Option<Card>, QueryFailure>
 
     /**
      * Lists cards in the order in which claims take them: greatest priority first, then the oldest, then by id.
@@ -460,7 +463,7 @@ export class BacklogService extends Context.Service<
      *
      * - `CardNotFound`: no card has the id `after`.
      */
-    readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
+    readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | QueryFailure>
 
     /** Counts the cards by status, and those that are claimable, wait for others or have an expired claim. */
     readonly stats: Effect.Effect<Stats, BacklogFailure>
@@ -477,7 +480,7 @@ export class BacklogService extends Context.Service<
      *
      * - `CardNotFound`: no card has this id.
      */
-    readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | Failure>
+    readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | QueryFailure>
 
     /**
      * Explains why a claim finds no card, and when that may change.
@@ -491,7 +494,7 @@ export class BacklogService extends Context.Service<
      * Returns the reason, the counts of the open cards, the claim that expires first, the card that is retried first, and the
      * waiting card with the fewest unmet dependencies.
      */
-    readonly whyNothingClaimable: (filter?: ClaimFilter) => Effect.Effect<ClaimOutlook, Failure>
+    readonly whyNothingClaimable: (filter?: ClaimFilter) => Effect.Effect<ClaimOutlook, QueryFailure>
 
     /**
      * Waits until a claim may find a card. Returns true then, and false after `waitSeconds`.
@@ -518,7 +521,7 @@ export class BacklogService extends Context.Service<
      * if (Option.isNone(claimed)) yield* backlog.awaitClaimable({ waitSeconds: 60 })
      * ```
      */
-    readonly awaitClaimable: (options?: AwaitClaimableInput) => Effect.Effect<boolean, Failure>
+    readonly awaitClaimable: (options?: AwaitClaimableInput) => Effect.Effect<boolean, QueryFailure>
 
     /**
      * Waits until a claim has ended. Returns true then, and false after `waitSeconds`.
@@ -563,6 +566,7 @@ export class BacklogService extends Context.Service<
   > = Layer.effect(
     BacklogService,
     Effect.gen(function* () {
+      yield* requireOneEffect
       const readModel = yield* ReadModel
       const gate = yield* ReadGate
       const commands = yield* CommandQueue

@@ -11,6 +11,7 @@ import { BacklogSchema } from "../sql/SchemaName.ts"
 import type { MigrationRefused } from "./schema/Migrations.ts"
 import { layerPgliteClient } from "./pglite/PgliteClient.ts"
 import { layerPostgresClient, type PostgresOptions } from "./postgres/PostgresClient.ts"
+import { withOneEffect } from "./requireOneEffect.ts"
 import { RemovalSchedule } from "./audit/Erasures.ts"
 
 /** The services of a backlog, and its SQL client for tables of your own. */
@@ -83,7 +84,8 @@ export const layerPglite = (
 > =>
   services().pipe(
     Layer.provideMerge(layerPgliteClient(options)),
-    Layer.provide([inSchema(options.schema), withOpening(options.opening)])
+    Layer.provide([inSchema(options.schema), withOpening(options.opening)]),
+    withOneEffect
   )
 
 /**
@@ -127,7 +129,8 @@ export const layerPostgres = (
       inSchema(options.schema),
       withOpening(options.opening),
       options.roles === undefined ? Layer.empty : Layer.succeed(BacklogRoles)(options.roles)
-    ])
+    ]),
+    withOneEffect
   )
 
 /** The clock of `layerTest` and `layerTestOver`. It starts at 2026-01-01T00:00:00Z and moves only when a test moves it. */
@@ -191,7 +194,8 @@ const layerTestWith = <E, R>(
   services().pipe(
     Layer.provideMerge(client),
     Layer.provideMerge(clock),
-    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")])
+    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")]),
+    withOneEffect
   )
 
 /**

@@ -12,6 +12,8 @@ import type { BacklogMissing } from "../services/schema/BacklogOpening.ts"
 import type { MigrationRefused } from "../services/schema/Migrations.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 
+export type { DatabaseFiles }
+
 /** An embedded database with a backlog that a test prepared once, and that other tests start as copies of. */
 export interface BacklogTemplate {
   /** The Postgres schema of the backlog. */

@@ -1,7 +1,8 @@
 import type { ClaimRequest } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
-type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
+/** A command without the parts that a worker adds. */
+export type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
 
 /**
  * The token that a worker sends: that of a claim which it believes to hold; that of a claim from before it crashed; a

@@ -4,7 +4,13 @@
  * @module
  */
 export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
-export { type BacklogTemplate, copyTemplate, layerTestFrom, makeTemplate } from "./BacklogTemplate.ts"
+export {
+  type BacklogTemplate,
+  type DatabaseFiles,
+  copyTemplate,
+  layerTestFrom,
+  makeTemplate
+} from "./BacklogTemplate.ts"
 export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
 export { checkClaimOrder, type ClaimOrderReport } from "./checkClaimOrder.ts"
 export { generateClaimProgram, generateProgram, type ProgramSize } from "./generateProgram.ts"
@@ -31,7 +37,8 @@ export {
   type Program,
   type Step,
   type TokenChoice,
-  type CommandTemplate
+  type CommandTemplate,
+  type Unsigned
 } from "./Program.ts"
 export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"
 export { type ProgramFailure, type ProgramResult, type Backup, runProgram } from "./runProgram.ts"

@@ -17,5 +17,9 @@ it("the examples in docs/testing.md are the tested ones, except for their import
 
 it("the package exports what the example imports", () => {
   const { exports } = JSON.parse(read("package.json")) as { readonly exports: Record<string, unknown> }
-  expect(exports["./testing"]).toEqual({ types: "./dist/testing/index.d.ts", import: "./dist/testing/index.js" })
+  expect(exports["./testing"]).toEqual({
+    types: "./dist/testing/index.d.ts",
+    import: "./dist/testing/index.js",
+    default: "./dist/testing/index.js"
+  })
 })

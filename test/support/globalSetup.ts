@@ -2,7 +2,6 @@ import { Effect } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { TestProject } from "vitest/node"
 import { templateDirectory } from "../../src/services/packageFiles.ts"
 import { buildTemplate } from "../../src/services/pglite/buildTemplate.ts"
@@ -21,7 +20,7 @@ declare module "vitest" {
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   const scratch = await mkdtemp(join(tmpdir(), "backlog-tests-"))
   project.provide("scratch", scratch)
-  await Effect.runPromise(buildTemplate(fileURLToPath(templateDirectory), { always: false }))
+  await Effect.runPromise(buildTemplate(templateDirectory() ?? "template", { always: false }))
   const removeScratch = () => rm(scratch, { recursive: true, force: true })
   const given = process.env["BACKLOG_TEST_DATABASE_URL"]
   if (given !== undefined && given !== "") {

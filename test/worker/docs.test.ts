@@ -47,7 +47,11 @@ describe("docs/worker.md", () => {
       .replaceAll("../../src/index.ts", "mosaic-backlog")
     expect(page).toContain(`\`\`\`ts\n${example}\`\`\`\n`)
     const { exports } = JSON.parse(read("package.json")) as { readonly exports: Record<string, unknown> }
-    expect(exports["./worker"]).toEqual({ types: "./dist/worker/index.d.ts", import: "./dist/worker/index.js" })
+    expect(exports["./worker"]).toEqual({
+      types: "./dist/worker/index.d.ts",
+      import: "./dist/worker/index.js",
+      default: "./dist/worker/index.js"
+    })
     const [, url = "", , schema = ""] = place.flags
     const result = await Effect.gen(function* () {
       const backlog = yield* BacklogService

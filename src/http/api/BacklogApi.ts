@@ -6,13 +6,13 @@ import { problems } from "../problems.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
 
 /** Declares that every endpoint takes a token, and the errors of callers without the permission. */
-class Authorization extends HttpApiMiddleware.Service<Authorization>()("mosaic-backlog/http/Authorization", {
+export class Authorization extends HttpApiMiddleware.Service<Authorization>()("mosaic-backlog/http/Authorization", {
   error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
   security: { token: HttpApiSecurity.bearer }
 }) {}
 
 /** Declares the errors that every endpoint can return. */
-class RequestValidation extends HttpApiMiddleware.Service<RequestValidation>()(
+export class RequestValidation extends HttpApiMiddleware.Service<RequestValidation>()(
   "mosaic-backlog/http/RequestValidation",
   {
     error: [

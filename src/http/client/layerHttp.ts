@@ -3,6 +3,7 @@ import { AuditService, BacklogService, type InvalidInput } from "../../index.ts"
 import { makeAuditClient } from "./auditClient.ts"
 import { makeBacklogClient } from "./backlogClient.ts"
 import { connect, type HttpOptions } from "./connect.ts"
+import { requireOneEffect } from "../../services/requireOneEffect.ts"
 
 /**
  * Provides both services through a server that `backlog serve` runs, in place of a database.
@@ -14,7 +15,7 @@ import { connect, type HttpOptions } from "./connect.ts"
  */
 export const layerHttp = (options: HttpOptions): Layer.Layer<BacklogService | AuditService, InvalidInput> =>
   Layer.effectContext(
-    Effect.map(connect(options), (endpoints) =>
+    Effect.map(Effect.andThen(requireOneEffect, connect(options)), (endpoints) =>
       Context.make(BacklogService, makeBacklogClient(endpoints)).pipe(
         Context.add(AuditService, makeAuditClient(endpoints))
       )

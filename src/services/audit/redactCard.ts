@@ -20,7 +20,7 @@ import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 import { executeStatement } from "../../sql/prepareStatement.ts"
 
 /** A card after a redaction, and the parts of its events that were erased. Empty if everything was erased before. */
-interface ErasedCard {
+export interface ErasedCard {
   readonly card: Card
   readonly erased: ReadonlyArray<EventParts>
 }

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { templateDirectory } from "../packageFiles.ts"
 import { readMigrations } from "../schema/Migrations.ts"
@@ -41,7 +40,12 @@ export type NewDatabase = (schema: string) => Promise<DatabaseFiles | undefined>
 /** Where the files of new embedded databases come from. Defaults to the template of this package. */
 export const NewDatabase: Context.Reference<NewDatabase> = Context.Reference<NewDatabase>(
   "mosaic-backlog/NewDatabase",
-  { defaultValue: () => (schema) => loadTemplate(fileURLToPath(templateDirectory), schema) }
+  {
+    defaultValue: () => async (schema) => {
+      const template = templateDirectory()
+      return template === undefined ? undefined : loadTemplate(template, schema)
+    }
+  }
 )
 
 /** A function that returns the files of a new database for the backlog in the context. */

@@ -1,7 +1,6 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
 import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
@@ -11,7 +10,7 @@ import { BacklogRoles } from "./BacklogRoles.ts"
 import { grantRoles, keepOwner, quoted } from "./grantRoles.ts"
 import { misdirected, redirectFunctions } from "./functionState.ts"
 import { findSessionProblem } from "./findSessionProblem.ts"
-import { migrationsDirectory } from "../packageFiles.ts"
+import { readMigrationFiles } from "../packageFiles.ts"
 
 /** A migration of this package. */
 export interface MigrationFile {
@@ -296,19 +295,12 @@ export const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClien
   for (const file of yield* readMigrations) yield* runStatements(sql, schema, file)
 })
 
-/**
- * Reads the migrations of this package. A missing or misnamed file is a defect: the installation is broken. Reads
- * synchronously: while an embedded database compiles its code on all processors, each asynchronous read takes 0.1 seconds.
- */
-export const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.sync(() => {
-  const names = readdirSync(migrationsDirectory)
-    .filter((name) => name.endsWith(".sql"))
-    .sort()
-  return names.map((name, index) => {
+/** Reads the migrations of this package. A missing or misnamed file is a defect: the installation is broken. */
+export const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.sync(() =>
+  readMigrationFiles().map(({ name, text }, index) => {
     const id = Number.parseInt(name, 10)
     if (id !== index + 1)
       throw new Error(`migrations must be numbered 1, 2, 3 …; found ${name} at position ${index + 1}`)
-    const text = readFileSync(new URL(name, migrationsDirectory), "utf8").replaceAll("\r\n", "\n")
     return {
       id,
       name: name.slice(0, -".sql".length),
@@ -316,4 +308,4 @@ export const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effec
       statements: text.split(separator)
     }
   })
-})
+)

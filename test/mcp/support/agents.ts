@@ -3,7 +3,8 @@ import { McpProtocol, McpTest } from "effect/ai"
 import { Shutdown } from "../../../src/http/Shutdown.ts"
 import type { AccessRole } from "../../../src/index.ts"
 import { CurrentAgent } from "../../../src/mcp/Agent.ts"
-import { layerTools, type ToolRequirements } from "../../../src/mcp/layerTools.ts"
+import type { ToolRequirements } from "../../../src/mcp/AgentTool.ts"
+import { layerTools } from "../../../src/mcp/layerTools.ts"
 
 /** The result of a tool call. */
 export interface ToolResult {

@@ -3,7 +3,6 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { afterEach } from "vitest"
 import { DirectoryLost } from "../../../src/services/files/directoryErrors.ts"
 import { layerPglite } from "../../../src/services/layers.ts"
@@ -25,7 +24,7 @@ import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { catalogOf } from "../../support/catalog.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
 
-const packaged = fileURLToPath(templateDirectory)
+const packaged = templateDirectory() ?? "template"
 
 /** The template of this package, which `npm run build` and the tests' setup create. */
 const template = async (schema = templateSchema): Promise<DatabaseFiles> => {
