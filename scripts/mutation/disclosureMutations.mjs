@@ -425,21 +425,21 @@ const mutations = [
   {
     name: "an agent's message over HTTP is stored exactly",
     file: "src/mcp/routes.ts",
-    find: 'if (request.method !== "POST") return undefined',
-    replace: 'if (request.method === "POST") return undefined',
+    find: 'if (checked._tag === "Answered") return',
+    replace: 'if (checked._tag === "None") return',
     tests: exact
   },
   {
     name: "an agent's message over pipes is stored exactly",
     file: "src/mcp/stdio.ts",
-    find: "if (inexact !== undefined) return",
-    replace: "if (inexact === null) return",
+    find: 'checked._tag === "Answered" ? answerOnly',
+    replace: 'checked._tag === "None" ? answerOnly',
     tests: exact
   },
   {
     name: "a message with an ambiguous id gets no response",
-    file: "src/mcp/protocol.ts",
-    find: 'parsed.failure.pointer !== "/id" && ',
+    file: "src/mcp/messages.ts",
+    find: 'failure.pointer !== "/id" && ',
     replace: "",
     tests: exact
   },

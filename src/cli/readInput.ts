@@ -55,7 +55,8 @@ export const readJsonFlag = Effect.fnUntraced(function* (flag: string, given: st
   const text = yield* readTextFlag(flag, given)
   return text === undefined
     ? undefined
-    : yield* Effect.fromResult(Result.mapError(parseExactJson(text), invalidJson(flag)))
+    : // PowerShell writes a byte order mark before a text that it pipes.
+      yield* Effect.fromResult(Result.mapError(parseExactJson(text.replace(/^\ufeff/, "")), invalidJson(flag)))
 })
 
 const invalidJson = (flag: string) => (problem: JsonProblem) =>

@@ -60,6 +60,13 @@ const problemOfStatus = (status: number): Problem => {
   switch (status) {
     case 404:
       return makeProblem("UnknownPath", "There is no endpoint at this path. /openapi.json lists the endpoints.")
+    case 405:
+      return makeProblem(
+        "MethodNotAllowed",
+        "The path does not accept this method. The header Allow lists its methods."
+      )
+    case 406:
+      return makeProblem("NotAcceptable", "The server has no response of a media type that the header Accept lists.")
     case 413:
       return makeProblem("BodyTooLarge", "The body is larger than this endpoint accepts.")
     case 415:

@@ -77,6 +77,7 @@ const problemStatus = {
   UnknownPath: [404, "Unknown path"],
   UnknownSession: [404, "Unknown session"],
   MethodNotAllowed: [405, "Method not allowed"],
+  NotAcceptable: [406, "Not acceptable"],
   UnsupportedMediaType: [415, "Unsupported media type"],
   Defect: [500, "Defect"],
   NotReady: [503, "Not ready"],
@@ -85,6 +86,9 @@ const problemStatus = {
 
 /** The `_tag` of a problem. */
 export type ProblemTag = keyof typeof problemStatus
+
+/** The tags of all problems. */
+export const problemTags = Object.keys(problemStatus) as ReadonlyArray<ProblemTag>
 
 /** The media type of a problem, RFC 9457. */
 export const problemMediaType = "application/problem+json"

@@ -1,6 +1,7 @@
-import { Effect, Schema } from "effect"
+import { Effect, Result, Schema, SchemaTransformation } from "effect"
 import { Tool } from "effect/ai"
 import type { SqlClient } from "effect/sql"
+import { parseExactJson } from "../domain/parseExactJson.ts"
 import { requireValidToken } from "../http/Caller.ts"
 import type { Shutdown } from "../http/Shutdown.ts"
 import { type AuditService, type BacklogService, InvalidInput } from "../index.ts"
@@ -22,8 +23,28 @@ export const integer = (description?: string) => describe(Schema.Int, descriptio
 
 export const boolean = (description?: string) => describe(Schema.Boolean, description)
 
-/** Any JSON value. */
-export const json = (description?: string) => describe(Schema.Unknown, description)
+/**
+ * Any JSON value, listed with a type of its own: many clients send a value without a listed type as a string, and some refuse
+ * lists of types. A string with a JSON object or array is read as that (decision 49).
+ */
+const json = <S extends Schema.Top>(listed: S, description: string) =>
+  Schema.Union([Schema.Unknown, describe(listed, description)]).pipe(
+    Schema.decodeTo(
+      Schema.Unknown,
+      SchemaTransformation.transform({ decode: readJsonText, encode: (value: unknown) => value })
+    )
+  )
+
+/** Any JSON value, listed as an object. */
+export const jsonObject = (description: string) => json(Schema.Record(Schema.String, Schema.Unknown), description)
+
+/** Any JSON value, listed as a list of texts. */
+export const jsonList = (description: string) => json(Schema.Array(Schema.String), description)
+
+const readJsonText = (value: unknown): unknown => {
+  if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value
+  return Result.getOrElse(parseExactJson(value), () => value)
+}
 
 export const strings = (description?: string) => describe(Schema.Array(Schema.String), description)
 

@@ -4,6 +4,7 @@
  * @module
  */
 export type { Agent } from "./Agent.ts"
-export { layerMcpRoutes, mcpPath } from "./routes.ts"
+export { mcpPath } from "./httpRefusals.ts"
+export { layerMcpRoutes } from "./routes.ts"
 export type { ToolRequirements } from "./AgentTool.ts"
 export { type Pipes, serveStdio } from "./stdio.ts"

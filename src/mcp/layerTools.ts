@@ -42,14 +42,14 @@ const inputSchemaOf = (tool: Tool.Any): McpSchema.ToolJson => {
  * JSON of the agent's own, `null` is kept.
  */
 const omitNulls = (value: unknown, schema: Schema): unknown => {
-  const { items, properties, type } = schema as Shape
-  if (type === "array" && items !== undefined && Array.isArray(value)) {
+  const { items, properties } = schema as Shape
+  if (items !== undefined && Array.isArray(value)) {
     return value.map((each) => omitNulls(each, items))
   }
-  if (type !== "object" || typeof value !== "object" || value === null) return value
+  if (properties === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return value
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, each]) => {
-      const known = properties?.[key]
+      const known = properties[key]
       if (known === undefined) return [[key, each]]
       return each === null ? [] : [[key, omitNulls(each, known)]]
     })
@@ -57,7 +57,6 @@ const omitNulls = (value: unknown, schema: Schema): unknown => {
 }
 
 interface Shape {
-  readonly type?: string
   readonly items?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
 }
@@ -66,8 +65,10 @@ const compactSchema = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(compactSchema)
   if (typeof value !== "object" || value === null) return value
   const { additionalProperties: _, anyOf, ...schema } = value as Schema
-  // Optional parameters also accept null, which the schema need not state.
-  const only = Array.isArray(anyOf) ? (anyOf as ReadonlyArray<Schema>).find(({ type }) => type !== "null") : undefined
+  // Optional parameters also accept null, and JSON parameters every type, which the schema need not state.
+  const only = Array.isArray(anyOf)
+    ? (anyOf as ReadonlyArray<Schema>).find(({ type }) => type !== undefined && type !== "null")
+    : undefined
   return Object.fromEntries(Object.entries({ ...schema, ...only }).flatMap(([key, each]) => compactMember(key, each)))
 }
 

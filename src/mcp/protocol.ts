@@ -1,8 +1,4 @@
-import { Result } from "effect"
 import { McpProtocol } from "effect/ai"
-import { isUtf8 } from "node:buffer"
-import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
-import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
 import { packageVersion } from "../services/packageFiles.ts"
 
@@ -32,58 +28,4 @@ const instructions: Readonly<Record<AccessRole, string>> = {
   worker: `A backlog of cards shared by many workers. Claim a card with backlog_claim, do the work that it describes, and finish it with backlog_complete (claimNext claims the next card in the same step). ${leaseInstructions} ${textInstructions}`,
   orchestrator: `A backlog of cards shared by many workers. Create cards with backlog_create and order them with dependsOn. Workers claim the best claimable card, by priority and then by age. ${leaseInstructions} ${textInstructions}`,
   auditor: `A backlog of cards shared by many workers, with the history of each card. You can read everything and change nothing. ${textInstructions}`
-}
-
-/**
- * The answer to a message that would not be kept exactly: a number or a byte would change, or a key is repeated.
- * `undefined` for every other message, also for one that is not JSON. The answer to a tool call is a result with an error,
- * because agents see results only.
- */
-export const refuseInexactJson = (bytes: Uint8Array): string | undefined => {
-  if (!isUtf8(bytes)) return jsonRpcError(null, "the message is not UTF-8")
-  const text = new TextDecoder().decode(bytes)
-  const parsed = parseExactJson(text)
-  if (Result.isSuccess(parsed)) return undefined
-  const message = objectIn(text)
-  if (message === undefined) return undefined
-  const problem = `the message is not JSON that can be stored: ${describeJsonProblem(parsed.failure)}`
-  const { id, method } = message
-  const isKnown = parsed.failure.pointer !== "/id" && (typeof id === "string" || Number.isSafeInteger(id))
-  if (!isKnown || method !== "tools/call") return jsonRpcError(isKnown ? id : null, problem)
-  const content = [{ type: "text", text: `Invalid input: ${problem}\nNothing was done.` }]
-  return JSON.stringify({ jsonrpc: "2.0", id, result: { content, isError: true } })
-}
-
-const jsonRpcError = (id: unknown, message: string): string =>
-  JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32600, message } })
-
-const objectIn = (text: string): Readonly<Record<string, unknown>> | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * Replaces access tokens in messages that are protocol errors, which repeat names that a client sent. Other messages may
- * contain cards' text and are returned unchanged. Messages are one line each.
- */
-export const redactErrors = (text: string): string =>
-  text.includes('"error"')
-    ? text
-        .split("\n")
-        .map((line) => (isError(line) ? redactSecrets(line) : line))
-        .join("\n")
-    : text
-
-/** Whether a line is an error message, also as the data of a server-sent event. */
-const isError = (line: string): boolean => {
-  try {
-    const message: unknown = JSON.parse(line.replace(/^data: ?/, ""))
-    return typeof message === "object" && message !== null && "error" in message && !("result" in message)
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,5 @@
-import { ByteSize, Context, Effect, Layer, Schema, Stream } from "effect"
-import { McpServer } from "effect/ai"
+import { ByteSize, Context, Effect, Layer, Stream } from "effect"
+import { McpProtocol, McpServer } from "effect/ai"
 import {
   Headers,
   HttpBody,
@@ -11,17 +11,26 @@ import {
 } from "effect/http"
 import { type Authority, CurrentAuthority, CurrentCaller } from "../http/Caller.ts"
 import { BodyTooLarge, Unauthorized } from "../http/errors.ts"
-import { type Problem, problemResponse, makeProblem, problems } from "../http/problems.ts"
+import { jsonType } from "../http/readJsonBody.ts"
 import type { AccessRole } from "../index.ts"
 import { type Agent, callerAgent, CurrentAgent } from "./Agent.ts"
 import type { ToolRequirements } from "./AgentTool.ts"
 import { layerTools } from "./layerTools.ts"
-import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
+import {
+  answerTypes,
+  isBareRefusal,
+  mcpPath,
+  nameRefusal,
+  refuseContentType,
+  refusedResponse,
+  refuseRequest,
+  sessionHeader,
+  unknownSession
+} from "./httpRefusals.ts"
+import { batchRefusal, checkMessage, type MessageProblem, toClientText } from "./messages.ts"
+import { protocols, serverInfo } from "./protocol.ts"
 
-/** The path of the MCP endpoint. */
-export const mcpPath = "/mcp"
-
-const sessionHeader = "mcp-session-id"
+const revisionHeader = "mcp-protocol-version"
 
 /** Maximum number of sessions. A client whose session was evicted must begin a new one. */
 const maxSessions = 10_000
@@ -49,15 +58,17 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
       const session = request.headers[sessionHeader]
       if (session !== undefined && !sessions.belongsTo(session, caller)) return unknownSession
       const { authority, wasRefused } = recordRefusals(yield* CurrentAuthority)
-      const response = yield* serve(withoutOrigin(request)).pipe(
+      const response = yield* serve(withProtocolHeaders(request)).pipe(
+        Effect.map(nameRefusal(request)),
         Effect.provideService(CurrentAgent, agent),
         Effect.provideService(CurrentAuthority, authority)
       )
       const error = wasRefused()
       if (error !== undefined && hasOneMessage(response)) return refusedResponse(error)
       if (session !== undefined && request.method === "DELETE") sessions.close(session)
-      // The MCP server sets the session header in a pre-response handler of its own.
-      yield* HttpEffect.appendPreResponseHandler((_, written) => {
+      // The MCP server sets the session header, and refuses a session that has just ended, in pre-response handlers of its own.
+      yield* HttpEffect.appendPreResponseHandler((_, last) => {
+        const written = nameRefusal(request)(last)
         const opened = session === undefined ? written.headers[sessionHeader] : undefined
         const evicted = opened === undefined ? undefined : sessions.open(opened, caller)
         return evicted === undefined ? Effect.succeed(written) : Effect.as(endSession(evicted), written)
@@ -70,12 +81,15 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
         Effect.forEach(Object.values(servers), (each) => each(deleteSessionRequest(session)), { discard: true })
       )
 
-    yield* router.add("*", mcpPath, (request) =>
-      Effect.matchEffect(admit(request), {
-        onFailure: (error) => Effect.succeed(refusedResponse(error)),
-        onSuccess: (agent) => answer(request, agent)
-      })
-    )
+    yield* router.add("*", mcpPath, (request) => {
+      const refused = refuseRequest(request)
+      return refused === undefined
+        ? Effect.matchEffect(admit(request), {
+            onFailure: (error) => Effect.succeed(refusedResponse(error)),
+            onSuccess: (agent) => answer(request, agent)
+          })
+        : Effect.succeed(refused)
+    })
   })
 )
 
@@ -124,8 +138,8 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   const built = yield* Layer.buildWithMemoMap(server, yield* Layer.makeMemoMap, yield* Effect.scope)
   const app = Context.get(built, HttpRouter.HttpRouter).asHttpEffect()
   return (request: HttpServerRequest.HttpServerRequest) =>
-    Effect.flatMap(refuseInexact(request), (answer) => (answer === undefined ? app : Effect.succeed(answer))).pipe(
-      Effect.map(redactResponse),
+    (request.method === "POST" ? answerMessage(request, app) : app).pipe(
+      Effect.map(toClientResponse),
       // The outer server answers unknown routes.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
@@ -133,64 +147,75 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
     )
 })
 
-/** Redacts access tokens in the errors of a response. */
-const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+/** Checks the message of a request, and answers it or passes it to the MCP server. */
+const answerMessage = Effect.fnUntraced(function* <E, R>(
+  request: HttpServerRequest.HttpServerRequest,
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+) {
+  const refused = refuseContentType(request)
+  if (refused !== undefined) return refused
+  const sent = new Uint8Array(yield* request.arrayBuffer)
+  const checked = checkMessage(sent)
+  if (checked._tag === "Answered") return messageResponse(checked.answer, statusOf(checked.problem, request))
+  const response = yield* checked.bytes === sent
+    ? app
+    : Effect.provideService(app, HttpServerRequest.HttpServerRequest, withBody(request, checked.bytes))
+  return checked.isBatch && isBareRefusal(response) ? messageResponse(batchRefusal, response.status) : response
+})
+
+const statusOf = (problem: MessageProblem, { headers }: HttpServerRequest.HttpServerRequest): number => {
+  switch (problem) {
+    case "NotAMessage":
+      return 400
+    case "InvalidCall":
+      return 200
+    case "UnknownMethod":
+      // The first revision that has a status for it.
+      return headers[revisionHeader] === McpProtocol.v2026_07_28.protocolVersion ? 404 : 200
+  }
+}
+
+const messageResponse = (message: string, status: number): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(message, { status, contentType: jsonType })
+
+/** The same request with another body. */
+const withBody = (
+  request: HttpServerRequest.HttpServerRequest,
+  body: Uint8Array
+): HttpServerRequest.HttpServerRequest =>
+  HttpServerRequest.fromWeb(
+    new Request(`http://localhost${mcpPath}`, { method: "POST", body: new Uint8Array(body) })
+  ).modify({ headers: request.headers })
+
+/** A response with its messages as the client gets them. */
+const toClientResponse = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag === "Uint8Array") {
     const text = new TextDecoder().decode(body.body)
-    const shown = redactErrors(text)
+    const shown = toClientText(text)
     return shown === text ? response : HttpServerResponse.setBody(response, HttpBody.text(shown, body.contentType))
   }
   if (body._tag !== "Stream") return response
   // Each message is one chunk.
   const stream = Stream.map(body.stream, (bytes) =>
-    new TextEncoder().encode(redactErrors(new TextDecoder().decode(bytes)))
+    new TextEncoder().encode(toClientText(new TextDecoder().decode(bytes)))
   )
   return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType))
 }
 
-/** The response to a message that would not be kept exactly. */
-const refuseInexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-  if (request.method !== "POST") return undefined
-  const answer = refuseInexactJson(new Uint8Array(yield* request.arrayBuffer))
-  return answer === undefined ? undefined : HttpServerResponse.text(answer, { contentType: "application/json" })
-})
-
-/** The guard has already checked the origin, and it knows the allowed ones. */
-const withoutOrigin = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest =>
-  request.modify({ headers: Headers.remove(request.headers, "origin") })
+/**
+ * The request for the MCP server. The guard has already checked the origin, and knows the allowed ones. `refuseRequest` has
+ * checked what the client accepts; the MCP server knows no wildcards.
+ */
+const withProtocolHeaders = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest =>
+  request.modify({
+    headers: Headers.set(Headers.remove(request.headers, "origin"), "accept", answerTypes.join(", "))
+  })
 
 const deleteSessionRequest = (session: string): HttpServerRequest.HttpServerRequest =>
   HttpServerRequest.fromWeb(
     new Request(`http://localhost${mcpPath}`, { method: "DELETE", headers: { [sessionHeader]: session } })
   )
-
-const encodeTooLarge = Schema.encodeSync(problems.bodyTooLarge)
-const encodeForbidden = Schema.encodeSync(problems.forbidden)
-const encodeInvalid = Schema.encodeSync(problems.invalidInput)
-const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)
-
-type Refusal = Effect.Error<ReturnType<typeof admit>>
-
-const problemOfRefusal = (error: Refusal): Problem => {
-  switch (error._tag) {
-    case "BodyTooLarge":
-      return encodeTooLarge(error)
-    case "Forbidden":
-      return encodeForbidden(error)
-    case "InvalidInput":
-      return encodeInvalid(error)
-    case "Unauthorized":
-      return encodeUnauthorized(error)
-  }
-}
-
-const refusedResponse = (error: Refusal): HttpServerResponse.HttpServerResponse =>
-  problemResponse(problemOfRefusal(error))
-
-const unknownSession = problemResponse(
-  makeProblem("UnknownSession", "You have no session with this id. Begin a new session.")
-)
 
 /** The sessions of HTTP clients and their callers. */
 interface Sessions {

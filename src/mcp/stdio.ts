@@ -5,7 +5,8 @@ import { withoutSecrets } from "../index.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
 import type { ToolRequirements } from "./AgentTool.ts"
 import { layerTools } from "./layerTools.ts"
-import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
+import { checkMessage, toClientText, tooLongRefusal, withoutByteOrderMark } from "./messages.ts"
+import { protocols, serverInfo } from "./protocol.ts"
 
 /** The input and output of a client. */
 export interface Pipes {
@@ -31,7 +32,7 @@ const serveAgent = Effect.fnUntraced(function* (
   const stdio = Stdio.make({
     args: Effect.succeed([]),
     stdin: messages(input, output).pipe(Stream.ensuring(Deferred.succeed(ended, undefined))),
-    stdout: () => Sink.forEach((text) => output(redactErrors(String(text)))),
+    stdout: () => Sink.forEach((text) => output(toClientText(String(text)))),
     stderr: () => Sink.drain
   })
   const server = McpServer.layerStdio({
@@ -48,13 +49,7 @@ const serveAgent = Effect.fnUntraced(function* (
 /** Maximum size of a message in bytes. The largest card needs less. */
 const maxMessageBytes = 32 * 1024 * 1024
 
-const parseErrorMessage = (message: string): string =>
-  `${JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32700, message } })}\n`
-
-/**
- * The messages of an input, one per line. Answers a line that is not JSON, or that would not be kept exactly, with an error
- * and skips it.
- */
+/** The messages of an input, one per line. Answers a line that is not a message, and skips it. Skips empty lines. */
 const messages = (
   input: AsyncIterable<Uint8Array>,
   answer: (text: string) => Effect.Effect<void>
@@ -62,26 +57,19 @@ const messages = (
   Stream.fromAsyncIterable(linesOf(input), (error) => error).pipe(
     // The client has gone.
     Stream.catchCause(() => Stream.empty),
-    Stream.filterEffect((line) =>
-      line === undefined ? Effect.as(answer(parseErrorMessage("Message too long")), false) : isMessage(line, answer)
-    ),
-    Stream.map((line) => line as Uint8Array)
+    Stream.flatMap((line) => {
+      if (line === undefined) return answerOnly(answer(`${tooLongRefusal(maxMessageBytes)}\n`))
+      if (isBlank(withoutByteOrderMark(line))) return Stream.empty
+      const checked = checkMessage(line)
+      return checked._tag === "Answered" ? answerOnly(answer(`${checked.answer}\n`)) : Stream.succeed(checked.bytes)
+    })
   )
 
-const isMessage = (line: Uint8Array, answer: (text: string) => Effect.Effect<void>): Effect.Effect<boolean> => {
-  const inexact = refuseInexactJson(line)
-  if (inexact !== undefined) return Effect.as(answer(`${inexact}\n`), false)
-  const text = new TextDecoder().decode(line)
-  if (text.trim() === "") return Effect.succeed(false)
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null
-      ? Effect.succeed(true)
-      : Effect.as(answer(parseErrorMessage("A message must be an object")), false)
-  } catch {
-    return Effect.as(answer(parseErrorMessage("Not JSON")), false)
-  }
-}
+const answerOnly = (answered: Effect.Effect<void>): Stream.Stream<never> => Stream.drain(Stream.fromEffect(answered))
+
+/** Whether a line has only white space of JSON. */
+const isBlank = (line: Uint8Array): boolean =>
+  line.every((byte) => byte === newline || byte === 0x20 || byte === 0x09 || byte === 0x0d)
 
 const newline = 10
 

@@ -538,7 +538,7 @@ export class BacklogService extends Context.Service<
      * at most ten times a second. Commit notifications can be lost; waiters also poll at `PollInterval`, which defaults to
      * 1 second. All waiters of a process share these checks.
      */
-    readonly awaitClaimEnd: (input: AwaitClaimEndInput) => Effect.Effect<boolean, Failure>
+    readonly awaitClaimEnd: (input: AwaitClaimEndInput) => Effect.Effect<boolean, QueryFailure>
 
     /**
      * Checks whether commands reach the database. Returns the reason why they do not, or `Option.none()` when they do.

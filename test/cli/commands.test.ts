@@ -171,6 +171,12 @@ describe("texts from outside", () => {
     assert.deepStrictEqual(done.data.result, { a: [100] })
   })
 
+  it("a byte order mark before JSON from standard input is ignored", async () => {
+    const args = ["create", "--id", "marked", "--title", "M", "--acceptance", "-", ...place.flags]
+    const card = await json(args, { stdin: '\ufeff["a"]\n' })
+    assert.deepStrictEqual(card.data.acceptance, ["a"])
+  })
+
   it("two sources for one text are refused", async () => {
     const ran = await json(["create", "--id", "b", "--title", "B", "--body", "-", "--acceptance", "-", ...place.flags])
     assert.deepStrictEqual([ran.code, ran.error._tag], [2, "InvalidInput"])

@@ -1,6 +1,7 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
 import { inject } from "vitest"
+import { problemTags } from "../../src/http/problems.ts"
 import { onServer, sql, temporaryDirectory } from "../cli/support.ts"
 import { exampleOf } from "../docs/support/examples.ts"
 import { blocksOn, read, textsOn } from "../docs/support/pages.ts"
@@ -54,6 +55,13 @@ describe("the program in docs/security.md", () => {
       (error: Error) => assert.match(error.message, /none exists yet. Create one with `backlog token create`/)
     )
     await sql((client) => client.unsafe(`DROP DATABASE ${database} WITH (FORCE)`))
+  })
+})
+
+describe("the problems in docs/http.md", () => {
+  it("are all problems of a server", () => {
+    const page = read("docs/http.md")
+    for (const tag of problemTags) assert.include(page, `\`${tag}\``)
   })
 })
 

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Logger } from "effect"
 import { SqlError } from "effect/sql"
 import { createConnection } from "node:net"
+import { brotliCompressSync, gzipSync } from "node:zlib"
 import { expect } from "vitest"
 import { layerHttp } from "../../src/http/index.ts"
 import { BacklogService } from "../../src/index.ts"
@@ -177,6 +178,33 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
+    "a compressed body is refused with 415, which names the encoding, and nothing is done",
+    Effect.gen(function* () {
+      const { ask, post } = yield* startServer()
+      for (const [path, type] of [
+        ["/create", "application/json"],
+        ["/import-log?actor=ann", "application/x-ndjson"]
+      ] as const) {
+        for (const [encoding, compress] of [
+          ["gzip", gzipSync],
+          ["BR", brotliCompressSync]
+        ] as const) {
+          const refused = yield* ask(path, {
+            method: "POST",
+            headers: { "content-type": type, "content-encoding": encoding },
+            body: compress(JSON.stringify(card))
+          })
+          expect(problem(refused)).toEqual({ status: 415, _tag: "UnsupportedMediaType" })
+          expect(refused.json()["detail"]).toContain(`Content-Encoding: ${encoding}`)
+          expect(refused.headers.get("accept-encoding")).toBe("identity")
+        }
+      }
+      expect((yield* ask("/stats")).json()).toMatchObject({ total: 0 })
+      expect((yield* post("/create", card, { "content-encoding": "identity" })).status).toBe(200)
+    })
+  )
+
+  test(
     "a malformed request gets a response, and the next request succeeds",
     Effect.gen(function* () {
       const { ask, url } = yield* startServer()
@@ -187,6 +215,8 @@ onServer("problems over HTTP", (test) => {
       ]) {
         expect(yield* responseTo(url, [request])).toMatch(/^HTTP\/1\.1 40/)
       }
+      const trace = yield* responseTo(url, ["TRACE / HTTP/1.1\r\nhost: x\r\n\r\n"])
+      expect(trace).toMatch(/application\/problem\+json.*"detail":"The server accepts no TRACE requests\."/s)
       expect((yield* ask("/stats")).status).toBe(200)
     })
   )

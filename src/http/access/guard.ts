@@ -46,7 +46,7 @@ const maxUnreadableMillis = 30_000
 
 /**
  * Guards an application. Checks, in this order: the request target, forwarding headers, the `Host` header, the origin, the
- * token, and the rate limit. Provides the caller as `CurrentCaller` and its authority as `CurrentAuthority`, and ends the
+ * token, the rate limit, and the encoding of the body. Provides the caller as `CurrentCaller` and its authority as `CurrentAuthority`, and ends the
  * request when the token becomes invalid.
  */
 export const guard = ({
@@ -131,13 +131,17 @@ export const guard = ({
     const token = identified.success
     const wait = take(token?.id ?? clientOf(request))
     if (wait > 0) return yield* tooManyRequests(request, wait)
+    const { body } = yield* CurrentIncomingRequest
+    const encoding = body === undefined ? undefined : request.headers["content-encoding"]
+    if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+      return yield* refuse(request, unsupportedEncoding(encoding), { "accept-encoding": "identity" })
+    }
     const identity: CallerIdentity =
       token === undefined ? unrestricted : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const identifiedApp = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* identifiedApp
     const authority = makeAuthority(token)
     const authorizedApp = Effect.provideService(identifiedApp, CurrentAuthority, authority)
-    const { body } = yield* CurrentIncomingRequest
     if (body === undefined) {
       const response = yield* authorizedApp
       if (response.body._tag === "Stream") return endWhenInvalid(response, response.body, authority)
@@ -225,6 +229,12 @@ const originNotAllowed = (origin: string, host: string): Problem =>
   makeProblem(
     "OriginNotAllowed",
     `The server does not accept requests from pages of ${JSON.stringify(truncateMessage(origin))}. Start it with --allow-origin to accept this origin.${origin === `https://${host.toLowerCase()}` ? " If a TLS proxy serves the server's own pages, start it with --trust-proxy." : ""}`
+  )
+
+const unsupportedEncoding = (encoding: string): Problem =>
+  makeProblem(
+    "UnsupportedMediaType",
+    `The server reads no compressed bodies. Send the body without Content-Encoding: ${truncateMessage(encoding)}.`
   )
 
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)

@@ -3,6 +3,7 @@ import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { clientAddress, normalizeAddress, removedPrefix, type TrustedProxies } from "../access/forwarding.ts"
+import { makeProblem, problemMediaType } from "../problems.ts"
 import { CurrentIncomingRequest, incomingBodyOf, toServerRequest } from "./IncomingRequest.ts"
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
@@ -82,7 +83,10 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     const prefix = removedPrefix(peer, textOf(headers["x-forwarded-prefix"]), trustedProxies)
     const request = toServerRequest(message, url, client)
     if (request === undefined) {
-      response.writeHead(400, { connection: "close" }).end()
+      const refused = makeProblem("BadRequest", `The server accepts no ${message.method} requests.`)
+      response
+        .writeHead(refused.status, { connection: "close", "content-type": problemMediaType })
+        .end(JSON.stringify(refused))
       return
     }
     const body = incomingBodyOf(message)

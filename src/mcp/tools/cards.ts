@@ -2,7 +2,16 @@ import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { cardSummary, lines, listIds, agentText } from "../AgentText.ts"
-import { agentTool, cardParameter, commandIdParameter, json, oneOf, string, strings, integer } from "../AgentTool.ts"
+import {
+  agentTool,
+  cardParameter,
+  commandIdParameter,
+  jsonList,
+  oneOf,
+  string,
+  strings,
+  integer
+} from "../AgentTool.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 
 /** Maximum number of ids in an answer. */
@@ -18,7 +27,7 @@ const newCard = Schema.Struct({
   phase: Schema.optional(string()),
   priority: Schema.optional(integer("Higher is sooner; default 0")),
   dependsOn: Schema.optional(strings("Ids of cards that must be done first")),
-  acceptance: Schema.optional(json("Acceptance criteria: any JSON")),
+  acceptance: Schema.optional(jsonList("Acceptance criteria; any JSON is accepted")),
   idempotencyKey: Schema.optional(string("The same key returns the existing card"))
 })
 
@@ -69,7 +78,7 @@ export const reviseTool = agentTool(
       body: Schema.optional(string()),
       phase: Schema.optional(string()),
       priority: Schema.optional(integer()),
-      acceptance: Schema.optional(json()),
+      acceptance: Schema.optional(jsonList("Any JSON is accepted")),
       clear: Schema.optional(Schema.Array(oneOf(["body", "phase", "acceptance"]))),
       addDependsOn: Schema.optional(strings()),
       removeDependsOn: Schema.optional(strings())

@@ -10,7 +10,7 @@ import {
   claimParameters,
   commandIdParameter,
   boolean,
-  json,
+  jsonObject,
   ttlParameter,
   integer
 } from "../AgentTool.ts"
@@ -20,7 +20,7 @@ import { releaseOnInterrupt } from "./claims.ts"
 const maxNamedIds = 20
 
 const completionParameters = {
-  result: Schema.optional(json("The result: any JSON")),
+  result: Schema.optional(jsonObject("The result; any JSON is accepted")),
   claimNext: Schema.optional(boolean("Also claim the next card, as backlog_claim does")),
   ...choiceParameters,
   ...ttlParameter,
