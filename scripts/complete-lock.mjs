@@ -1,18 +1,25 @@
 /**
- * Adds to package-lock.json the packages of other platforms that the registry in use does not serve.
+ * Adds to a package-lock.json the packages of other platforms that the registry in use does not serve.
+ *
+ *     node scripts/complete-lock.mjs [FOLDER]
+ *
+ * FOLDER has the lock. Defaults to the repository.
  *
  * Native tools come as one optional package per platform. If a registry lacks some of them, `npm install` omits them from
  * the lock, and `npm ci` then refuses the lock on every platform. Their names and exact versions are in the packages that
  * depend on them, and their platforms are in their names.
  */
 import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 
-const file = new URL("../package-lock.json", import.meta.url)
+const [folder = fileURLToPath(new URL("..", import.meta.url))] = process.argv.slice(2)
+const file = join(folder, "package-lock.json")
 const lock = JSON.parse(readFileSync(file, "utf8"))
 
 /** "…-linux-x64-musl" → { os: ["linux"], cpu: ["x64"], libc: ["musl"] } */
 const platformOf = (name) => {
-  const words = name.split(/[-/]/)
+  const words = name.split(/[-/]/).map((word) => (word === "windows" ? "win32" : word))
   const pick = (known) => words.filter((word) => known.includes(word)).slice(0, 1)
   const os = pick([
     "darwin",
@@ -49,7 +56,13 @@ for (const [path, entry] of Object.entries(lock.packages)) {
       const place =
         lock.packages[`node_modules/${name}`] === undefined ? `node_modules/${name}` : `${path}/node_modules/${name}`
       const inherited = entry.dev === true ? { dev: true } : {}
-      lock.packages[place] = { version, ...platformOf(name), ...inherited, optional: true }
+      // Of a range, the lowest version: which others exist is not known.
+      lock.packages[place] = {
+        version: version.replace(/^[\^~]/, ""),
+        ...platformOf(name),
+        ...inherited,
+        optional: true
+      }
       added.push(`${name}@${version}`)
     }
   }

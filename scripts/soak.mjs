@@ -4,7 +4,8 @@
  *
  *     npm run test:soak -- --minutes 60 --seed 1
  *
- * The last round is always completed. Each round prints its seed first: `--rounds 1 --seed S` repeats it.
+ * The last round is always completed. Each round prints its seed first: `--rounds 1 --seed S` repeats it. Without `--only` the MCP
+ * clients and the official conformance suites run before the rounds: see `scripts/mcp/run.mjs`.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -18,7 +19,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "10" },
     rounds: { type: "string", default: "1000000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
-    only: { type: "string", default: "test/proof" }
+    only: { type: "string" }
   }
 })
 
@@ -41,21 +42,29 @@ const file = join(directory, "counts.jsonl")
 writeFileSync(file, "")
 const failedSeeds = []
 let round = 0
+let clientsPassed = true
+const tests = (values.only ?? "test/proof").split(",")
+
+const passes = async (command, args, env = {}) => {
+  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } })
+  const [code] = await once(child, "exit")
+  return code === 0
+}
+
 try {
+  if (values.only === undefined) {
+    clientsPassed =
+      (await passes("npm", ["ci", "--prefix", "scripts/mcp"])) && (await passes("node", ["scripts/mcp/run.mjs"]))
+  }
   do {
     const seed = firstSeed + round
     round++
     console.log(`\nround ${round}, seed ${seed}`)
-    const child = spawn(
-      "npx",
-      ["vitest", "run", "--project", "backlog", ...values.only.split(","), "--reporter", "dot"],
-      {
-        stdio: "inherit",
-        env: { ...process.env, BACKLOG_SOAK_SEED: String(seed), BACKLOG_SOAK_REPORT: file }
-      }
-    )
-    const [code] = await once(child, "exit")
-    if (code !== 0) failedSeeds.push(seed)
+    const passed = await passes("npx", ["vitest", "run", "--project", "backlog", ...tests, "--reporter", "dot"], {
+      BACKLOG_SOAK_SEED: String(seed),
+      BACKLOG_SOAK_REPORT: file
+    })
+    if (!passed) failedSeeds.push(seed)
   } while (Date.now() < until && round < rounds)
 
   const totals = new Map(mustBeZero.map((name) => [name, 0]))
@@ -70,7 +79,10 @@ try {
   console.log(
     `| rounds that failed | ${failedSeeds.length}${failedSeeds.length === 0 ? "" : ` (seeds ${failedSeeds.join(", ")})`} |`
   )
-  process.exitCode = failedSeeds.length === 0 && bad.length === 0 ? 0 : 1
+  console.log(
+    `| MCP clients and conformance | ${values.only !== undefined ? "not run" : clientsPassed ? "passed" : "failed"} |`
+  )
+  process.exitCode = failedSeeds.length === 0 && bad.length === 0 && clientsPassed ? 0 : 1
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
