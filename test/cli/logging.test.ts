@@ -60,7 +60,8 @@ describe("an entry of the log", () => {
       assert.deepInclude(failed?.annotations["error"], { error: "SqlError", reason: "ConnectionError" })
       const [several] = entriesIn(yield* linesOf(logs["several values"], "json"))
       assert.strictEqual(several?.message, "It failed.")
-      assert.deepStrictEqual((several?.annotations["details"] as ReadonlyArray<unknown>)[0], { size: 2 })
+      const [detail] = (several?.annotations["details"] ?? []) as ReadonlyArray<unknown>
+      assert.deepStrictEqual(detail, { size: 2 })
     })
   )
 })

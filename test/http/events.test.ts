@@ -176,6 +176,19 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
+    "begin with a comment, so that a proxy has a first byte to pass on",
+    Effect.gen(function* () {
+      const { body, headers } = eventStreamResponse(Stream.never, { heartbeat: "1 hour", until: Effect.never })
+      if (body._tag !== "Stream") return expect.unreachable()
+      expect(yield* Stream.runCollect(Stream.take(Stream.decodeText(body.stream), 1))).toEqual([": here\n\n"])
+      expect(headers["cache-control"]).toContain("no-transform")
+      const { ask } = yield* startServer()
+      expect((yield* ask("/events?follow=false")).headers.get("x-accel-buffering")).toBe("no")
+      expect((yield* ask("/stats")).headers.get("x-accel-buffering")).toBeNull()
+    })
+  )
+
+  test(
     "include heartbeat comments",
     Effect.gen(function* () {
       const { body } = eventStreamResponse(Stream.never, { heartbeat: "10 millis", until: Effect.never })

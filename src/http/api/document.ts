@@ -64,7 +64,7 @@ const parameterTypes = ({ headers, query }: HttpApiEndpoint.Top): Readonly<Recor
   Object.fromEntries(
     [headers, query].flatMap((schema) => {
       if (schema === undefined) return []
-      const { schema: described } = Schema.toJsonSchemaDocument(Schema.toType(schema as Schema.Top))
+      const { schema: described } = Schema.toJsonSchemaDocument(Schema.toType(schema))
       // A value that is no JSON, such as a time, keeps the schema of its text.
       return Object.entries((described["properties"] ?? {}) as Record<string, Part>).filter(
         ([, type]) => Object.keys(type).length > 0
@@ -127,7 +127,8 @@ const addServerProblems = (responses: Part, method: string): Part => {
       const response = (responses[status] ?? {}) as Part
       const tags = added.get(status) ?? []
       const headers = responseHeaders[status]
-      const description = [...(response["description"] === undefined ? [] : [response["description"]]), ...tags]
+      const described = response["description"] as string | undefined
+      const description = [...(described === undefined ? [] : [described]), ...tags]
       return [
         status,
         {
