@@ -26,7 +26,7 @@ export interface CommandEnd {
 }
 
 /** A shell command, and what to do with its output. */
-export interface ShellCommand {
+interface ShellCommand {
   readonly command: string
   readonly env: Readonly<Record<string, string | undefined>>
   /** The standard input. The command need not read it. */
@@ -56,8 +56,7 @@ export const runShellCommand = (
         // What the processes still write is read until they have ended, so that they do not wait for a full pipe.
         yield* group.terminate
         yield* Fiber.interrupt(reading)
-        child.stdout.destroy()
-        child.stderr.destroy()
+        for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy()
       })
   )
 
@@ -69,7 +68,7 @@ const start = Effect.fnUntraced(function* (
     try: () => spawn(command, { shell: true, env, detached: !isWindows, windowsHide: true }),
     catch: toNotStarted
   })
-  // Refers to the errors of signals too.
+  // Without a listener, an error would end this program.
   const failed = Deferred.makeUnsafe<never, CommandNotStarted>()
   child.on("error", (error) => Deferred.doneUnsafe(failed, Effect.fail(toNotStarted(error))))
   const { pid } = child

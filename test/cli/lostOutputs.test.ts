@@ -2,13 +2,12 @@ import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { bash, start } from "./program.ts"
-import { cli, inDirectory, json, type Place, temporaryDirectory } from "./support.ts"
+import { cli, inDirectory, json, onServer, temporaryDirectory } from "./support.ts"
 
 describe("an output that is lost", () => {
-  let place: Place
+  const place = onServer()
   const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
   beforeAll(async () => {
-    place = await inDirectory()
     await run("create", "--id", "first", "--title", "F", "--status", "done")
   })
   afterAll(() => place.remove())
@@ -71,7 +70,8 @@ describe("an output that is lost", () => {
   })
 
   it("an agent's server whose client stops reading ends, and releases the directory", async () => {
-    const agent = start(["mcp", "--owner", "w1", ...place.flags])
+    const directory = await inDirectory()
+    const agent = start(["mcp", "--owner", "w1", ...directory.flags])
     const ask = (id: number, method: string, params: object) =>
       agent.child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`)
     const clientInfo = { name: "test", version: "1" }
@@ -80,6 +80,7 @@ describe("an output that is lost", () => {
     agent.child.stdout.destroy()
     ask(2, "ping", {})
     assert.deepInclude(await agent.ended, { code: 141, stderr: "" })
-    assert.strictEqual((await cli(["verify", ...place.flags])).code, 0)
+    assert.strictEqual((await cli(["verify", ...directory.flags])).code, 0)
+    await directory.remove()
   })
 })

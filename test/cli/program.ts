@@ -36,7 +36,7 @@ export const bash = (
   new Promise((resolve) => {
     execFile(
       "bash",
-      ["-c", `backlog() { '${process.execPath}' '${program}' "$@"; }\n${script}`],
+      ["--norc", "-c", `backlog() { '${process.execPath}' '${program}' "$@"; }\n${script}`],
       { env: { PATH: process.env["PATH"], BACKLOG_ACTOR: "tester" } },
       (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr })
     )

@@ -2,7 +2,7 @@ import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { start } from "./program.ts"
-import { inDirectory, json, type Place, temporaryDirectory } from "./support.ts"
+import { json, onServer, temporaryDirectory } from "./support.ts"
 import { hasEnded, readWhenWritten, until } from "./waiting.ts"
 
 const initialize = {
@@ -13,11 +13,9 @@ const initialize = {
 }
 
 describe("a terminating signal", () => {
-  let place: Place
+  const place = onServer()
   const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
-  beforeAll(async () => {
-    place = await inDirectory()
-  })
+  beforeAll(() => run("create", "--id", "done", "--title", "D", "--status", "done"))
   afterAll(() => place.remove())
 
   it("a terminal that closes ends a worker in order, although it sends SIGHUP several times", async () => {
@@ -49,21 +47,20 @@ describe("a terminating signal", () => {
     await until(() => pids.every(hasEnded))
   })
 
-  it.each(["SIGHUP", "SIGQUIT", "SIGTERM", "SIGUSR2"] as const)(
-    "%s shuts down every long-running command",
-    async (signal) => {
-      const agent = start(["mcp", "--owner", "w1", ...place.flags])
-      agent.child.stdin.write(`${JSON.stringify(initialize)}\n`)
-      await agent.says((stdout) => stdout.includes('"result"'))
-      const server = start(["serve", "--port", "0", ...place.flags])
-      await server.says((stdout) => stdout.includes("Listening"))
-      const follower = start(["events", "--follow", ...place.flags])
-      await follower.says((stdout) => stdout.includes(": a\n"))
-      for (const { child } of [agent, server, follower]) child.kill(signal)
-      assert.strictEqual((await agent.ended).code, 0)
-      const served = await server.ended
-      assert.deepStrictEqual([served.code, served.stderr.includes("The server has ended.")], [0, true])
-      assert.strictEqual((await follower.ended).code, 130)
-    }
-  )
+  it.each(["SIGHUP", "SIGQUIT"] as const)("%s shuts down every long-running command", async (signal) => {
+    const agent = start(["mcp", "--owner", "w1", ...place.flags])
+    agent.child.stdin.write(`${JSON.stringify(initialize)}\n`)
+    const server = start(["serve", "--port", "0", ...place.flags])
+    const follower = start(["events", "--follow", ...place.flags])
+    await Promise.all([
+      agent.says((stdout) => stdout.includes('"result"')),
+      server.says((_, stderr) => stderr.includes("The backlog is served.")),
+      follower.says((stdout) => stdout.includes("POSITION"))
+    ])
+    for (const { child } of [agent, server, follower]) child.kill(signal)
+    assert.strictEqual((await agent.ended).code, 0)
+    const served = await server.ended
+    assert.deepStrictEqual([served.code, served.stderr.includes("The server has ended.")], [0, true])
+    assert.strictEqual((await follower.ended).code, 130)
+  })
 })

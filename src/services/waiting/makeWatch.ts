@@ -12,13 +12,13 @@ export interface Waiter<Wanted> {
 }
 
 /** Which waiters to wake, and how long the others may wait without a commit. */
-export interface Checked<Wanted> {
+interface Checked<Wanted> {
   readonly woken: Iterable<Waiter<Wanted>>
   readonly timeout: Duration.Duration
 }
 
 /** How a watch checks. */
-export interface WatchOptions<Wanted> {
+interface WatchOptions<Wanted> {
   /** Checks the database for all waiters, in the order in which they arrived. */
   readonly check: (waiters: ReadonlyArray<Waiter<Wanted>>) => Effect.Effect<Checked<Wanted>, SqlError.SqlError>
   /** Minimum time between two checks, in milliseconds, however many commits there are. */
