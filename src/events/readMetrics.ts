@@ -14,7 +14,8 @@ const durationTimer = (attributes: Readonly<Record<string, string>>) =>
   Metric.histogram("backlog_read_duration_seconds", {
     description: "How long reads took; those that stream are only counted",
     boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
-    attributes
+    // Exporters read the unit from here.
+    attributes: { ...attributes, unit: "seconds" }
   })
 
 /** Makes functions that count and time reads, with the metrics registry of a context. */

@@ -1,4 +1,4 @@
-import { Deferred, Effect, type Layer, Metric, Option, Result } from "effect"
+import { Deferred, type Duration, Effect, type Layer, Metric, Option, Result, Schedule } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import type { SqlError } from "effect/sql"
@@ -8,14 +8,16 @@ import { operationPaths } from "./api/BacklogApi.ts"
 import { makeProblem, problemResponse } from "./problems.ts"
 import { AuditService, BacklogService, type Doctor } from "../index.ts"
 
-const gauge = (name: string, description: string) => Metric.gauge(name, { description })
+/** A gauge. Exporters read its unit from the attribute. */
+const gauge = (name: string, description: string, unit?: "seconds" | "bytes") =>
+  Metric.gauge(name, { description, ...(unit === undefined ? {} : { attributes: { unit } }) })
 
 const up = gauge("backlog_database_up", "Whether the database responded to the last probe: 1 or 0")
 const cards = gauge("backlog_cards", "Cards by status")
 const claimable = gauge("backlog_claimable_cards", "Cards that can be claimed")
 const waiting = gauge("backlog_waiting_cards", "Ready cards with a dependency that is not done")
 const expired = gauge("backlog_expired_claims", "Expired claims that have not been reclaimed")
-const oldest = gauge("backlog_oldest_ready_age_seconds", "Age of the oldest ready card; 0 without one")
+const oldest = gauge("backlog_oldest_ready_age_seconds", "Age of the oldest ready card; 0 without one", "seconds")
 const position = gauge("backlog_log_position", "The last position of the log")
 const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not handled yet")
 const ahead = gauge("backlog_consumer_ahead_events", "Positions by which a checkpoint is ahead of the log")
@@ -25,8 +27,8 @@ const pendingErasures = gauge(
   "Redactions whose bytes may still be in the data files of the database"
 )
 const connections = gauge("backlog_database_connections", "Database connections of all backlog programs, by state")
-const memory = gauge("process_resident_memory_bytes", "Resident memory of this process")
-const started = gauge("process_start_time_seconds", "Start time of this process, in seconds since 1970")
+const memory = gauge("process_resident_memory_bytes", "Resident memory of this process", "bytes")
+const started = gauge("process_start_time_seconds", "Start time of this process, in seconds since 1970", "seconds")
 
 /** A consumer's name is free text, and may contain a token. */
 const consumerAttribute = (consumer: string) => ({ consumer: redactSecrets(consumer) })
@@ -100,15 +102,23 @@ const prometheus = "text/plain; version=0.0.4; charset=utf-8"
  * - `/readyz`: the server accepts commands. The database accepts a write, the migrations are applied, and the server is not
  *   shutting down.
  * - `/metrics`: metrics of the process and of the backlog, for Prometheus.
+ *
+ * The gauges are also measured once per `gaugeInterval`, for exporters.
  */
 export const layerOperations = (
-  doctor: Doctor["Service"] | undefined
+  doctor: Doctor["Service"] | undefined,
+  gaugeInterval: Duration.Input | undefined
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | BacklogService | AuditService | Shutdown> =>
   HttpRouter.use(
     Effect.fnUntraced(function* (router) {
       const backlog = yield* BacklogService
       const { awaitShutdown } = yield* Shutdown
       const setGauges = yield* makeGaugeUpdater(doctor)
+      if (gaugeInterval !== undefined) {
+        yield* Effect.forkScoped(
+          Effect.withTracerEnabled(Effect.repeat(setGauges, Schedule.spaced(gaugeInterval)), false)
+        )
+      }
       const isShuttingDown = yield* Deferred.make<void>()
       yield* Effect.forkScoped(Effect.andThen(awaitShutdown, Deferred.succeed(isShuttingDown, undefined)))
 

@@ -1,5 +1,5 @@
 import { Context, Deferred, type Duration, Effect, Layer, Result, type Scope } from "effect"
-import { HttpRouter, UrlParams } from "effect/http"
+import { HttpMiddleware, HttpRouter, UrlParams } from "effect/http"
 import { HttpApi } from "effect/http-api"
 import type { SqlError } from "effect/sql"
 import { Shutdown } from "./Shutdown.ts"
@@ -64,6 +64,11 @@ export interface ServeOptions<E = never> {
   /** Probes the database for `/readyz` and `/metrics`, in more detail than the services can. Defaults to none. */
   readonly doctor?: Doctor["Service"] | undefined
   /**
+   * Interval at which the gauges of `/metrics` are measured for exporters of the program's metrics. Defaults to none: they are
+   * measured when `/metrics` is read.
+   */
+  readonly gaugeInterval?: Duration.Input | undefined
+  /**
    * More routes, next to the endpoints of the services. Their paths are matched exactly. A route that waits, or that changes
    * something after its body has arrived, must check `CurrentAuthority` before it acts. Defaults to none.
    */
@@ -99,14 +104,15 @@ const startServer = Effect.fnUntraced(function* <E = never>(
 ): Effect.fn.Return<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> {
   const access = yield* decideAccess(options)
   const shutdown = yield* Deferred.make<void>()
+  const paths = new Set<string>()
   const routes: Layer.Layer<HttpRouter.HttpRouter, E, Served> = Layer.mergeAll(
     layerEndpoints(documentPath),
     layerReferencePage,
-    layerOperations(options.doctor),
+    layerOperations(options.doctor, options.gaugeInterval),
     options.routes ?? Layer.empty
   ).pipe(
     Layer.provide(Layer.succeed(Shutdown, { awaitShutdown: Deferred.await(shutdown) })),
-    Layer.provideMerge(Layer.provide(HttpRouter.layer, exactPaths))
+    Layer.provideMerge(Layer.provide(layerRecordingRouter(paths), exactPaths))
   )
   // A memo map of its own: layers are memoized by identity, and two servers of one program serve different services.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
@@ -128,7 +134,11 @@ const startServer = Effect.fnUntraced(function* <E = never>(
     Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [
       ...names,
       /token|secret|authorization|password|api.?key/i
-    ])
+    ]),
+    Effect.provideService(HttpMiddleware.SpanNameGenerator, ({ method, url }) => {
+      const path = url.replace(/^https?:\/\/[^/]*|[?#].*$/g, "")
+      return paths.has(path) ? `${method} ${path}` : method
+    })
   )
   if (!access.requiresToken) {
     yield* Effect.logWarning(
@@ -185,6 +195,21 @@ const decideAccess = Effect.fnUntraced(function* <E>({
     trustedProxies: trusted.success
   }
 })
+
+/** A router that records the paths of its routes, which are the names of the requests' spans. */
+const layerRecordingRouter = (paths: Set<string>): Layer.Layer<HttpRouter.HttpRouter> =>
+  Layer.effect(
+    HttpRouter.HttpRouter,
+    Effect.map(HttpRouter.make, (router) =>
+      HttpRouter.HttpRouter.of({
+        ...router,
+        add: (method, path, handler, options) => {
+          paths.add(path)
+          return router.add(method, path, handler, options)
+        }
+      })
+    )
+  )
 
 /** Every path has one spelling, so that each check compares the path that is routed. */
 const exactPaths = Layer.succeed(HttpRouter.RouterConfig)({

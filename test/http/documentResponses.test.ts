@@ -211,7 +211,7 @@ onServer("the responses of the server", (test) => {
           body: new Blob(["x".repeat(3 * 1024 * 1024)]).stream(),
           headers: { "content-type": "application/json" },
           duplex: "half"
-        } as RequestInit)
+        })
       )
       const text = yield* Effect.promise(() => chunked.text())
       expect(document.problemOf(find("/create"), { status: 413, headers: chunked.headers, text })).toBeUndefined()

@@ -1,56 +1,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { createServer, type Server } from "node:http"
+import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { cli, json, onServer, sql } from "../cli/support.ts"
+import { collector } from "./support/collector.ts"
 import { startServe } from "./support/startServe.ts"
-
-interface Attribute {
-  readonly key: string
-  readonly value: { readonly stringValue?: string }
-}
-
-interface Span {
-  readonly name: string
-  readonly attributes: ReadonlyArray<Attribute>
-  readonly traceId: string
-  readonly parentSpanId?: string
-}
-
-/** Records the requests that an OpenTelemetry exporter sends. */
-const collector = () => {
-  const bodies: Array<string> = []
-  const paths = new Set<string>()
-  const server: Server = createServer((request, response) => {
-    let body = ""
-    request.setEncoding("utf8")
-    request.on("data", (chunk: string) => {
-      body += chunk
-    })
-    request.on("end", () => {
-      paths.add(request.url ?? "")
-      bodies.push(body)
-      response.end("{}")
-    })
-  })
-  return {
-    bodies,
-    paths,
-    listen: () =>
-      new Promise<string>((resolve) => {
-        server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`))
-      }),
-    close: () => new Promise((resolve) => server.close(resolve)),
-    spans: (): ReadonlyArray<Span> =>
-      bodies.flatMap((body) => {
-        const { resourceSpans = [] } = JSON.parse(body) as {
-          readonly resourceSpans?: ReadonlyArray<{
-            readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<Span> }>
-          }>
-        }
-        return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
-      })
-  }
-}
 
 describe("a running server", () => {
   const place = onServer()
@@ -171,7 +124,7 @@ describe("a running server", () => {
     const parents = new Set(
       received
         .spans()
-        .filter(({ name }) => name === "POST")
+        .filter(({ name }) => name === "POST /claim")
         .map(({ traceId }) => traceId)
     )
     assert.isTrue(claims.every(({ traceId }) => parents.has(traceId)))

@@ -43,7 +43,7 @@ it("every documented proxy is in front of a server that requires tokens", () => 
 const actor = "ann"
 
 /** Fails a test that would otherwise wait until it times out. */
-const soon = Effect.timeout("20 seconds")
+const soon = Effect.timeout("60 seconds")
 
 /** Serves on a port until the returned effect runs. */
 const serveOn = Effect.fnUntraced(function* (port: number, backlog: BacklogService["Service"]) {
@@ -128,7 +128,12 @@ const walk = Effect.fnUntraced(function* (proxy: ReverseProxy) {
     )
   )
   const receive = (count: number) =>
-    soon(until(Effect.sync(() => source.received.length === count && followed.length === count)))
+    soon(
+      Effect.raceFirst(
+        until(Effect.sync(() => source.received.length === count && followed.length === count)),
+        Fiber.join(following)
+      )
+    )
   yield* receive(4)
   for (const id of ["a", "b"]) yield* post("/create", { id, title: "A" })
   yield* receive(6)

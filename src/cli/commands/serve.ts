@@ -85,8 +85,9 @@ export const serveCommand = withHelp(
         })
       }
       const { onInterrupt, env, stderr } = yield* ProcessIO
-      const layerTelemetry = yield* makeTelemetry(env)
+      const { gaugeInterval, layer: layerTelemetry } = yield* makeTelemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
+      const { RequestTracing } = yield* Effect.promise(() => import("../../http/node/listen.ts"))
       const { layerMcpRoutes } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
       return yield* withServer(
@@ -99,6 +100,7 @@ export const serveCommand = withHelp(
               port,
               tokens: yield* AccessTokens,
               doctor: yield* Doctor,
+              gaugeInterval,
               requireTokens,
               allowHosts: splitList(allowHost),
               allowOrigins,
@@ -127,6 +129,9 @@ export const serveCommand = withHelp(
           return yield* Effect.never
         }).pipe(Effect.scoped)
       ).pipe(
+        // Traces begin at requests, not at the start of the server or its background work.
+        Effect.provideService(RequestTracing, true),
+        Effect.withTracerEnabled(false),
         withoutSecrets,
         Effect.provide(Layer.provideMerge(layerTelemetry, layerLogging(stderr, logFormat, logLevel)))
       )
@@ -181,18 +186,27 @@ const parseAnchorFlags = Effect.fnUntraced(function* (flags: {
 const splitList = (given: string | undefined): ReadonlyArray<string> =>
   (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))
 
+/** The export of traces, logs and metrics. */
+interface Telemetry {
+  readonly layer: Layer.Layer<never>
+  /** How often gauges are measured. `undefined` if metrics are not exported. */
+  readonly gaugeInterval: Duration.Duration | undefined
+}
+
+const noTelemetry: Telemetry = { layer: Layer.empty, gaugeInterval: undefined }
+
 /**
  * Exports traces, logs and metrics as the `OTEL_…` variables configure it. Loads no exporter if they name no endpoint.
  */
 const makeTelemetry = Effect.fnUntraced(function* (
   env: ProcessIO["Service"]["env"]
-): Effect.fn.Return<Layer.Layer<never>, InvalidInput> {
+): Effect.fn.Return<Telemetry, InvalidInput> {
   const endpoints = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     ...otlpSignals.map((signal) => `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`)
   ]
   const named = endpoints.filter((name) => nonEmpty(env[name]) !== undefined)
-  if (named.length === 0 || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return Layer.empty
+  if (named.length === 0 || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return noTelemetry
   for (const name of named) {
     if (!/^https?:\/\/[^/]/.test(env[name] ?? "") || !URL.canParse(env[name] ?? "")) {
       return yield* new InvalidInput({ problem: `${name} is not an http:// or https:// URL` })
@@ -205,7 +219,7 @@ const makeTelemetry = Effect.fnUntraced(function* (
   const [{ Otlp, OtlpSerialization }, { FetchHttpClient }] = yield* Effect.promise(() =>
     Promise.all([import("effect/observability"), import("effect/http")])
   )
-  return Otlp.layerFromConfig({ resource: { serviceVersion: packageVersion() } }).pipe(
+  const layer = Otlp.layerFromConfig({ resource: { serviceVersion: packageVersion() } }).pipe(
     Layer.provide([
       protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
       FetchHttpClient.layer,
@@ -220,7 +234,17 @@ const makeTelemetry = Effect.fnUntraced(function* (
       )
     ])
   )
+  const exportsMetrics =
+    nonEmpty(env["OTEL_METRICS_EXPORTER"]) !== "none" && named.some((name) => !/_(?:TRACES|LOGS)_/.test(name))
+  const millis = Number(nonEmpty(env["OTEL_METRIC_EXPORT_INTERVAL"]) ?? defaultExportIntervalMillis)
+  return {
+    layer,
+    gaugeInterval: exportsMetrics ? Duration.millis(millis > 0 ? millis : defaultExportIntervalMillis) : undefined
+  }
 })
+
+/** The interval of the export of metrics, by the OpenTelemetry specification. */
+const defaultExportIntervalMillis = 60_000
 
 const otlpSignals = ["TRACES", "LOGS", "METRICS"]
 

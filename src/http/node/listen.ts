@@ -1,4 +1,4 @@
-import { Context, Data, Deferred, Duration, Effect, Fiber, Result, type Scope } from "effect"
+import { Context, Data, Deferred, Duration, Effect, Fiber, References, Result, type Scope } from "effect"
 import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
@@ -18,6 +18,15 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
     return `The server cannot listen on ${this.host}:${this.port}: ${this.cause.message}`
   }
 }
+
+/**
+ * Whether requests are traced, whatever the program's setting is. A program that disables its tracer otherwise has no spans of
+ * its start and of its background work. Defaults to the program's setting.
+ */
+export const RequestTracing: Context.Reference<boolean | undefined> = Context.Reference<boolean | undefined>(
+  "mosaic-backlog/http/RequestTracing",
+  { defaultValue: () => undefined }
+)
 
 /** Options of `listen`. */
 export interface ListenOptions {
@@ -56,7 +65,11 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   ListenFailed,
   Exclude<R, HttpServerRequest.HttpServerRequest | Scope.Scope> | Scope.Scope
 > {
-  const context = yield* Effect.context()
+  const tracesRequests = yield* RequestTracing
+  const context = Context.merge(
+    yield* Effect.context(),
+    tracesRequests === undefined ? Context.empty() : Context.make(References.TracerEnabled, tracesRequests)
+  )
   const { host, maxConnections, port, writeTimeout, shutdown, shutdownTimeout, trustedProxies, unboundedBodyPaths } =
     options
   const bodyTimeout = toMillis(options.bodyTimeout)

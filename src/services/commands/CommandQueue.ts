@@ -1,4 +1,4 @@
-import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
+import { Cause, Context, Effect, Exit, type Fiber, Layer, Option, Tracer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../../domain/Command.ts"
 import { withoutSecrets } from "../withoutSecrets.ts"
@@ -28,6 +28,8 @@ interface Submission {
   readonly resume: (outcomes: Exit.Exit<ReadonlyArray<Outcome>, SqlError.SqlError>) => void
   /** Whether the caller was interrupted. The commands are skipped if they have not started. */
   abandoned: boolean
+  /** The span of the caller, and its tracer. `undefined` if the caller is not traced. */
+  readonly trace: { readonly span: Tracer.AnySpan; readonly tracer: Tracer.Tracer } | undefined
 }
 
 /**
@@ -68,24 +70,27 @@ export class CommandQueue extends Context.Service<
        * since each of them would wait for the same timeout.
        */
       const runBatch = (batch: ReadonlyArray<Submission>): Effect.Effect<void> =>
-        Effect.flatMap(Effect.exit(interpreter.run(batch.flatMap(({ commands }) => commands))), (exit) => {
-          if (Exit.isSuccess(exit)) {
-            let start = 0
-            for (const { commands, resume } of batch) {
-              const end = start + commands.length
-              resume(Exit.succeed(batch.length === 1 ? exit.value : exit.value.slice(start, end)))
-              start = end
+        Effect.flatMap(
+          Effect.exit(traced(batch, interpreter.run(batch.flatMap(({ commands }) => commands)))),
+          (exit) => {
+            if (Exit.isSuccess(exit)) {
+              let start = 0
+              for (const { commands, resume } of batch) {
+                const end = start + commands.length
+                resume(Exit.succeed(batch.length === 1 ? exit.value : exit.value.slice(start, end)))
+                start = end
+              }
+              return Effect.void
             }
-            return Effect.void
+            const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
+            if (batch.length === 1 || failure?.mayHaveCommitted === true || failure?.timedOut === true) {
+              const cause = Cause.map(exit.cause, ({ error }) => error)
+              for (const { resume } of batch) resume(Exit.failCause(cause))
+              return Effect.void
+            }
+            return Effect.forEach(batch, (submission) => runBatch([submission]), { discard: true })
           }
-          const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
-          if (batch.length === 1 || failure?.mayHaveCommitted === true || failure?.timedOut === true) {
-            const cause = Cause.map(exit.cause, ({ error }) => error)
-            for (const { resume } of batch) resume(Exit.failCause(cause))
-            return Effect.void
-          }
-          return Effect.forEach(batch, (submission) => runBatch([submission]), { discard: true })
-        })
+        )
 
       /** Number of running batches that are slow. */
       let slowBatches = 0
@@ -148,7 +153,7 @@ export class CommandQueue extends Context.Service<
           }
           if (isClosed) return Effect.interrupt
           return Effect.callback((resume) => {
-            const submission: Submission = { commands, resume, abandoned: false }
+            const submission: Submission = { commands, resume, abandoned: false, trace: traceOf(fiber) }
             waiting.push(submission)
             waitingCommands += commands.length
             first.notify()
@@ -162,6 +167,38 @@ export class CommandQueue extends Context.Service<
       return CommandQueue.of({ submit })
     })
   )
+}
+
+/** The trace of a caller, whose commands another fiber runs. */
+const traceOf = (fiber: Fiber.Fiber<unknown, unknown>): Submission["trace"] => {
+  const { tracer } = fiber.cache
+  if (tracer === undefined || !fiber.cache.tracerEnabled) return undefined
+  const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+  return span === undefined ? undefined : { span, tracer }
+}
+
+/**
+ * Runs a batch in the trace of its first caller, so that the statements are in the trace of the command that caused them. A
+ * batch of several callers is a span of its own, which the spans of the other callers and this one link to each other.
+ */
+const traced = <A, E>(batch: ReadonlyArray<Submission>, run: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const first = batch.find(({ trace }) => trace !== undefined)?.trace
+  if (first === undefined) return run
+  const others = batch.flatMap(({ trace }) => (trace === undefined || trace === first ? [] : [trace]))
+  const inTrace =
+    batch.length === 1
+      ? Effect.withParentSpan(run, first.span)
+      : Effect.useSpan(
+          "BacklogService.batch",
+          { parent: first.span, links: others.map(({ span }) => ({ span, attributes: {} })) },
+          (batchSpan) => {
+            for (const { span } of others) {
+              if (span._tag === "Span") span.addLinks([{ span: batchSpan, attributes: {} }])
+            }
+            return Effect.withParentSpan(run, batchSpan)
+          }
+        )
+  return Effect.withTracerEnabled(Effect.provideService(inTrace, Tracer.Tracer, first.tracer), true)
 }
 
 /** Wakes the fiber that waits for it. Fibers that submit in the same turn of the event loop share a batch. */

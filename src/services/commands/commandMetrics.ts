@@ -13,7 +13,8 @@ const durationTimer = (attributes: Readonly<Record<string, string>>) =>
   Metric.histogram("backlog_command_duration_seconds", {
     description: "How long commands took, waiting for their batch included",
     boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    attributes
+    // Exporters read the unit from here.
+    attributes: { ...attributes, unit: "seconds" }
   })
 
 const batchSizes = Metric.histogram("backlog_batch_commands", {

@@ -72,6 +72,19 @@ const connection = {
   connectTimeout: "5 minutes"
 } as const
 
+/**
+ * Removes the server from the attributes of a client's spans: an embedded database has none, and the client of
+ * `@effect/sql-pg` otherwise names `localhost` and 5432. All statements and transactions of a client share the attributes.
+ */
+const withoutServer = (client: PgClient.PgClient): PgClient.PgClient => {
+  const { spanAttributes } = client`SELECT 1` as unknown as {
+    readonly spanAttributes: Array<readonly [string, unknown]>
+  }
+  const kept = spanAttributes.filter(([name]) => !name.startsWith("server."))
+  spanAttributes.splice(0, spanAttributes.length, ...kept)
+  return client
+}
+
 const inMemory = Effect.flatMap(newDatabaseFiles, (newFiles) => makeMemoryClient({ newFiles }))
 
 /**
@@ -94,7 +107,9 @@ export const makeMemoryClient = Effect.fnUntraced(function* (options: {
   )
   const pooler = new TransactionPooler(engine, { idleMillis: 0, onCrash: () => undefined })
   const peer = { _tag: "Engine", pooler, program: {} } as const
-  return yield* PgClient.makeClient({ ...connection, stream: () => new SessionStream(() => Promise.resolve(peer)) })
+  return withoutServer(
+    yield* PgClient.makeClient({ ...connection, stream: () => new SessionStream(() => Promise.resolve(peer)) })
+  )
 })
 
 const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration.Input | undefined, create: boolean) {
@@ -106,7 +121,7 @@ const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration
     idleTimeout: "10 minutes",
     acquireForStream: true
   } as const
-  const client = yield* PgClient.make(config)
+  const client = withoutServer(yield* PgClient.make(config))
   // A listener gets a connection of its own: it must not occupy the only one of the pool.
   return Object.assign(client, {
     listen: (channel: string) => Effect.flatMap(PgConnection.make(config), (listener) => listener.listen(channel))

@@ -4,7 +4,7 @@ import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { AnswerTimeout, isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { ConnectionMonitor, rolledBackError, toSqlConnection } from "./ConnectionMonitor.ts"
-import { makeServerConfig } from "./serverConfig.ts"
+import { makeServerConfig, type ServerConfig } from "./serverConfig.ts"
 
 /** A Postgres server and how to connect to it. */
 export interface PostgresOptions {
@@ -96,8 +96,16 @@ export const probeMillis = 3_000
  * client of `@effect/sql-pg`, which does not expose its connections.
  */
 const makePostgresClient = Effect.fnUntraced(function* (
-  config: PgClient.PgPoolConfig & ServerTimeouts
+  config: ServerConfig & ServerTimeouts
 ): Effect.fn.Return<PgClient.PgClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
+  const spanAttributes: Array<readonly [string, unknown]> = [
+    ["db.system.name", "postgresql"],
+    ["db.namespace", config.database ?? config.username ?? "postgres"]
+  ]
+  config.onHost(({ host, port }) => {
+    // Statements that follow share the array. After a failover they go to the new host.
+    spanAttributes.splice(2, 2, ["server.address", host], ["server.port", port])
+  })
   const pool = yield* PgPool.make(config)
   const maxConnections = config.maxConnections ?? 10
   const acquireMillis = Duration.toMillis(config.acquireTimeout)
@@ -176,12 +184,7 @@ const makePostgresClient = Effect.fnUntraced(function* (
       prepareTransactionControls: true,
       commit,
       releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
-      spanAttributes: [
-        ["db.system.name", "postgresql"],
-        ["db.namespace", config.database ?? config.username ?? "postgres"],
-        ["server.address", config.host ?? "localhost"],
-        ["server.port", config.port ?? 5432]
-      ]
+      spanAttributes
     }),
     {
       [PgClient.TypeId]: PgClient.TypeId,

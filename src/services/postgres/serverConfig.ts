@@ -25,6 +25,12 @@ interface ServerOptions {
   readonly prepare?: boolean | undefined
 }
 
+/** How a pool connects to a server. */
+export type ServerConfig = PgClient.PgPoolConfig & {
+  /** Calls a function with the host of the connections, now and when another one is chosen. */
+  readonly onHost: (listener: (host: ServerHost) => void) => void
+}
+
 /** The default of `application_name`, by which the server names this program's connections. */
 const defaultApplicationName = "mosaic-backlog"
 
@@ -38,7 +44,7 @@ const defaultKeepAlive = Duration.seconds(15)
  * hosts, or with `target_session_attrs`, each new connection chooses a host. Fails with a `ConnectionError` whose cause
  * is `ConnectionSettingRefused` when a setting is not supported.
  */
-export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
+export const makeServerConfig = (options: ServerOptions): Effect.Effect<ServerConfig, SqlError.SqlError> =>
   Effect.try({
     try: () => toPoolConfig(options),
     catch: (cause) =>
@@ -54,7 +60,7 @@ export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient
       })
   })
 
-const toPoolConfig = (options: ServerOptions): PgClient.PgPoolConfig => {
+const toPoolConfig = (options: ServerOptions): ServerConfig => {
   const url = typeof options.url === "string" ? options.url : Redacted.value(options.url)
   const settings = Result.getOrThrow(parseConnectionSettings(url, process.env))
   const { hosts, keepAlive, targetSessionAttrs } = settings
@@ -87,7 +93,9 @@ const toPoolConfig = (options: ServerOptions): PgClient.PgPoolConfig => {
     ssl: isSocket(host) ? false : ssl,
     password: passwordFor(host)
   })
-  if (hosts.length === 1 && targetSessionAttrs === "any") return on(hosts[0])
+  if (hosts.length === 1 && targetSessionAttrs === "any") {
+    return { ...on(hosts[0]), onHost: (listener) => listener(hosts[0]) }
+  }
 
   if (ssl !== false && hosts.some(isSocket)) {
     throw new ConnectionSettingRefused({
@@ -98,13 +106,19 @@ const toPoolConfig = (options: ServerOptions): PgClient.PgPoolConfig => {
   passwordFor(hosts[0])
   let chosen: Result.Result<ServerHost, SqlError.SqlError> = Result.succeed(hosts[0])
   const current = () => Result.getOrElse(chosen, () => hosts[0])
+  let listener: (host: ServerHost) => void = () => {}
   return {
     ...common,
     // The client evaluates the password before each connection, right before it opens the stream.
     password: Effect.map(Effect.result(chooseHost(settings, on, timeout)), (found) => {
       chosen = found
+      listener(current())
       return passwordFor(current()) ?? Redacted.make("")
     }),
+    onHost: (given) => {
+      listener = given
+      given(current())
+    },
     connectTimeout: Duration.times(timeout, hosts.length + 1),
     ssl: ssl === false ? false : withServerName(ssl, () => current().host),
     stream: serverStream(() => openStream(chosen, common))

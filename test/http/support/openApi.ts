@@ -75,7 +75,8 @@ export const readDocument = (document: Part): OpenApiDocument => {
       if (content === undefined) return text === "" ? undefined : `the status ${status} has a body`
       const type = (headers.get("content-type") ?? "").split(";")[0] ?? ""
       if (!(type in content)) return `the type ${type} of the status ${status} is not documented`
-      if ((content[type]?.["schema"] as Part)["format"] === "binary") return undefined
+      const { schema } = content[type] as { readonly schema: Part }
+      if (schema["format"] === "binary") return undefined
       const check = checkAt("paths", path, method, "responses", String(status), "content", type, "schema")
       const wrong = documentsIn(type, text).find((each) => !check(each))
       return wrong === undefined ? undefined : `${ajv.errorsText(check.errors)}: ${JSON.stringify(wrong)}`

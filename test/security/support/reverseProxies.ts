@@ -90,7 +90,10 @@ const makeCertificate = async (folder: string): Promise<Files> => {
   await promisify(execFile)("openssl", [
     ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(" "),
     ..."-addext subjectAltName=DNS:localhost".split(" "),
-    ...["-keyout", files.key, "-out", files.certificate]
+    "-keyout",
+    files.key,
+    "-out",
+    files.certificate
   ])
   await writeFile(files.both, (await readFile(files.certificate, "utf8")) + (await readFile(files.key, "utf8")))
   return files
