@@ -275,8 +275,8 @@ const mutations = [
   {
     name: "a worker can renew and release its own claims only",
     file: workerRules,
-    find: 'case "release":\n        return requireOwnClaim(input)',
-    replace: 'case "release":\n        return Effect.void',
+    find: 'case "release":\n      case "block":\n        return requireOwnClaim(input)',
+    replace: 'case "release":\n      case "block":\n        return Effect.void',
     tests: access
   },
   {
@@ -418,8 +418,8 @@ const mutations = [
   {
     name: "the log of a refusal does not contain the token",
     file: guard,
-    find: "        reason,\n        from: clientOf(request)\n",
-    replace: "        reason,\n        shown: request.headers.authorization,\n        from: clientOf(request)\n",
+    find: "      reason,\n      from,\n",
+    replace: "      reason,\n      shown: request.headers.authorization,\n      from,\n",
     tests: disclosure
   }
 ]

@@ -446,9 +446,9 @@ const mutations = [
   {
     name: "a line of a beads file is stored exactly",
     file: "src/import/readBeads.ts",
-    find: "const parsed = parseExactJson(line)",
+    find: "  Result.match(parseExactJson(line), {",
     replace:
-      'const parsed = Result.try(() => JSON.parse(line) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" })))',
+      '  Result.match(Result.try(() => JSON.parse(line) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" }))), {',
     tests: exact
   },
   {

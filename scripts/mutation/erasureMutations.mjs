@@ -173,9 +173,9 @@ const mutations = [
   },
   {
     name: "tables and indexes stay in their tablespaces",
-    file: rewriteTables,
-    find: "for (const { statement } of placed) yield* sql.unsafe(statement)",
-    replace: "void placed",
+    file: "src/projections/tableSettings.ts",
+    find: "JOIN pg_tablespace ON pg_tablespace.oid = reltablespace`\n  yield* run(sql, statements)",
+    replace: "JOIN pg_tablespace ON pg_tablespace.oid = reltablespace`\n  void statements",
     tests: removal,
     startsPrograms: false
   },

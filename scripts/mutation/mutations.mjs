@@ -282,7 +282,7 @@ export const mutations = [
   {
     name: "attempts that this batch ends count",
     file: "src/domain/decide.ts",
-    find: "(attempts, decided) => addToAttempts(attempts, { ...decided, occurredAt: now }),",
+    find: "(attempts, decided) => addToAttempts(attempts, { event: decided.event, occurredAt: now }),",
     replace: "(attempts) => attempts,",
     tests: domain
   },

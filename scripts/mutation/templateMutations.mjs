@@ -26,7 +26,7 @@ export const templateMutations = [
   {
     name: "template: its backlog has exactly the migrations of this package",
     file: newDatabase,
-    find: "haveSameChecksums(manifest.migrations, await Effect.runPromise(readMigrations))",
+    find: "haveSameChecksums(manifest.migrations, Effect.runSync(readMigrations))",
     replace: "true",
     tests: templates
   },

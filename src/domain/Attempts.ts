@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import type { StreamEvent } from "./evolve.ts"
+import type { Event } from "./Event.ts"
 import { formatTime } from "./Time.ts"
 
 /** An attempt at a card that failed: its lease expired, or its claim was released with a retry time. */
@@ -30,7 +30,10 @@ export const noAttempts: Attempts = { count: 0, failed: [] }
  * as failed: a release without a retry time, a reclaim before the lease expired, a restore, a block. Who unblocks or reopens
  * a card gives it new attempts.
  */
-export const addToAttempts = (attempts: Attempts, { event, occurredAt }: Omit<StreamEvent, "version">): Attempts => {
+export const addToAttempts = (
+  attempts: Attempts,
+  { event, occurredAt }: { readonly event: Event; readonly occurredAt: DateTime.Utc }
+): Attempts => {
   const fail = (owner: string, cause: FailedAttempt["cause"]): Attempts => ({
     ...attempts,
     failed: [...attempts.failed, { number: attempts.count, owner, endedAt: occurredAt, cause }]

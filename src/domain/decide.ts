@@ -102,7 +102,7 @@ const blockIfExhausted = (
   // Not more attempts can have failed than there were.
   if (maxAttempts === undefined || card.attempts < maxAttempts) return undefined
   const { failed } = reclaimed.reduce(
-    (attempts, decided) => addToAttempts(attempts, { ...decided, occurredAt: now }),
+    (attempts, decided) => addToAttempts(attempts, { event: decided.event, occurredAt: now }),
     backlog.attemptsAt(card.id)
   )
   return failed.length < maxAttempts
@@ -165,7 +165,7 @@ const release = (
     notBefore: retryAfterSeconds === 0 ? null : addSeconds(now, retryAfterSeconds)
   } as const
   if (maxAttempts === undefined || card.attempts < maxAttempts) return oneEvent(card.id, event)
-  const { failed } = addToAttempts(backlog.attemptsAt(card.id), { cardId: card.id, event, occurredAt: now })
+  const { failed } = addToAttempts(backlog.attemptsAt(card.id), { event, occurredAt: now })
   return event.notBefore === null || failed.length < maxAttempts
     ? oneEvent(card.id, event)
     : oneEvent(card.id, {
