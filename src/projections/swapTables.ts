@@ -18,7 +18,7 @@ export const findAddedObjects = Effect.fnUntraced(function* (
 ) {
   const rows = yield* sql<{ readonly added: string }>`
       WITH tables AS (
-        SELECT oid, relname, nspname FROM pg_class JOIN (
+        SELECT oid, relname, reltype, nspname FROM pg_class JOIN (
           SELECT oid AS nspoid, nspname FROM pg_namespace WHERE nspname IN (${live}, ${shadow})) AS schemas
           ON relnamespace = nspoid
         WHERE relkind = 'r' AND relname IN ${sql.in(tableNames)}),
@@ -32,8 +32,9 @@ export const findAddedObjects = Effect.fnUntraced(function* (
           AND tgname IS DISTINCT FROM ${captureTrigger}
         -- What has the type of a row, such as a function that takes one.
         UNION SELECT nspname, type || ' ' || replace(identity, quote_ident(nspname) || '.', '')
-        FROM tables JOIN pg_type ON typrelid = tables.oid JOIN pg_depend
-          ON refclassid = 'pg_type'::regclass AND refobjid IN (pg_type.oid, typarray) AND deptype <> 'i'
+        FROM tables JOIN pg_type ON pg_type.oid = reltype
+          CROSS JOIN LATERAL (VALUES (reltype), (typarray)) AS types (row_type)
+          JOIN pg_depend ON refclassid = 'pg_type'::regclass AND refobjid = row_type AND deptype <> 'i'
           CROSS JOIN LATERAL pg_identify_object(classid, objid, objsubid)
         UNION SELECT nspname, 'column ' || attname || ' of ' || relname
         FROM tables JOIN pg_attribute ON attrelid = tables.oid WHERE attnum > 0 AND NOT attisdropped)

@@ -133,10 +133,10 @@ export const findChangedSettings = (
         WHERE live.relnamespace = ${schema}::regnamespace AND new.relnamespace = ${shadow}::regnamespace
           AND relname IN ${sql.in(tableNames)}),
       described AS (
-        SELECT relname, attname, attrelid = live AS is_live, format_type(atttypid, atttypmod) AS type,
+        SELECT relname, attname, is_live, format_type(atttypid, atttypmod) AS type,
           attcollation::regcollation::text AS collation, attnotnull, pg_get_expr(adbin, adrelid) AS value
-        FROM tables JOIN pg_attribute ON attrelid IN (live, new)
-          LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        FROM tables CROSS JOIN LATERAL (VALUES (live, true), (new, false)) AS sides (relation, is_live)
+          JOIN pg_attribute ON attrelid = relation LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
         WHERE attnum > 0 AND NOT attisdropped)
       SELECT setting || ' of column ' || live.attname || ' of ' || live.relname AS changed
       FROM described AS live JOIN described AS made USING (relname, attname) CROSS JOIN LATERAL (VALUES

@@ -105,6 +105,7 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/explain": ["?id=a"],
   "/why-nothing-claimable": [""],
   "/await-claimable": ["?waitSeconds=0"],
+  "/await-claim-end": ["?id=a&token=2&waitSeconds=0"],
   "/history": ["?id=a"],
   "/card-at": ["?id=a&version=1"],
   "/explain-at": ["?id=a&version=1"],
