@@ -105,7 +105,7 @@ onServer("the text of responses", (test) => {
       const { ask } = yield* Effect.provideService(startServer(), Tracer.Tracer, tracer)
       yield* ask("/get?id=a")
       const serverSpan = spans.find(({ kind }) => kind === "server")
-      expect(serverSpan?.name).toBe("GET")
+      expect(serverSpan?.name).toBe("GET /get")
       expect(Object.fromEntries(serverSpan?.attributes ?? [])).toMatchObject({
         "http.request.method": "GET",
         "http.route": "/get",
