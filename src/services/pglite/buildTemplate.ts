@@ -5,6 +5,7 @@ import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { Migrations, readMigrations } from "../schema/Migrations.ts"
+import { copyDatabaseFiles } from "./databaseFiles.ts"
 import {
   haveSameChecksums,
   installedPgliteVersion,
@@ -35,7 +36,8 @@ export const buildTemplate = Effect.fnUntraced(function* (directory: string, opt
     () => Effect.void
   )
   const backlog = yield* snapshotDatabase(
-    () => Promise.resolve(empty),
+    // A copy, because the database changes the bytes of its files.
+    () => Promise.resolve(copyDatabaseFiles(empty)),
     (client) => Effect.provide(migrateTemplate, client)
   )
   const archive = encodeArchive({ empty, backlog } satisfies Record<TemplateContents, unknown>)

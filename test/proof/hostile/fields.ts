@@ -51,6 +51,7 @@ export const fields: Readonly<Record<string, Field>> = {
   },
   limit: (random) => 1 + random.below(5),
   token,
+  maxAttempts: (random) => 1 + random.below(1000),
   retryAfterSeconds: (random) => random.below(31_622_400),
   force: (random) => random.below(2) === 0,
   reason: orNothing(text),

@@ -22,6 +22,11 @@ const makeProgram = async (change: (migrations: string) => Promise<void>): Promi
   await writeFile(join(directory, "package.json"), JSON.stringify({ type: "module" }))
   await symlink(join(root, "node_modules"), join(directory, "node_modules"))
   await cp(join(root, "dist"), join(directory, "dist"), { recursive: true })
+  // The build embeds the migrations of this checkout. Without them, the program reads its own folder.
+  await writeFile(
+    join(directory, "dist", "services", "embeddedFiles.js"),
+    "export const embeddedVersion = undefined\nexport const embeddedMigrations = undefined\n"
+  )
   await cp(join(root, "migrations"), migrations, { recursive: true })
   await change(migrations)
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) }

@@ -7,6 +7,7 @@ import { afterEach } from "vitest"
 import { DirectoryLost } from "../../../src/services/files/directoryErrors.ts"
 import { layerPglite } from "../../../src/services/layers.ts"
 import { templateDirectory } from "../../../src/services/packageFiles.ts"
+import { buildTemplate } from "../../../src/services/pglite/buildTemplate.ts"
 import { createDatabase } from "../../../src/services/pglite/databaseDirectory.ts"
 import {
   copyDatabaseFiles,
@@ -117,6 +118,21 @@ describe("a template", () => {
       assert.deepStrictEqual(yield* Effect.provide(schemas, Layer.provide(Layer.fresh(layerPgliteClient()), other)), [
         "public"
       ])
+    })
+  )
+
+  it.live("is built with two databases that start", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* temporaryDirectory, "template")
+      assert.isTrue(yield* buildTemplate(directory, { always: false }))
+      const newDatabase: NewDatabase = (schema) => loadTemplate(directory, schema)
+      assert.isDefined(yield* Effect.promise(() => newDatabase(templateSchema)))
+      const other = Layer.mergeAll(Layer.succeed(BacklogSchema)("other"), from(newDatabase))
+      assert.deepStrictEqual(yield* run(schemas, { newDatabase }), ["backlog", "public"])
+      assert.deepStrictEqual(yield* Effect.provide(schemas, Layer.provide(Layer.fresh(layerPgliteClient()), other)), [
+        "public"
+      ])
+      assert.isFalse(yield* buildTemplate(directory, { always: false }))
     })
   )
 
