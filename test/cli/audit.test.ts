@@ -388,7 +388,7 @@ describe("a rebuild and a redaction", () => {
     ]
     assert.strictEqual(
       await said(...reason),
-      "Erased in a: reason of version 3.\nThe bytes are removed from the data files. Backups, replicas, exports and server logs may still contain them.\n"
+      "Erased in a: reason of version 3.\nThe bytes are removed from the data files.\n"
     )
     assert.match(await said(...reason), /^Nothing was left to erase in a\.\n/)
     const history = await said("history", "a")
