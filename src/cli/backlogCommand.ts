@@ -79,6 +79,10 @@ export const backlogCommand = Command.make("backlog").pipe(
     { command: "backlog list --ready" },
     { command: "backlog claim --owner worker-1", description: "Prints the claim's token" },
     { command: "backlog complete design --token 2" },
-    { command: "backlog stats --json --db postgres://me@localhost/work", description: "On a server, as JSON" }
+    { command: "backlog stats --json --db postgres://me@localhost/work", description: "On a server, as JSON" },
+    {
+      command: "backlog list --db https://backlog.example.com",
+      description: "Over a served backlog, with the token in BACKLOG_TOKEN"
+    }
   ])
 )

@@ -19,6 +19,20 @@ export class ExecUnusable extends Schema.TaggedError<ExecUnusable>()("ExecUnusab
   }
 }
 
+/** The command needs the database itself, and the selected backlog is that of a server. */
+export class NeedsDatabase extends Schema.TaggedError<NeedsDatabase>()("NeedsDatabase", {
+  command: Schema.String,
+  /** The URL of the server. */
+  server: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `\`backlog ${this.command}\` needs the database itself, and ${this.server} is the URL of a server. ` +
+      "Run it where the database can be reached, with --db and a postgres:// URL or a directory."
+    )
+  }
+}
+
 /** The output file exists already. It was not changed. */
 export class FileExists extends Schema.TaggedError<FileExists>()("FileExists", { file: Schema.String }) {
   override get message(): string {

@@ -4,8 +4,10 @@ import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import {
   AccessTokens,
+  type AuditService,
   BacklogMissing,
   BacklogOpening,
+  type BacklogService,
   type BacklogServices,
   Doctor,
   Erasures,
@@ -22,11 +24,16 @@ import { createHint } from "../services/schema/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts"
 import { Migrations } from "../services/schema/Migrations.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
+import { NeedsDatabase } from "./commandErrors.ts"
 import { toDatabaseError } from "./databaseErrors.ts"
-import { type DatabaseTarget, parseTarget, resolveDatabaseTarget } from "./databaseTarget.ts"
-import { currentSchema, Db, nonEmpty } from "./flags.ts"
+import { type DatabaseTarget, parseTarget, resolveDatabaseTarget, type ServedTarget } from "./databaseTarget.ts"
+import { currentSchema, Db, nonEmpty, SchemaFlag } from "./flags.ts"
 import { ProcessIO } from "./ProcessIO.ts"
+import { toServedError } from "./servedErrors.ts"
 import { escapeLine } from "./terminalText.ts"
+
+/** The services that commands use. They work over a database and over HTTP. */
+export type CommandServices = BacklogService | AuditService
 
 /** The schema of a backlog that none is named for. */
 const defaultSchema = "backlog"
@@ -34,8 +41,26 @@ const defaultSchema = "backlog"
 const selectTarget = Effect.gen(function* () {
   const schema = yield* currentSchema
   const chosen = yield* Effect.fromResult(resolveDatabaseTarget(yield* Db, (yield* ProcessIO).env))
+  if (chosen.target._tag === "Served" && (yield* SchemaFlag) !== undefined) {
+    return yield* new InvalidInput({
+      problem: `--schema does not apply to ${chosen.target.name}: its server was started for one schema. Omit --schema`
+    })
+  }
   return { target: chosen.target, note: chosen.note, schema }
 })
+
+/** The server of the selected backlog. `undefined` if the backlog is in a database. */
+export const servedTarget = Effect.map(selectTarget, ({ target }) => (target._tag === "Served" ? target : undefined))
+
+/** Selects the database of a command that works with nothing else. */
+const selectDatabase = Effect.fnUntraced(function* (command: string) {
+  const { target, ...chosen } = yield* selectTarget
+  if (target._tag === "Served") return yield* new NeedsDatabase({ command, server: target.name })
+  return { ...chosen, target }
+})
+
+/** Fails if the selected backlog is that of a server. */
+export const requireDatabase = (command: string) => Effect.asVoid(selectDatabase(command))
 
 /** A client with one connection to another server than the backlog's. `name` is for errors and contains no password. */
 export const makeServerClient = Effect.fnUntraced(function* (flag: string, url: string) {
@@ -88,15 +113,20 @@ const describeMissing = (error: BacklogMissing, target: DatabaseTarget): Backlog
   return new BacklogMissing({ ...error, place, ...(error.toDo === createHint ? { toDo: createCommands } : {}) })
 }
 
+/** A selected database, and what was noted and chosen with it. */
+type ChosenDatabase = Effect.Success<ReturnType<typeof selectDatabase>>
+
 /**
- * Runs an effect with a layer over the selected database, and adds the database's name to its errors. Reports on standard
- * error whether a backlog was created or migrated, and whether `DATABASE_URL` was preferred to a `.backlog`.
+ * Runs an effect with a layer over a database, and adds the database's name to its errors. Reports on standard error
+ * whether a backlog was created or migrated, and whether `DATABASE_URL` was preferred to a `.backlog`.
  */
-const runWithin =
+const runOver =
   ({ opening, removesErasedBytes, notify }: OpeningMode) =>
   <R, LE>(layerOf: (target: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
-    Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
-      const { target, note, schema } = yield* selectTarget
+    Effect.fnUntraced(function* <A, E, R2>(
+      { note, schema, target }: ChosenDatabase,
+      effect: Effect.Effect<A, E, R | R2>
+    ) {
       const io = yield* ProcessIO
       const report = (text: string) => Effect.provideService(notify(text), ProcessIO, io)
       if (note !== undefined) yield* report(note)
@@ -138,20 +168,50 @@ const layerBacklog =
       ? layerPostgres({ url: target.url, schema, poolSize, prepare: target.prepare })
       : layerPglite({ dataDir: target.directory, schema, opening })
 
+/** Runs an effect with the services of a served backlog. */
+export const runOverHttp = Effect.fnUntraced(function* <A, E, R>(
+  target: ServedTarget,
+  effect: Effect.Effect<A, E, CommandServices | R>
+) {
+  const { layerHttp } = yield* Effect.promise(() => import("../http/client/layerHttp.ts"))
+  return yield* effect.pipe(
+    Effect.provide(layerHttp({ url: target.url, token: target.token })),
+    Effect.mapError((error) => toServedError(error, target))
+  )
+})
+
+/** Runs an effect with the services of the selected backlog, over its database or over HTTP. */
+const runWithBacklog = (mode: OpeningMode, poolSize: number) => {
+  const run = runOver(mode)(layerBacklog(mode.opening, poolSize))
+  return Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, CommandServices | R>) {
+    const { target, ...chosen } = yield* selectTarget
+    return yield* target._tag === "Served" ? runOverHttp(target, effect) : run({ ...chosen, target }, effect)
+  })
+}
+
 /** Runs an effect with the services of the selected backlog, which must exist. */
-export const withBacklog = runWithin(openExisting)(layerBacklog("existing", 2))
+export const withBacklog = runWithBacklog(openExisting, 2)
 
-/** Runs an effect with the services of the selected backlog, creating it if it is missing. */
-export const withNewBacklog = runWithin(openOrCreate)(layerBacklog("create", 2))
-
-/** Like `withNewBacklog`, for a program that keeps its own log. */
-export const withAgentBacklog = runWithin(openForService)(layerBacklog("create", 2))
+/** Runs an effect with the services of the selected backlog, creating it if it is missing and is not served. */
+export const withNewBacklog = runWithBacklog(openOrCreate, 2)
 
 /** Like `withBacklog`, with more connections, for an effect that runs many commands concurrently. */
-export const withConcurrentBacklog = runWithin(openExisting)(layerBacklog("existing", 10))
+export const withConcurrentBacklog = runWithBacklog(openExisting, 10)
+
+/** Runs an effect over the selected database, for the command that the errors name. */
+const runOverDatabase =
+  (mode: OpeningMode) =>
+  <R, LE>(layerOf: (target: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) => {
+    const run = runOver(mode)(layerOf)
+    return <A, E, R2>(command: string, effect: Effect.Effect<A, E, R | R2>) =>
+      Effect.flatMap(selectDatabase(command), (chosen) => run(chosen, effect))
+  }
+
+/** Runs an effect over the selected database, creating the backlog if it is missing. For a program that keeps its own log. */
+export const withAgentBacklog = runOverDatabase(openForService)(layerBacklog("create", 2))
 
 /** Runs an effect with the services that a server of the backlog needs, creating the backlog if it is missing. */
-export const withServer = runWithin(openForService)((target, schema) =>
+export const withServer = runOverDatabase(openForService)((target, schema) =>
   Layer.mergeAll(AccessTokens.layer, Doctor.layer).pipe(
     Layer.provideMerge(layerBacklog("create", 10)(target, schema)),
     Layer.provide(layerSchema(schema))
@@ -169,27 +229,29 @@ export const withMigrations = Effect.fnUntraced(function* <A, E, R>(
   roles: RoleNames,
   effect: Effect.Effect<A, E, R | Migrations>
 ) {
-  const { target } = yield* selectTarget
+  const { target } = yield* selectDatabase("migrate")
   if (target._tag === "Directory" && Object.values(roles).some((name) => name !== undefined)) {
     return yield* new InvalidInput({
       problem: "roles need a backlog on a server: in a directory, every user with access to the files can do everything"
     })
   }
-  return yield* runMigrations(roles)(effect)
+  return yield* runMigrations(roles)("migrate", effect)
 })
 
 const runMigrations = (roles: RoleNames) =>
-  runWithin(openOrCreate)((target, schema) =>
+  runOverDatabase(openOrCreate)((target, schema) =>
     provideClient(Layer.provide(Migrations.layer, Layer.succeed(BacklogRoles)(roles)), target, schema, "create")
   )
 
 /** Runs an effect with the access tokens of the backlog, which must exist. */
-export const withAccessTokens = runWithin(openExisting)((target, schema) =>
+export const withAccessTokens = runOverDatabase(openExisting)((target, schema) =>
   provideClient(AccessTokens.layer, target, schema, "existing")
 )
 
 /** Runs an effect with the backlog's doctor. Applies no migration and creates no directory. */
-export const withDoctor = runWithin(openExisting)((target, schema) =>
+export const withDoctor = <A, E, R>(effect: Effect.Effect<A, E, Doctor | Erasures | R>) => runDoctor("doctor", effect)
+
+const runDoctor = runOverDatabase(openExisting)((target, schema) =>
   provideClient(Layer.mergeAll(Doctor.layer, Erasures.layer), target, schema, "existing", 4)
 )
 
@@ -198,11 +260,20 @@ export const targetDirectory = Effect.map(selectTarget, ({ target }) =>
   target._tag === "Directory" ? target.directory : undefined
 )
 
-/** The environment variables by which a command line in any directory selects the same backlog. */
-export const selectedBacklogVariables = Effect.map(selectTarget, ({ schema, target }) => ({
-  BACKLOG_DATABASE_URL: target._tag === "Directory" ? resolve(target.directory) : target.url,
-  BACKLOG_SCHEMA: schema ?? defaultSchema
-}))
+/**
+ * The environment variables by which a command line in any directory selects the same backlog. That of a server also needs
+ * `BACKLOG_TOKEN`, which the environment already contains, and has no schema.
+ */
+export const selectedBacklogVariables = Effect.map(
+  selectTarget,
+  ({ schema, target }): Readonly<Record<string, string>> =>
+    target._tag === "Served"
+      ? { BACKLOG_DATABASE_URL: target.url }
+      : {
+          BACKLOG_DATABASE_URL: target._tag === "Directory" ? resolve(target.directory) : target.url,
+          BACKLOG_SCHEMA: schema ?? defaultSchema
+        }
+)
 
 /** Provides a service with a client of the selected database and its schema. */
 const provideClient = <A, E>(

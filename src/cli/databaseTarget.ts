@@ -1,4 +1,4 @@
-import { Result } from "effect"
+import { Redacted, Result } from "effect"
 import { statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { InvalidInput } from "../index.ts"
@@ -19,9 +19,22 @@ export type DatabaseTarget =
       readonly searchedFrom?: string
     }
 
-/** The database of a command, and a note for standard error. */
+/** A backlog that a server of the program serves over HTTP. */
+export interface ServedTarget {
+  readonly _tag: "Served"
+  /** The server's URL, which contains no secret. */
+  readonly url: string
+  readonly name: string
+  /** The access token of `BACKLOG_TOKEN`. */
+  readonly token: Redacted.Redacted | undefined
+}
+
+/** The backlog of a command: in a database, or served. */
+export type BacklogTarget = DatabaseTarget | ServedTarget
+
+/** The backlog of a command, and a note for standard error. */
 export interface ChosenTarget {
-  readonly target: DatabaseTarget
+  readonly target: BacklogTarget
   readonly note: string | undefined
 }
 
@@ -29,9 +42,10 @@ export interface ChosenTarget {
 const defaultDirectory = ".backlog"
 
 /**
- * Selects the database of a command: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the nearest directory
- * `.backlog` in `from` or above it, else `.backlog` in `from`. `BACKLOG_PREPARE=off` turns named prepared statements off,
- * for poolers that drop them. Adds a note if `DATABASE_URL` is used although there is a `.backlog`.
+ * Selects the backlog of a command: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the nearest directory
+ * `.backlog` in `from` or above it, else `.backlog` in `from`. The first two may be the URL of a server, which gets the
+ * token of `BACKLOG_TOKEN`; `DATABASE_URL` may not, because other programs set it. `BACKLOG_PREPARE=off` turns named
+ * prepared statements off, for poolers that drop them. Adds a note if `DATABASE_URL` is used although there is a `.backlog`.
  */
 export const resolveDatabaseTarget = (
   db: string | undefined,
@@ -42,18 +56,27 @@ export const resolveDatabaseTarget = (
   if (prepare !== "on" && prepare !== "off") {
     return Result.fail(new InvalidInput({ problem: "BACKLOG_PREPARE takes on or off" }))
   }
+  const options = { prepare: prepare === "on", env }
+  const parse = (source: string, value: string): Result.Result<BacklogTarget, InvalidInput> =>
+    isServedUrl(value) ? parseServed(source, value, env) : parseTarget(source, value, options)
   const named = (source: string, value: string) =>
-    Result.map(parseTarget(source, value, { prepare: prepare === "on", env }), (target) => ({
-      target,
-      note: undefined
-    }))
+    Result.map(parse(source, value), (target) => ({ target, note: undefined }))
   if (db !== undefined) return named("--db", db)
   const backlogUrl = nonEmpty(env["BACKLOG_DATABASE_URL"])
   if (backlogUrl !== undefined) return named("BACKLOG_DATABASE_URL", backlogUrl)
   const found = findNearestBacklog(from)
   const url = nonEmpty(env["DATABASE_URL"])
   if (url !== undefined) {
-    return Result.map(named("DATABASE_URL", url), ({ target }) => ({
+    if (isServedUrl(url)) {
+      return Result.fail(
+        new InvalidInput({
+          problem:
+            `DATABASE_URL takes a postgres:// URL or a directory, not a ${url.slice(0, url.indexOf(":"))}:// URL. ` +
+            "Name a served backlog with --db or BACKLOG_DATABASE_URL"
+        })
+      )
+    }
+    return Result.map(parseTarget("DATABASE_URL", url, options), (target) => ({
       target,
       note:
         found === undefined
@@ -102,6 +125,43 @@ const findNearestBacklog = (from: string): FoundBacklog | undefined => {
   }
 }
 
+/** The flag and the variable that may name a served backlog. */
+const servedSources: ReadonlySet<string> = new Set(["--db", "BACKLOG_DATABASE_URL"])
+
+const isServedUrl = (value: string): boolean => /^https?:\/\//i.test(value)
+
+/** Parses the URL of a served backlog. The errors do not repeat it, because it may contain a secret. */
+const parseServed = (
+  source: string,
+  value: string,
+  env: ProcessIO["Service"]["env"]
+): Result.Result<ServedTarget, InvalidInput> => {
+  const refuse = (problem: string) => Result.fail(new InvalidInput({ problem }))
+  const url = URL.parse(value)
+  if (url === null || value !== value.trim()) {
+    return refuse(`${source} is not a URL of the form https://host or https://host/path`)
+  }
+  if (url.username !== "" || url.password !== "") {
+    return refuse(`${source} has a user or a password in it: put the access token into BACKLOG_TOKEN instead`)
+  }
+  if (url.search !== "" || url.hash !== "") {
+    return refuse(
+      `${source} has a query or a fragment: it takes the address of the server, https://host or https://host/path`
+    )
+  }
+  const token = nonEmpty(env["BACKLOG_TOKEN"])
+  if (token !== undefined && !/^[!-~]+$/.test(token)) {
+    return refuse("BACKLOG_TOKEN has white space or other characters in it that no token has")
+  }
+  const address = url.href.replace(/\/$/, "")
+  return Result.succeed({
+    _tag: "Served",
+    url: address,
+    name: address,
+    token: token === undefined ? undefined : Redacted.make(token)
+  })
+}
+
 /** Options for parsing a server's URL. */
 interface TargetOptions {
   readonly prepare: boolean
@@ -112,17 +172,17 @@ interface TargetOptions {
  * Returns why a value is not accepted as a directory: it looks like a server's address, and a directory of that name would
  * contain a password. The text does not repeat the value.
  */
-const findServerMistake = (value: string): string | undefined => {
+const findServerMistake = (value: string, takes: string): string | undefined => {
   if (/^["'`]|["'`]$/.test(value.trim())) return "has quotes around it: remove the quotes"
   if (value !== value.trim()) return "has white space around it: remove the white space"
   if (/^(host|hostaddr|port|user|password|dbname|service)\s*=/i.test(value)) {
-    return "takes a postgres:// URL or a directory, not keywords: postgres://user:password@host:port/database"
+    return `takes ${takes}, not keywords: postgres://user:password@host:port/database`
   }
   if (/^[\w.-]+(:[^/\\@]*)?@|^(\[[0-9a-f:.]+\]|[\w.-]+):\d+(\/|$)/i.test(value)) {
-    return "takes a postgres:// URL or a directory, and has no postgres:// before the host. If it is a directory, prefix it with ./"
+    return `takes ${takes}, and has no postgres:// before the host. If it is a directory, prefix it with ./`
   }
   return /:\/\//.test(value.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")) && !/^postgres/i.test(value)
-    ? "takes a postgres:// URL or a directory, and has a URL in it"
+    ? `takes ${takes}, and has a URL in it`
     : undefined
 }
 
@@ -133,8 +193,11 @@ export const parseTarget = (
   { env, prepare }: TargetOptions
 ): Result.Result<DatabaseTarget, InvalidInput> => {
   const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
-  if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
-  const almost = findServerMistake(value)
+  const takes = servedSources.has(source)
+    ? "a postgres:// URL, a directory, or the https:// URL of a served backlog"
+    : "a postgres:// URL or a directory"
+  if (value.trim() === "") return refuse(`is empty: it takes ${takes}`)
+  const almost = findServerMistake(value, takes)
   if (almost !== undefined) return refuse(almost)
   if (value.includes("\u0000")) return refuse("contains a NUL character")
   // A single letter is a Windows drive.
@@ -143,7 +206,7 @@ export const parseTarget = (
   if (scheme === "") return Result.succeed({ _tag: "Directory", directory: value, name: value })
   if (scheme !== "postgres" && scheme !== "postgresql") {
     return refuse(
-      `takes a postgres:// URL or a directory, not a ${scheme}:${slashes} URL` +
+      `takes ${takes}, not a ${scheme}:${slashes} URL` +
         (slashes === "" ? `. If it is a directory, prefix it with ./` : "")
     )
   }

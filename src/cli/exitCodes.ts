@@ -36,11 +36,13 @@ import {
   ExecUnusable,
   FileExists,
   FileNotWritten,
+  NeedsDatabase,
   NothingClaimable,
   NotParked
 } from "./commandErrors.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
 import type { OutputLost } from "./ProcessIO.ts"
+import { Forbidden, Unauthorized, UnexpectedAnswer, Unreachable } from "./servedErrors.ts"
 
 /** The exit codes of the program. */
 export const exitCodes = {
@@ -72,6 +74,7 @@ const kinds: ReadonlyArray<{
 }> = [
   { schema: InvalidInput, exitCode: exitCodes.invalidInput },
   { schema: ImportRefused, exitCode: exitCodes.invalidInput },
+  { schema: NeedsDatabase, exitCode: exitCodes.invalidInput },
   { schema: NothingClaimable, exitCode: exitCodes.nothingClaimable },
   {
     schema: Schema.Union([
@@ -104,6 +107,10 @@ const kinds: ReadonlyArray<{
     schema: Schema.Union([
       DatabaseUnavailable,
       NotPermitted,
+      Unreachable,
+      Unauthorized,
+      Forbidden,
+      UnexpectedAnswer,
       BacklogMissing,
       DirectoryLocked,
       DirectoryLost,

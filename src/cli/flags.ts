@@ -1,6 +1,5 @@
 import { Effect, Option, Schema } from "effect"
 import { Argument, Flag, GlobalFlag } from "effect/cli"
-import { userInfo } from "node:os"
 import { InvalidInput } from "../index.ts"
 import { SchemaName } from "../sql/SchemaName.ts"
 import { ProcessIO } from "./ProcessIO.ts"
@@ -74,7 +73,7 @@ const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
 export const Db = GlobalFlag.Setting("db")({
   flag: textFlag(
     "db",
-    "A postgres:// URL or a directory. Defaults to BACKLOG_DATABASE_URL, then DATABASE_URL, then the nearest .backlog in this directory or above",
+    "A postgres:// URL, a directory, or the https:// URL of a served backlog, with its token in BACKLOG_TOKEN. Defaults to BACKLOG_DATABASE_URL, then DATABASE_URL, then the nearest .backlog in this directory or above",
     "URL|DIR"
   )
 })
@@ -86,7 +85,11 @@ export const SchemaFlag = GlobalFlag.Setting("schema")({
 
 /** The actor of commands. */
 export const Actor = GlobalFlag.Setting("actor")({
-  flag: textFlag("actor", "The actor of the events. Defaults to BACKLOG_ACTOR, then the operating-system user", "NAME")
+  flag: textFlag(
+    "actor",
+    "The actor of the events. Defaults to BACKLOG_ACTOR, then the holder of BACKLOG_TOKEN, then the operating-system user",
+    "NAME"
+  )
 })
 
 /** Whether the output is JSON. */
@@ -109,25 +112,6 @@ export const currentSchema: Effect.Effect<
   if (schema === undefined || Schema.is(SchemaName)(schema)) return schema
   return yield* new InvalidInput({
     problem: `${flag === undefined ? "BACKLOG_SCHEMA" : "--schema"} takes lower-case letters, digits and underscores, does not begin with a digit, and has at most 63 characters`
-  })
-})
-
-/** Returns the actor of events: `--actor`, else `BACKLOG_ACTOR`, else the operating-system user. */
-export const currentActor: Effect.Effect<string, InvalidInput, ProcessIO | GlobalFlag.Setting.Identifier<"actor">> =
-  Effect.gen(function* () {
-    return (yield* Actor) ?? (yield* environmentActor)
-  })
-
-/** Returns the actor without `--actor`: `BACKLOG_ACTOR`, else the operating-system user. */
-export const environmentActor: Effect.Effect<string, InvalidInput, ProcessIO> = Effect.gen(function* () {
-  const named = nonEmpty((yield* ProcessIO).env["BACKLOG_ACTOR"])
-  if (named !== undefined) return named
-  return yield* Effect.try({
-    try: () => userInfo().username,
-    catch: () =>
-      new InvalidInput({
-        problem: "the actor is unknown: use --actor NAME, or set BACKLOG_ACTOR"
-      })
   })
 })
 

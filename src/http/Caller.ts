@@ -1,6 +1,6 @@
 import { Context, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
-import { mayCall } from "./access/policy.ts"
+import { mayCall, rolesFor } from "./access/policy.ts"
 import { type makeClaimOwnerLookup, workerRules } from "./access/workerRules.ts"
 import { Forbidden, Unauthorized } from "./errors.ts"
 import type { AccessRole } from "../index.ts"
@@ -65,7 +65,12 @@ export const authorize = (
   if (caller === undefined) return Result.fail(new Unauthorized({ problem: "The server does not know the caller." }))
   const { actor, reservedNames, role } = caller
   if (role !== "unrestricted" && !mayCall(role, endpoint.identifier)) {
-    return Result.fail(new Forbidden({ problem: `${withArticle(role)} may not call ${endpoint.path}.` }))
+    const others = rolesFor(endpoint.identifier).map((each) => withArticle(each))
+    return Result.fail(
+      new Forbidden({
+        problem: `${withArticle(role, "A")} may not call ${endpoint.path}. That needs the token of ${others.join(" or ")}.`
+      })
+    )
   }
   const permit =
     role === "worker" && actor !== undefined ? workerRules(actor, reservedNames, ownerOf) : permitEverything
@@ -74,4 +79,4 @@ export const authorize = (
 
 const permitEverything = () => Effect.void
 
-const withArticle = (role: AccessRole): string => (role === "worker" ? `A ${role}` : `An ${role}`)
+const withArticle = (role: AccessRole, a: "A" | "a" = "a"): string => `${role === "worker" ? a : `${a}n`} ${role}`

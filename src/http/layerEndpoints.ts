@@ -7,6 +7,7 @@ import { BacklogApi } from "./api/BacklogApi.ts"
 import { behindPrefix } from "./api/document.ts"
 import { makeAuditHandlers } from "./auditHandlers.ts"
 import { makeBacklogHandlers } from "./backlogHandlers.ts"
+import { callerHandlers } from "./callerHandlers.ts"
 import { type AnyHandler, type Groups, handleEndpoint } from "./handleEndpoint.ts"
 import { CurrentIncomingRequest } from "./node/IncomingRequest.ts"
 import type { AuditService, BacklogService } from "../index.ts"
@@ -21,7 +22,7 @@ export const layerEndpoints = (
   HttpRouter.use(
     Effect.fnUntraced(function* (router) {
       const ownerOf = yield* makeClaimOwnerLookup
-      const handlers = { backlog: yield* makeBacklogHandlers, audit: yield* makeAuditHandlers }
+      const handlers = { backlog: yield* makeBacklogHandlers, audit: yield* makeAuditHandlers, caller: callerHandlers }
       for (const [name, group] of Object.entries(BacklogApi.groups)) {
         const ofGroup = handlers[name as keyof Groups] as unknown as Readonly<Record<string, AnyHandler>>
         for (const endpoint of Object.values(group.endpoints) as ReadonlyArray<HttpApiEndpoint.Top>) {

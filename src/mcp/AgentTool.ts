@@ -7,6 +7,7 @@ import type { Shutdown } from "../http/Shutdown.ts"
 import { type AuditService, type BacklogService, InvalidInput } from "../index.ts"
 import { type Agent, type ClaimOwners, CurrentAgent } from "./Agent.ts"
 import { type ToolAnswer, agentText } from "./AgentText.ts"
+import type { AllOrNothing } from "./AllOrNothing.ts"
 import { type AgentError, toRefusal, refuse, Refused } from "./refusal.ts"
 
 /*
@@ -89,11 +90,14 @@ export const EncodedAnswer = Schema.Struct({ text: Schema.String, data: Schema.R
 /** A tool's answer as it is sent. */
 export interface EncodedAnswer extends Schema.Schema.Type<typeof EncodedAnswer> {}
 
+/** The services that `layerToolsOverHttp` requires. */
+export type HttpToolRequirements = BacklogService | AuditService | Shutdown
+
 /** The services that `layerTools` requires. */
-export type ToolRequirements = BacklogService | AuditService | SqlClient.SqlClient | Shutdown
+export type ToolRequirements = HttpToolRequirements | SqlClient.SqlClient
 
 /** The services that tools use. */
-export type ToolServices = ToolRequirements | ClaimOwners
+export type ToolServices = HttpToolRequirements | AllOrNothing | ClaimOwners
 
 /** A tool as it is listed to agents. */
 export interface ToolDescription<Fields extends Schema.Struct.Fields> {

@@ -6,5 +6,5 @@
 export type { Agent } from "./Agent.ts"
 export { mcpPath } from "./httpRefusals.ts"
 export { layerMcpRoutes } from "./routes.ts"
-export type { ToolRequirements } from "./AgentTool.ts"
-export { type Pipes, serveStdio } from "./stdio.ts"
+export type { HttpToolRequirements, ToolRequirements } from "./AgentTool.ts"
+export { type Pipes, serveStdio, serveStdioOverHttp } from "./stdio.ts"

@@ -3,8 +3,8 @@ import { McpServer } from "effect/ai"
 import { Shutdown } from "../http/Shutdown.ts"
 import { withoutSecrets } from "../index.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
-import type { ToolRequirements } from "./AgentTool.ts"
-import { layerTools } from "./layerTools.ts"
+import type { HttpToolRequirements, ToolRequirements } from "./AgentTool.ts"
+import { layerTools, layerToolsOverHttp } from "./layerTools.ts"
 import { checkMessage, toClientText, tooLongRefusal, withoutByteOrderMark } from "./messages.ts"
 import { protocols, serverInfo } from "./protocol.ts"
 
@@ -22,12 +22,21 @@ export interface Pipes {
 export const serveStdio = (
   agent: Agent,
   pipes: Pipes
-): Effect.Effect<void, never, Exclude<ToolRequirements, Shutdown>> => withoutSecrets(serveAgent(agent, pipes))
+): Effect.Effect<void, never, Exclude<ToolRequirements, Shutdown>> =>
+  withoutSecrets(serveAgent(agent, pipes, layerTools(agent.role)))
 
-const serveAgent = Effect.fnUntraced(function* (
+/** Like `serveStdio`, without a database: for the services of `layerHttp`. */
+export const serveStdioOverHttp = (
   agent: Agent,
-  { input, output }: Pipes
-): Effect.fn.Return<void, never, Exclude<ToolRequirements, Shutdown>> {
+  pipes: Pipes
+): Effect.Effect<void, never, Exclude<HttpToolRequirements, Shutdown>> =>
+  withoutSecrets(serveAgent(agent, pipes, layerToolsOverHttp(agent.role)))
+
+const serveAgent = Effect.fnUntraced(function* <R>(
+  agent: Agent,
+  { input, output }: Pipes,
+  tools: Layer.Layer<never, never, R>
+) {
   const ended = yield* Deferred.make<void>()
   const stdio = Stdio.make({
     args: Effect.succeed([]),
@@ -38,9 +47,7 @@ const serveAgent = Effect.fnUntraced(function* (
   const server = McpServer.layerStdio({
     ...serverInfo(agent.role),
     protocols,
-    registrations: layerTools(agent.role).pipe(
-      Layer.provide(Layer.succeed(Shutdown, { awaitShutdown: Deferred.await(ended) }))
-    )
+    registrations: Layer.provide(tools, Layer.succeed(Shutdown, { awaitShutdown: Deferred.await(ended) }))
   }).pipe(Layer.provide(Layer.succeed(Stdio.Stdio)(stdio)))
   const serving = yield* Effect.forkChild(Effect.provideService(Layer.launch(server), CurrentAgent, agent))
   yield* Fiber.await(serving)

@@ -40,7 +40,9 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
   problem: Schema.String,
   /** Whether a retry may succeed. False when the URL is that of another server, for example. */
-  isTransient: Schema.Boolean
+  isTransient: Schema.Boolean,
+  /** The status of the HTTP response. Absent if none arrived. */
+  status: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
     return this.problem

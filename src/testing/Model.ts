@@ -90,6 +90,16 @@ const asJson = (value: unknown): unknown =>
     ? value.toJSON()
     : value
 
+/** Returns the ids of the cards that a command names and may change. */
+export const namedCards = (command: ModelCommand): ReadonlyArray<string> =>
+  command._tag === "CreateMany"
+    ? command.cards.map(({ id }) => id)
+    : command._tag === "Link" || command._tag === "Unlink"
+      ? [command.from]
+      : "id" in command && command.id !== undefined
+        ? [command.id]
+        : []
+
 /** Returns the cards that a command claimed, from its answer. */
 export const claimedCards = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {
   switch (command._tag) {

@@ -2,7 +2,9 @@ import type { ClaimFilter } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { applyEvent, toModelEvent } from "./applyEvent.ts"
 import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
-import { type ModelCard, type ModelCommand, receiptKey } from "./Model.ts"
+import { type ModelCard, type ModelCommand, namedCards, receiptKey } from "./Model.ts"
+import { describeCommand } from "./describeProblem.ts"
+import { describeValue } from "./differences.ts"
 import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"
 
 /** The result of `checkClaimOrder`. */
@@ -11,7 +13,18 @@ export interface ClaimOrderReport {
   readonly claims: number
   /** How many pairs of such a claim and a card that it could certainly have taken were compared. */
   readonly compared: number
+  /** How many of the claims did not take the best card that they could certainly have taken. */
+  readonly outOfOrder: number
+  /** One text, which has `outOfOrder` and describes the first such claim. Empty when there is none. */
   readonly violations: ReadonlyArray<string>
+}
+
+/** A claim that did not take the best card. */
+interface OutOfOrder {
+  readonly claim: Operation
+  readonly claimed: ModelCard | null
+  /** The best card that the claim could have taken. */
+  readonly best: ModelCard
 }
 
 /**
@@ -41,7 +54,7 @@ export const checkClaimOrder = (
   // An event that no command of the history caused may have been written at any time.
   const boundsAt = log.map(({ correlationId }) => bounds.get(correlationId ?? "") ?? always)
   const isShared = sharedCommandIds(operations)
-  const violations: Array<string> = []
+  const outOfOrder: Array<OutOfOrder> = []
   let claims = 0
   let compared = 0
   for (const claim of operations) {
@@ -68,6 +81,7 @@ export const checkClaimOrder = (
         otherClaims.some((other) => mayLockUntaken(other.command) || other.outcome === undefined || isShared(other)))
     const claimed = outcome.answer as ModelCard | null
     const ranks = window.flatMap((state) => (claimed === null ? [] : (state.get(claimed.id) ?? [])))
+    let best: ModelCard | undefined
     for (const card of before.values()) {
       if (card.id === claimed?.id || changed.has(card.id) || card.dependsOn.some((id) => changed.has(id))) continue
       const claimable = (card.status === "ready" && isDue(card, now)) || isExpired(card, now)
@@ -76,15 +90,24 @@ export const checkClaimOrder = (
       if (mayLockMore || (card.notBefore !== null && otherClaims.length > 0)) continue
       if (others.some((other) => mayLock(other, card))) continue
       compared++
-      if (ranks.every((rank) => byClaimOrder(card, rank) < 0)) {
-        violations.push(
-          `[${invoked}, ${responded}] ${JSON.stringify(command)} returned ${claimed === null ? "nothing" : `card ${claimed.id}`}, ` +
-            `but card ${card.id} was claimable all the time and ranks before it: ${JSON.stringify(card)}`
-        )
-      }
+      if (ranks.some((rank) => byClaimOrder(card, rank) >= 0)) continue
+      if (best === undefined || byClaimOrder(card, best) < 0) best = card
     }
+    if (best !== undefined) outOfOrder.push({ claim, claimed, best })
   }
-  return { claims, compared, violations }
+  return { claims, compared, outOfOrder: outOfOrder.length, violations: describeFirst(outOfOrder, claims) }
+}
+
+const describeFirst = (outOfOrder: ReadonlyArray<OutOfOrder>, claims: number): ReadonlyArray<string> => {
+  const [first] = [...outOfOrder].sort((one, other) => one.claim.invoked - other.claim.invoked)
+  if (first === undefined) return []
+  const { best, claim, claimed } = first
+  return [
+    `${outOfOrder.length} of ${claims} claims are out of order. The first: ` +
+      `[${claim.invoked}, ${claim.responded}] ${describeCommand(claim.command)} returned ` +
+      `${claimed === null ? "nothing" : describeValue(claimed)}, but ${describeValue(best)} was claimable all the time ` +
+      "and ranks before it"
+  ]
 }
 
 const claimsBest = (command: ModelCommand): boolean =>
@@ -138,14 +161,5 @@ const sharedCommandIds = (operations: ReadonlyArray<Operation>): ((operation: Op
   return ({ command }) => (counts.get(receiptKey(command) ?? "") ?? 0) > 1
 }
 
-const mayLock = ({ command }: Operation, card: ModelCard): boolean => {
-  const named =
-    command._tag === "CreateMany"
-      ? command.cards.map(({ id }) => id)
-      : command._tag === "Link" || command._tag === "Unlink"
-        ? [command.from]
-        : "id" in command && command.id !== undefined
-          ? [command.id]
-          : []
-  return named.some((id) => id === card.id || card.dependsOn.includes(id))
-}
+const mayLock = ({ command }: Operation, card: ModelCard): boolean =>
+  namedCards(command).some((id) => id === card.id || card.dependsOn.includes(id))

@@ -1,5 +1,6 @@
 import type { Stats } from "../domain/Stats.ts"
-import { type ModelCard, sameJson } from "./Model.ts"
+import type { ModelCard } from "./Model.ts"
+import { differences } from "./differences.ts"
 import { byId, computeStats, listCards } from "./modelQueries.ts"
 
 /** A whole backlog at one time, as JSON. */
@@ -40,7 +41,7 @@ export const checkInvariants = ({ cards, claimable, stats, time }: BacklogState)
   const model = { cards: byCardId }
   const counted = computeStats(model, time)
   if (stats !== undefined) {
-    check(sameJson(counted, stats), `the counts are ${JSON.stringify(counted)}, not ${JSON.stringify(stats)}`)
+    for (const line of differences(counted, stats)) check(false, `in the counts, ${line}`)
   }
   if (claimable !== undefined) {
     const found = listCards(model, time, { readyOnly: true }).map((card) => card.id)

@@ -6,9 +6,12 @@ import {
   type ModelCommand,
   type ModelCompletedCard,
   type ModelOutcome,
+  namedCards,
   noClaim,
   receiptKey
 } from "./Model.ts"
+import { describeCommand, describeOutcome, outcomeDifferences } from "./describeProblem.ts"
+import { describeValue } from "./differences.ts"
 import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
 import { stepObserved } from "./stepObserved.ts"
@@ -45,10 +48,8 @@ export const checkLinearizability = (history: History): LinearizabilityReport =>
 }
 
 const cardsOf = (command: ModelCommand, outcome: ModelOutcome | undefined): ReadonlyArray<string> => {
-  if (command._tag === "CreateMany") return command.cards.map(({ id }) => id)
-  if (command._tag === "Link" || command._tag === "Unlink") return [command.from]
   const claimed = outcome?._tag === "Answered" ? claimedCards(command, outcome.answer).map(({ id }) => id) : []
-  return "id" in command && command.id !== undefined ? [command.id, ...claimed] : claimed
+  return [...namedCards(command), ...claimed]
 }
 
 /** An operation from one card's point of view. */
@@ -110,13 +111,25 @@ const findViolation = (history: History, id: string): string | undefined => {
   return [
     `no order of the operations on card ${id} explains their answers. In the longest order tried, after`,
     ...longest.slice(-8).map(describe),
-    `the card is ${JSON.stringify(stuckAt?.card)}, and none of these can come next:`,
-    ...rest.map(describe)
+    `there is ${describeValue(stuckAt?.card ?? null)}, and none of these can come next:`,
+    ...rest.flatMap((operation) => [describe(operation), ...describeMismatch(stuckAt, operation)])
   ].join("\n")
 }
 
 const describe = ({ command, invoked, outcome, responded }: Operation): string =>
-  `  [${invoked}, ${responded}] ${JSON.stringify(command)} → ${JSON.stringify(outcome)}`
+  `  [${invoked}, ${responded}] ${describeCommand(command)} returned ${outcome === undefined ? "nothing yet" : describeOutcome(outcome)}`
+
+/** Describes how an answer differs from what the model returns in a state, in the surroundings that come closest. */
+const describeMismatch = (state: CardState | undefined, operation: CardOperation): ReadonlyArray<string> => {
+  const { command, outcome, times } = operation
+  if (state === undefined || outcome === undefined) return []
+  const [closest = []] = modelsAround(state, operation)
+    .flatMap((model) =>
+      times.map((now) => outcomeDifferences(step(model, command, now)[1], answerAlone(command, outcome)))
+    )
+    .sort((one, other) => one.length - other.length)
+  return closest.map((line) => `      ${line}`)
+}
 
 /** Returns the part of an operation that concerns a card, or `undefined`. */
 const projectOntoCard = (history: History, id: string, operation: Operation): Operation | undefined => {
@@ -226,36 +239,36 @@ const statesAfterReclaim = ({ card, receipts }: CardState, times: ReadonlyArray<
         return [{ card: after.cards.get(card.id), receipts }]
       })
 
-const statesByModel = (
-  { card, receipts }: CardState,
-  operation: CardOperation,
-  now: number
-): ReadonlyArray<CardState> => {
+const statesByModel = (state: CardState, operation: CardOperation, now: number): ReadonlyArray<CardState> => {
+  const { card, receipts } = state
   const { command, outcome, reclaimsExpired } = operation
   const id = cardsOf(command, outcome)[0] ?? ""
   if (reclaimsExpired && !(card !== undefined && isExpired(card, now)) && !receipts.has(receiptKey(command) ?? ""))
     return []
-  return surroundings(id, card, command).flatMap((others) => {
-    const cards = new Map(others.map((other) => [other.id, other]))
-    if (card !== undefined) cards.set(card.id, card)
-    const model = { cards, receipts }
+  return modelsAround(state, operation).flatMap((model) => {
     const after =
       outcome === undefined
         ? step(model, command, now)[0]
-        : command._tag === "Complete"
-          ? stepCompletion(model, command, now, outcome)
-          : stepObserved(model, command, now, outcome)
+        : stepObserved(model, command, now, answerAlone(command, outcome))
     return after === undefined ? [] : [{ card: after.cards.get(id), receipts: after.receipts }]
   })
 }
 
-const stepCompletion = (model: Model, command: ModelCommand, now: number, outcome: ModelOutcome): Model | undefined =>
-  outcome._tag === "Refused"
-    ? stepObserved(model, command, now, outcome)
-    : stepObserved(model, command, now, {
-        _tag: "Answered",
-        answer: { ...(outcome.answer as ModelCard), madeClaimable: [], next: null }
-      })
+/** Returns the models of one card that an operation may find, which differ in the states of the other cards. */
+const modelsAround = ({ card, receipts }: CardState, { command, outcome }: Operation): ReadonlyArray<Model> => {
+  const id = cardsOf(command, outcome)[0] ?? ""
+  return surroundings(id, card, command).map((others) => {
+    const cards = new Map(others.map((other) => [other.id, other]))
+    if (card !== undefined) cards.set(card.id, card)
+    return { cards, receipts }
+  })
+}
+
+/** Returns an outcome as the model returns it when there are no cards that depend on this one, or can be claimed next. */
+const answerAlone = (command: ModelCommand, outcome: ModelOutcome): ModelOutcome =>
+  command._tag !== "Complete" || outcome._tag === "Refused"
+    ? outcome
+    : { _tag: "Answered", answer: { ...(outcome.answer as ModelCard), madeClaimable: [], next: null } }
 
 /** Returns the possible states of the other cards: all done, none done, or missing. */
 const surroundings = (

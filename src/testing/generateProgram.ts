@@ -12,9 +12,29 @@ export interface ProgramSize {
   readonly steps?: number | undefined
 }
 
+/** The kinds of commands, in the order in which programs retry them. */
+const retriedKinds = [
+  "Claim",
+  "Complete",
+  "Create",
+  "Release",
+  "Link",
+  "CreateMany",
+  "ClaimMany",
+  "Renew",
+  "Block",
+  "Revise",
+  "Reclaim",
+  "Unlink",
+  "Unblock",
+  "Reopen"
+] as const satisfies ReadonlyArray<CommandTemplate["_tag"]>
+
 /**
  * Generates a program of three workers and seven cards. The same seed gives the same program. The first step creates some
- * cards; the others send every kind of command, advance the clock, crash workers, send old tokens and lose answers.
+ * cards; the others send every kind of command, advance the clock, crash workers, send old tokens and lose answers. One kind of
+ * command is sent again under its id, unchanged and with other content: another kind with the next seed, each kind with 14
+ * successive seeds.
  */
 export const generateProgram = (seed: number, size: ProgramSize = {}): Program => {
   const random = seededRandom(seed)
@@ -29,9 +49,22 @@ export const generateProgram = (seed: number, size: ProgramSize = {}): Program =
       concurrent: false
     }
   ]
-  while (steps.length <= (size.steps ?? 12))
+  const retry = retryUnderId(random, retriedKinds[(seed >>> 0) % retriedKinds.length] ?? "Claim")
+  while (steps.length + retry.length <= (size.steps ?? 12))
     steps.push(...(random.chance(4) ? releaseForLater(random) : [chooseStep(random)]))
-  return { seed, clocks, steps }
+  return { seed, clocks, steps: steps.toSpliced(1 + random.below(steps.length), 0, ...retry) }
+}
+
+/** Sends a command with an id, then the same command again, then another command with the same id. */
+const retryUnderId = (random: SeededRandom, kind: CommandTemplate["_tag"]): ReadonlyArray<Step> => {
+  const worker = random.pick(workers)
+  let template = chooseTemplate(random)
+  while (template._tag !== kind) template = chooseTemplate(random)
+  return [
+    { _tag: "Send", worker, template, withCommandId: true, delivery: "received", concurrent: false },
+    { _tag: "Retry", worker, as: "same", concurrent: false },
+    { _tag: "Retry", worker, as: "changed", concurrent: false }
+  ]
 }
 
 /** Releases a card with a retry time, and claims when it has passed: steps that are rarely generated in this order. */

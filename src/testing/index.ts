@@ -42,6 +42,7 @@ export {
 } from "./Program.ts"
 export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"
 export { type ProgramFailure, type ProgramResult, type Backup, runProgram } from "./runProgram.ts"
-export { shrink, simulate, type SimulateOptions, SimulationFailed, type SimulationReport } from "./simulate.ts"
+export { shrink } from "./shrink.ts"
+export { simulate, type SimulateOptions, SimulationFailed, type SimulationReport } from "./simulate.ts"
 export { step } from "./step.ts"
 export { isSameOutcome, type ObservedCommand, stepConcurrent, stepObserved } from "./stepObserved.ts"

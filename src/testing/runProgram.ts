@@ -1,21 +1,17 @@
-import { Clock, DateTime, Effect, Schema } from "effect"
-import { Card } from "../domain/Card.ts"
-import { ClaimOutlook } from "../domain/ClaimOutlook.ts"
-import type { ClaimFilter } from "../domain/Command.ts"
-import { Explanation } from "../domain/Explanation.ts"
+import { Clock, DateTime, Effect } from "effect"
 import type { CardNotFound } from "../domain/Rejection.ts"
-import type { Stats } from "../domain/Stats.ts"
 import { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/decodeInput.ts"
 import type { BacklogFailure } from "../services/serverFailures.ts"
 import { BacklogTestClock } from "../services/layers.ts"
-import { emptyModel, type Model, type ModelCard, type ModelOutcome, sameJson } from "./Model.ts"
+import { emptyModel, type Model, type ModelCard } from "./Model.ts"
 import type { AnswerDelivery, Program, Step } from "./Program.ts"
-import { computeStats, explainCard, listCards, whyNothingClaimable } from "./modelQueries.ts"
-import { restoreModel, step as stepModel } from "./step.ts"
+import { restoreModel } from "./step.ts"
 import { SimulatedWorker } from "./SimulatedWorker.ts"
 import { checkInvariants } from "./checkInvariants.ts"
+import { describeProblem } from "./describeProblem.ts"
 import { execute, executeAndInterrupt } from "./execute.ts"
+import { agreeing, allReads, describeDisagreement, type Read, type ReadResult, readsAfterStep } from "./reads.ts"
 import { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 
 /** The errors of a program that are not outcomes. */
@@ -42,9 +38,11 @@ export interface Backup<E = never, R = never> {
 const maxGroupSize = 4
 
 /**
- * Runs a program on the backlog in the context, and compares every answer with the model. At the end it compares the whole
- * backlog: cards, lists, counts, explanations and claim outlooks. Concurrent commands may have been carried out in any order
- * that explains their answers.
+ * Runs a program on the backlog in the context, and compares every answer with the model. Concurrent commands may have been
+ * carried out in any order that explains their answers.
+ *
+ * After each step it reads the cards that the step changed and one other thing: another card, an explanation, a
+ * list, the counts or a claim outlook, each kind in turn. At the end it reads everything.
  *
  * No other card in the backlog may be claimed or claimable meanwhile. At the end all cards of the program are done, so that
  * they do not affect the next program. `prefix` is added to all names of the program, and must be new. `generation` is the
@@ -70,7 +68,7 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   let operations = 0
   let problem: string | undefined
 
-  const send = Effect.fnUntraced(function* (steps: ReadonlyArray<CommandStep>) {
+  const send = Effect.fnUntraced(function* ({ label, steps }: ConcurrentSteps) {
     const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
     const sent = steps.flatMap((step) => {
       const clockError = (program.clocks[step.worker] ?? 0) * 1000
@@ -93,12 +91,23 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
       if (delivery === "received" && outcome !== undefined) worker?.receive(command, outcome)
     }
     const after = stepConcurrent(models, observed, now)
-    if (after.length === 0) problem = describeProblem(models, observed, now)
+    if (after.length === 0) problem = `at ${label}, ${describeProblem(models, observed, now)}`
     else models = after
   })
 
-  for (const group of groupsOf(program.steps)) {
+  const compare = Effect.fnUntraced(function* (reads: ReadonlyArray<Read>, when: string) {
+    if (problem !== undefined) return
+    const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
+    const results: Array<ReadResult> = []
+    for (const read of reads) results.push({ read, value: yield* read.actual(backlog) })
+    const left = agreeing(models, results, now)
+    if (left.length === 0) problem = `${when}, ${describeDisagreement(models, results, now)}`
+    else models = left
+  })
+
+  for (const [turn, group] of groupsOf(program.steps).entries()) {
     if (problem !== undefined) break
+    const before = models
     if (group._tag === "Advance") yield* clock.advance(`${group.seconds} seconds`)
     else if (group._tag === "Crash") workerOf(group).crash()
     else if (group._tag === "Save") {
@@ -109,43 +118,61 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
       generation = yield* backup.restore
       const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
       models = saved.map((model) => restoreModel(model, generation, now))
-    } else yield* send(group.steps)
+    } else yield* send(group)
+    // Programs begin with different reads.
+    const reads = readsAfterStep(before, models, (program.seed >>> 0) + turn)
+    yield* compare(reads, `after ${group.label}`)
   }
 
-  const ids = new Set(models.flatMap((model) => [...model.cards.keys()]))
-  const found = yield* readState(backlog, ids)
+  yield* compare(allReads(models), "at the end")
+  const open = new Set(models.flatMap(({ cards }) => [...cards.values()]).flatMap(idIfOpen))
   if (problem === undefined) {
-    const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
-    problem =
-      findDifference(models, found, now) ??
-      checkInvariants({ cards: found.cards, time: now, claimable: found.claimable })[0]
+    const cards = [...(models[0] ?? emptyModel).cards.values()]
+    const time = yield* Effect.map(clock.now, DateTime.toEpochMillis)
+    problem = checkInvariants({ cards, time })[0]
+  } else {
+    for (const status of openStatuses) for (const { id } of yield* backlog.list({ status })) open.add(id)
   }
   yield* Effect.forEach(
-    found.notDone,
+    open,
     (id) => execute(backlog, { _tag: "Complete", id, force: true, actor: "the end of a program" }),
     { concurrency: "unbounded", discard: true }
   )
   return { operations, problem, generation }
 })
 
+const openStatuses = ["ready", "claimed", "blocked"] as const
+
+const idIfOpen = ({ id, status }: ModelCard): ReadonlyArray<string> => (status === "done" ? [] : [id])
+
 type CommandStep = Extract<Step, { readonly _tag: "Send" | "Retry" }>
 
-type Group = Exclude<Step, CommandStep> | { readonly _tag: "Concurrent"; readonly steps: ReadonlyArray<CommandStep> }
+interface ConcurrentSteps {
+  readonly _tag: "Concurrent"
+  readonly steps: ReadonlyArray<CommandStep>
+  /** The numbers of the steps in the program. */
+  readonly label: string
+}
+
+type Group = (Exclude<Step, CommandStep> & { readonly label: string }) | ConcurrentSteps
 
 /** Groups the steps that run at the same time. */
 const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
     const last = groups.at(-1)
-    if (step._tag !== "Send" && step._tag !== "Retry") groups.push(step)
+    const label = `step ${index + 1}`
+    if (step._tag !== "Send" && step._tag !== "Retry") groups.push({ ...step, label })
     else if (
       step.concurrent &&
       last?._tag === "Concurrent" &&
       last.steps.length < maxGroupSize &&
       !last.steps.some(isInterrupted)
     ) {
-      groups.splice(-1, 1, { _tag: "Concurrent", steps: [...last.steps, step] })
-    } else groups.push({ _tag: "Concurrent", steps: [step] })
+      const together = [...last.steps, step]
+      const numbers = `steps ${index + 2 - together.length} to ${index + 1}`
+      groups.splice(-1, 1, { _tag: "Concurrent", steps: together, label: numbers })
+    } else groups.push({ _tag: "Concurrent", steps: [step], label })
   }
   return groups
 }
@@ -165,113 +192,3 @@ const skewClock = (clock: Clock.Clock, byMillis: number): Clock.Clock => {
     sleep: (duration) => clock.sleep(duration)
   }
 }
-
-const encodeCard = Schema.encodeSync(Card)
-const encodeExplanation = Schema.encodeSync(Explanation)
-const encodeOutlook = Schema.encodeSync(ClaimOutlook)
-
-interface Found {
-  /** The program's own cards. */
-  readonly cards: ReadonlyArray<ModelCard>
-  /** The backlog's answers about all cards that are not done. The cards of earlier programs are. */
-  readonly open: unknown
-  readonly claimable: ReadonlyArray<string>
-  /** Every card in the backlog that is not done. */
-  readonly notDone: ReadonlyArray<string>
-}
-
-const statuses = ["ready", "claimed", "blocked"] as const
-
-const readState = Effect.fnUntraced(function* (backlog: BacklogService["Service"], ids: ReadonlySet<string>) {
-  const cards: Array<ModelCard> = []
-  const explanations: Array<unknown> = []
-  for (const id of ids) {
-    const card = yield* backlog.get(id)
-    if (card._tag === "None") continue
-    cards.push(encodeCard(card.value))
-    explanations.push(encodeExplanation(yield* backlog.explain(id)))
-  }
-  const lists: Array<ReadonlyArray<string>> = []
-  for (const status of statuses) lists.push((yield* backlog.list({ status })).map((card) => card.id))
-  const claimable = (yield* backlog.list({ readyOnly: true })).map((card) => card.id)
-  const stats = openStats(yield* backlog.stats)
-  const outlooks: Array<unknown> = []
-  for (const choice of claimFilters(cards)) {
-    outlooks.push([
-      openOutlook(encodeOutlook(yield* backlog.whyNothingClaimable(choice))),
-      yield* backlog.awaitClaimable({ ...choice, waitSeconds: 0 })
-    ])
-  }
-  const open = { explanations, lists, claimable, stats, outlooks }
-  const found: Found = { cards, claimable, notDone: lists.flat(), open }
-  return found
-})
-
-/** Filters of claims: none, an existing phase, an existing priority. */
-const claimFilters = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimFilter> => [
-  {},
-  ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
-  ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1)
-]
-
-/** The model does not have the cards of earlier programs, so its outlook is `Empty` where the backlog's is `Done`. */
-const openOutlook = (outlook: typeof ClaimOutlook.Encoded) =>
-  outlook.reason === "Empty" ? { ...outlook, reason: "Done" } : outlook
-
-/** The counts of cards that are not done. */
-const openStats = ({ claimable, counts, expiredClaimCount, oldestReadyAgeSeconds, waiting }: Stats) => ({
-  counts: { ready: counts.ready, claimed: counts.claimed, blocked: counts.blocked },
-  claimable,
-  waiting,
-  oldestReadyAgeSeconds,
-  expiredClaimCount
-})
-
-/** Returns what `readState` reads, from the model. */
-const expectedState = (model: Model, found: ReadonlyArray<ModelCard>, now: number): unknown => {
-  const idsOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<string> => cards.map((card) => card.id)
-  return {
-    explanations: found.map(({ id }) => explainCard(model, id, now)),
-    lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
-    claimable: idsOf(listCards(model, now, { readyOnly: true })),
-    stats: openStats(computeStats(model, now)),
-    outlooks: claimFilters(found).map((choice) => {
-      const outlook = openOutlook(whyNothingClaimable(model, now, choice))
-      return [outlook, outlook.counts.claimable > 0]
-    })
-  }
-}
-
-/** Returns how the backlog differs from all models, or `undefined` when it agrees with one. */
-const findDifference = (models: ReadonlyArray<Model>, found: Found, now: number): string | undefined => {
-  const reasons = models.map((model) => {
-    for (const card of model.cards.values()) {
-      const actual = found.cards.find(({ id }) => id === card.id)
-      if (!sameJson(card, actual))
-        return `at the end the card is ${JSON.stringify(actual)}, not ${JSON.stringify(card)}`
-    }
-    const expected = expectedState(model, found.cards, now)
-    if (sameJson(expected, found.open)) return undefined
-    return `at the end the backlog returns ${JSON.stringify(found.open)}, not ${JSON.stringify(expected)}`
-  })
-  return reasons.includes(undefined) ? undefined : reasons[0]
-}
-
-const describeProblem = (
-  models: ReadonlyArray<Model>,
-  observed: ReadonlyArray<ObservedCommand>,
-  now: number
-): string => {
-  const answers = observed.map(
-    ({ command, outcome }) => `${JSON.stringify(command)} returned ${describeOutcome(outcome)}`
-  )
-  const [only] = observed
-  if (observed.length > 1 || only === undefined) return `no order of these explains the answers: ${answers.join("; ")}`
-  const allowed = models.map((model) => describeOutcome(stepModel(model, only.command, now)[1]))
-  return `${answers.join("; ")}, but the rules require ${allowed.join(" or ")}`
-}
-
-const describeOutcome = (outcome: ModelOutcome | undefined): string =>
-  outcome === undefined
-    ? "an unknown outcome"
-    : JSON.stringify(outcome._tag === "Refused" ? outcome.rejection : outcome.answer)

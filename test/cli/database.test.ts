@@ -1,10 +1,10 @@
 import { layer } from "@effect/vitest"
-import { Effect, Result } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { chown, mkdir, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
-import { resolveDatabaseTarget } from "../../src/cli/databaseTarget.ts"
+import { resolveDatabaseTarget, type ServedTarget } from "../../src/cli/databaseTarget.ts"
 import { toDatabaseError } from "../../src/cli/databaseErrors.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { json, temporaryDirectory } from "./support.ts"
@@ -36,6 +36,25 @@ test("the schema of the environment is checked", async () => {
   ])
 })
 
+describe("a served backlog", () => {
+  const selected = (address: string, env: Record<string, string> = {}) =>
+    Result.getOrThrow(resolveDatabaseTarget(address, env)).target
+
+  test("is the URL of a server without the slash at its end, and its token is that of BACKLOG_TOKEN", () => {
+    expect(selected("https://backlog.example/team/")).toEqual({
+      _tag: "Served",
+      url: "https://backlog.example/team",
+      name: "https://backlog.example/team",
+      token: undefined
+    })
+    const { token } = selected("HTTP://Localhost:4010", { BACKLOG_TOKEN: "mbk_1" }) as ServedTarget
+    expect(token === undefined ? undefined : Redacted.value(token)).toBe("mbk_1")
+    expect(
+      Result.getOrThrow(resolveDatabaseTarget(undefined, { BACKLOG_DATABASE_URL: "http://[::1]:4010" })).target
+    ).toMatchObject({ _tag: "Served", url: "http://[::1]:4010" })
+  })
+})
+
 describe("a database's value", () => {
   test.each([
     ["file:./dev.db", "not a file: URL"],
@@ -50,7 +69,6 @@ describe("a database's value", () => {
     ["./jdbc:postgres://me:secret@h/d", "has a URL in it"],
     ["postgres:work", "is not a URL of the form postgres://"],
     ["localhost:5432", "no postgres:// before the host"],
-    ["https://backlog.example", "not a https:// URL"],
     ["postgres://h/?schema=public", 'no connection setting "schema"']
   ])("a value that is not a database is refused: %s", async (value, words) => {
     for (const env of [{ DATABASE_URL: value }, { BACKLOG_DATABASE_URL: value }]) {

@@ -32,7 +32,10 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
     { language: "indented", by: "test/docs/commands.test.ts" }
   ],
   "docs/backup-and-restore.md": [{ language: /^(sh|indented)$/, by: "test/docs/backupAndRestore.test.ts" }],
-  "docs/command-line.md": [{ language: /^(indented|)$/, by: "test/docs/commands.test.ts" }],
+  "docs/command-line.md": [
+    { language: /^(indented|)$/, by: "test/docs/commands.test.ts" },
+    { language: "sh", by: "test/docs/bash.test.ts" }
+  ],
   "docs/embedded.md": [{ language: "indented", by: "test/docs/commands.test.ts" }],
   "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],
   "docs/faults.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
@@ -58,7 +61,10 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   ],
   "docs/upgrading.md": [{ language: "sql", by: "test/services/schema/functions.test.ts" }],
   "docs/security.md": [{ language: /^(sh|ts)$/, by: "test/http/docs.test.ts" }],
-  "docs/testing.md": [{ language: "ts", by: "test/proof/testingDocs.test.ts" }],
+  "docs/testing.md": [
+    { language: "ts", by: "test/proof/testingDocs.test.ts" },
+    { language: "text", by: "test/proof/faultyServices.test.ts" }
+  ],
   "docs/worker.md": [{ language: /^(console|ts)$/, by: "test/worker/docs.test.ts" }]
 }
 

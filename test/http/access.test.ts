@@ -1,13 +1,15 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Redacted, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Option, Redacted, Stream } from "effect"
 import { HttpApi } from "effect/http-api"
 import { request as nodeRequest } from "node:http"
 import { connect } from "node:net"
 import { knownEndpoints, mayCall } from "../../src/http/access/policy.ts"
 import { effectiveRateLimit } from "../../src/http/access/RateLimit.ts"
 import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
+import { askCaller } from "../../src/http/client/askCaller.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AccessTokens, AccessTokenStaleness, AuditService, BacklogService } from "../../src/index.ts"
+import { packageVersion } from "../../src/services/packageFiles.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 
@@ -133,7 +135,7 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
-      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
+      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards caller cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
       "parked stats whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(
@@ -244,8 +246,30 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         says(yield* ask(port, "/redact", { body: redaction, token }), 403, "Forbidden")
       }
       assert.strictEqual((yield* ask(port, "/redact", { body: redaction, token: auditor })).status, 200)
-      says(yield* ask(port, "/anchor", { token: worker }), 403, "Forbidden")
+      const refused = yield* ask(port, "/anchor", { token: worker })
+      says(refused, 403, "Forbidden")
+      assert.include(
+        refused.body,
+        "A worker may not call /anchor. That needs the token of an orchestrator or an auditor."
+      )
       assert.strictEqual((yield* ask(port, "/anchor", { token: auditor })).status, 200)
+    })
+  )
+
+  its.effect("shows a caller who it is", () =>
+    Effect.gen(function* () {
+      const { auditor, orchestrator, port, url, worker } = yield* Guarded
+      const shown = Effect.fnUntraced(function* (token: string) {
+        const { actor, role } = JSON.parse((yield* ask(port, "/caller", { token })).body) as Record<string, unknown>
+        return [actor, role]
+      })
+      assert.deepStrictEqual(yield* shown(worker), ["w1", "worker"])
+      assert.deepStrictEqual(yield* shown(orchestrator), ["planner", "orchestrator"])
+      assert.deepStrictEqual(yield* shown(auditor), ["eve", "auditor"])
+      says(yield* ask(port, "/caller"), 401, "Unauthorized")
+      const caller = Option.getOrThrow(yield* askCaller({ url, token: Redacted.make(worker) }))
+      assert.deepStrictEqual(caller, { actor: "w1", role: "worker", version: packageVersion() })
+      assert.isTrue(Option.isNone(yield* askCaller({ url: `${url}/older-server`, token: worker })))
     })
   )
 

@@ -38,7 +38,7 @@ onServer("the OpenAPI document", (test) => {
       // `consume` runs its handler in the client and uses the server's other endpoints. `/readyz` serves `readiness`.
       const withoutEndpoint = new Set(["consume", "readiness"])
       const paths = methods.filter((method) => !withoutEndpoint.has(method)).map((method) => `/${kebab(method)}`)
-      expect(Object.keys(document.paths).sort()).toEqual([...paths, "/backlog-at/cards"].sort())
+      expect(Object.keys(document.paths).sort()).toEqual([...paths, "/backlog-at/cards", "/caller"].sort())
 
       const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
       expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)

@@ -105,7 +105,7 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/explain": ["?id=a"],
   "/why-nothing-claimable": [""],
   "/await-claimable": ["?waitSeconds=0"],
-  "/await-claim-end": ["?id=a&token=2&waitSeconds=0"],
+  "/await-claim-end": ["?id=a&token=1&waitSeconds=0"],
   "/history": ["?id=a"],
   "/card-at": ["?id=a&version=1"],
   "/explain-at": ["?id=a&version=1"],
@@ -127,7 +127,8 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/prune-receipts": ["", { olderThanDays: 1 }],
   "/export-log": [""],
   "/restored": ["", { actor }],
-  "/import-log": ["?actor=ann"]
+  "/import-log": ["?actor=ann"],
+  "/caller": [""]
 }
 
 /** Sends the request of an endpoint. */
@@ -205,6 +206,7 @@ onServer("the responses of the server", (test) => {
         yield* ok(path)
       for (const path of ["/erasures", "/prune-receipts", "/restored", "/export-log"]) yield* ok(path)
       yield* ok("/import-log", 409)
+      yield* ok("/caller")
 
       const chunked = yield* Effect.promise(() =>
         fetch(`${server.url}/create`, {
@@ -273,7 +275,8 @@ onServer("the responses of the server", (test) => {
         const document = readDocument((yield* server.ask("/openapi.json")).json())
         for (const operation of document.operations) {
           for (const other of operation.tags) if (!refusals.has(other)) expect(failures).toHaveProperty(other)
-          if (!operation.tags.includes(tag)) continue
+          // `/caller` uses no service that could fail.
+          if (!operation.tags.includes(tag) || operation.path === "/caller") continue
           const answer = yield* send(server, operation)
           seen.add(tag)
           const problem = document.problemOf(operation, answer)

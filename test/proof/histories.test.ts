@@ -14,9 +14,10 @@ import {
   runConcurrently
 } from "../../src/testing/index.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { freshSchema, postgresClient } from "../support/backlogs.ts"
+import { freshSchema, postgresClient, postgresUrl } from "../support/backlogs.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifyBacklog } from "../support/verifyBacklog.ts"
+import { findViolations } from "./historyExample.ts"
 
 const poolCount = 4
 
@@ -83,5 +84,12 @@ layer(postgresClient(), { timeout: "60 seconds", excludeTestServices: true })("h
         yield* Effect.provideService(verifyBacklog, BacklogSchema, schema)
       }),
     600_000
+  )
+
+  it.effect("the example in docs/testing.md finds no violation", () =>
+    Effect.gen(function* () {
+      const schema = yield* freshSchema
+      expect(yield* Effect.scoped(findViolations(postgresUrl(), schema))).toEqual([])
+    })
   )
 })

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "..", "..")
 const read = (...path: ReadonlyArray<string>): string => readFileSync(join(root, ...path), "utf8")
 
 it("the examples in docs/testing.md are the tested ones, except for their import paths", () => {
-  const examples = ["testingExample.test.ts", "templateExample.test.ts"].map((name) =>
+  const examples = ["testingExample.test.ts", "templateExample.test.ts", "historyExample.ts"].map((name) =>
     read("test", "proof", name)
       .replaceAll("../../src/testing/index.ts", "mosaic-backlog/testing")
       .replaceAll("../../src/index.ts", "mosaic-backlog")

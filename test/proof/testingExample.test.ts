@@ -36,7 +36,7 @@ const agrees = Effect.gen(function* () {
 layer(layerTest, { timeout: "60 seconds" })("our service", (it) => {
   it.effect("our number of finished cards is the backlog's", () =>
     Effect.gen(function* () {
-      yield* simulate({ seed: 1, programs: 10, check: agrees })
+      yield* simulate({ seed: 1, programs: 10, layer: layerTest, check: agrees })
       const log = new LogChecker()
       const violations: Array<string> = []
       yield* Stream.runForEach((yield* AuditService).events(), (event) =>

@@ -1,4 +1,4 @@
-import { Effect, Option, Result, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
 import {
@@ -8,16 +8,16 @@ import {
   DoctorFacts,
   DoctorFinding,
   Erasures,
-  MigrationRefused,
-  newestAnchor,
-  readAnchorFile
+  MigrationRefused
 } from "../../index.ts"
+import { diagnoseServed, ServedFacts } from "../../services/doctor/diagnoseServed.ts"
 import { inspectDirectoryAccess } from "../../services/pglite/directoryPermissions.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
 import { sanitize } from "../../sql/sanitize.ts"
 import { makeOutput } from "../CommandOutput.ts"
-import { targetDirectory, withDoctor } from "../database.ts"
+import { servedTarget, targetDirectory, withDoctor } from "../database.ts"
 import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
+import { examineAnchorFile, examineServed } from "../examineServed.ts"
 import { exitCodes } from "../exitCodes.ts"
 import { currentSchema, switchFlag, textFlag } from "../flags.ts"
 import { ProcessIO } from "../ProcessIO.ts"
@@ -36,22 +36,20 @@ export const doctorCommand = withHelp(
     },
     ({ anchorFile, fix }) =>
       runWithoutBacklog(
-        Effect.map(examineWithDirectory(anchorFile, fix ? withDoctor(removePending) : Effect.void), (facts) => {
-          const findings = diagnose(facts)
-          const isWell = findings.every(({ level }) => level === "ok" || level === "note")
-          return {
-            ...makeOutput(
-              () => sanitize({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-              (style) => redactSecrets(formatFindings(findings, style))
-            ),
-            exitCode: isWell ? exitCodes.done : exitCodes.failed
+        Effect.gen(function* () {
+          const server = yield* servedTarget
+          if (server !== undefined) {
+            const facts = yield* examineServed(server, anchorFile, fix)
+            return makeFindingsOutput(diagnoseServed(facts), () => encodeServedFacts(facts))
           }
+          const facts = yield* examineWithDirectory(anchorFile, fix ? withDoctor(removePending) : Effect.void)
+          return makeFindingsOutput(diagnose(facts), () => encodeFacts(facts))
         })
       )
   ),
   {
     description:
-      "Checks the backlog and its database, and reports problems with their fixes: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, lagging consumers, expired claims, pending erasures, and files that other users can access. Without --fix it changes only the modes of an embedded directory that other users can access; --fix first removes erased bytes from the data files. Exits with code 0 if there are no problems, and with 1 otherwise.",
+      "Checks the backlog and its database, and reports problems with their fixes: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, lagging consumers, expired claims, pending erasures, and files that other users can access. Without --fix it changes only the modes of an embedded directory that other users can access; --fix first removes erased bytes from the data files. Over HTTP it checks the server, the token, consumers, claims, erasures and the anchor file. Exits with code 0 if there are no problems, and with 1 otherwise.",
     summary: "Check the database and report problems with their fixes",
     examples: [
       { command: "backlog doctor" },
@@ -64,6 +62,17 @@ export const doctorCommand = withHelp(
     ]
   }
 )
+
+const makeFindingsOutput = (findings: ReadonlyArray<DoctorFinding>, facts: () => unknown) => {
+  const isWell = findings.every(({ level }) => level === "ok" || level === "note")
+  return {
+    ...makeOutput(
+      () => sanitize({ isWell, findings: encodeFindings(findings), facts: facts() }),
+      (style) => redactSecrets(formatFindings(findings, style))
+    ),
+    exitCode: isWell ? exitCodes.done : exitCodes.failed
+  }
+}
 
 /** Removes pending erasures. A failure becomes a finding of the check that follows. */
 const removePending = Effect.gen(function* () {
@@ -89,23 +98,7 @@ const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
     if (problem !== undefined) return yield* new MigrationRefused({ schema, problem })
     return yield* new BacklogMissing({ place: `schema ${JSON.stringify(schema)}`, schema, toDo: createHint })
   }
-  if (file === undefined) return facts
-  const content = yield* Effect.result(readAnchorFile(file))
-  const anchor = Result.isSuccess(content) ? newestAnchor(content.success.anchors) : undefined
-  const newest = anchor === undefined ? Option.none() : yield* checkAnchor(anchor)
-  return {
-    ...facts,
-    anchorFile: {
-      file,
-      problem: Result.isFailure(content)
-        ? content.failure.problem
-        : anchor === undefined
-          ? "it contains no anchor"
-          : null,
-      isCutShort: Result.isSuccess(content) && content.success.isTruncated,
-      newest: Option.getOrNull(newest)
-    }
-  } satisfies DoctorFacts
+  return file === undefined ? facts : { ...facts, anchorFile: yield* examineAnchorFile(file, checkAnchor) }
 })
 
 /**
@@ -133,6 +126,7 @@ const examineWithDirectory = Effect.fnUntraced(function* <E, R>(
 
 const encodeFindings = Schema.encodeSync(Schema.Array(DoctorFinding))
 const encodeFacts = Schema.encodeSync(DoctorFacts)
+const encodeServedFacts = Schema.encodeSync(ServedFacts)
 
 const formatFindings = (findings: ReadonlyArray<DoctorFinding>, style: TextStyle): string =>
   [...findings.map((finding) => formatFinding(finding, style)), summarize(findings)].join("\n")

@@ -12,9 +12,10 @@ import { decodeInput } from "../../services/decodeInput.ts"
 import type { RoleNames } from "../../services/schema/BacklogRoles.ts"
 import { type AppliedMigration, Migrations } from "../../services/schema/Migrations.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
+import { currentActor } from "../currentActor.ts"
 import { withMigrations } from "../database.ts"
 import { defineCommand, withHelp } from "../defineCommand.ts"
-import { currentActor, requiredDecimalFlag, textFlag } from "../flags.ts"
+import { requiredDecimalFlag, textFlag } from "../flags.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { clearProgressAfter, showProgress } from "../progress.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
@@ -102,7 +103,8 @@ export const rebuildCommand = defineCommand(
         exitCode: exitCodeOf(report.verification)
       }
     })
-  })
+  }),
+  { needsDatabase: true }
 )
 
 const encodeReport = Schema.encodeSync(VerifyReport)
@@ -139,7 +141,8 @@ export const restoredCommand = defineCommand(
         () => `New tokens have generation ${result.generation}. ${describeEndedClaims(result)}`
       )
     })
-  })
+  }),
+  { needsDatabase: true }
 )
 
 const decodeRestored = decodeInput(Restored)

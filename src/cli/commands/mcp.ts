@@ -1,12 +1,14 @@
 import { Deferred, Effect } from "effect"
 import { Command } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
+import type { Caller } from "../../http/api/CallerGroup.ts"
 import { AccessRole, InvalidInput, withoutSecrets } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { withAgentBacklog } from "../database.ts"
+import { askServedCaller, namedActor, systemUser } from "../currentActor.ts"
+import { runOverHttp, servedTarget, withAgentBacklog } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
-import { Actor, choiceFlag, currentActor, nonEmpty, textFlag } from "../flags.ts"
+import { choiceFlag, textFlag } from "../flags.ts"
 import { layerLogging, logFlags } from "../logging.ts"
 import { type OutputLost, ProcessIO } from "../ProcessIO.ts"
 
@@ -17,17 +19,30 @@ export const mcpCommand = withHelp(
   Command.make(
     "mcp",
     {
-      role: choiceFlag("role", AccessRole.literals, "Role of the agent, which selects its tools. Defaults to worker"),
+      role: choiceFlag(
+        "role",
+        AccessRole.literals,
+        "Role of the agent, which selects its tools. Defaults to the role of BACKLOG_TOKEN, then worker"
+      ),
       owner: textFlag("owner", "Owner of the agent's claims. Defaults to the actor", "OWNER"),
       ...logFlags
     },
-    Effect.fnUntraced(function* ({ logFormat, logLevel = "warning", owner, role = "worker" }) {
-      const { onInterrupt, env, stderr, stdin, stdout } = yield* ProcessIO
+    Effect.fnUntraced(function* ({ logFormat, logLevel = "warning", owner, role: givenRole }) {
+      const { onInterrupt, stderr, stdin, stdout } = yield* ProcessIO
       const owned = owner === undefined ? undefined : yield* decodeFlag("--owner", owner)
-      const said = (yield* Actor) ?? nonEmpty(env["BACKLOG_ACTOR"]) ?? owned
-      const actor = yield* decodeFlag("--actor", said ?? (yield* currentActor))
+      const named = yield* namedActor
+      if (named !== undefined) yield* decodeFlag("--actor", named)
+      const server = yield* servedTarget
+      const caller = server === undefined ? undefined : yield* askServedCaller(server)
+      const role = givenRole ?? (caller === undefined || caller.role === "unrestricted" ? "worker" : caller.role)
+      if (caller !== undefined && !mayServe(caller.role, role)) {
+        return yield* new InvalidInput({
+          problem: `--role ${role} needs the token of that role, and the one in BACKLOG_TOKEN has the role ${caller.role}`
+        })
+      }
+      const actor = yield* decodeFlag("--actor", named ?? caller?.actor ?? owned ?? (yield* systemUser))
       const agent = { role, actor, owner: owned ?? actor }
-      const { serveStdio } = yield* Effect.promise(() => import("../../mcp/index.ts"))
+      const { serveStdio, serveStdioOverHttp } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
       const clientGone = yield* Deferred.make<never, OutputLost>()
       const pipes = {
@@ -38,10 +53,13 @@ export const mcpCommand = withHelp(
             Effect.catch(stdout.drain, (lost) => Effect.asVoid(Deferred.fail(clientGone, lost)))
           )
       }
-      yield* withAgentBacklog(Effect.raceFirst(serveStdio(agent, pipes), Deferred.await(clientGone))).pipe(
-        withoutSecrets,
-        Effect.provide(layerLogging(stderr, logFormat, logLevel))
-      )
+      const logged = <A, E, R>(serving: Effect.Effect<A, E, R>) =>
+        Effect.provide(withoutSecrets(serving), layerLogging(stderr, logFormat, logLevel))
+      const whileConnected = <E, R>(serving: Effect.Effect<void, E, R>) =>
+        Effect.raceFirst(serving, Deferred.await(clientGone))
+      return yield* server === undefined
+        ? logged(withAgentBacklog("mcp", whileConnected(serveStdio(agent, pipes))))
+        : logged(runOverHttp(server, whileConnected(serveStdioOverHttp(agent, pipes))))
     })
   ),
   {
@@ -54,6 +72,10 @@ export const mcpCommand = withHelp(
     ]
   }
 )
+
+/** Whether a caller of a server can use the tools of a role. Those of auditors only read. */
+const mayServe = (caller: Caller["role"], role: AccessRole): boolean =>
+  caller === role || caller === "unrestricted" || caller === "orchestrator" || role === "auditor"
 
 const decodeName = decodeInput(Name)
 

@@ -5,7 +5,7 @@ import { decodeInput } from "../../services/decodeInput.ts"
 import { encodeCard, makeOutput } from "../CommandOutput.ts"
 import { commandOrigin, defineBacklogCommand, defineCommand } from "../defineCommand.ts"
 import { formatErased } from "../describeEvent.ts"
-import { idArgument, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
+import { idArgument, integerFlag, Json, requiredTextFlag, switchFlag } from "../flags.ts"
 import { formatTime } from "../moments.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { clearProgressAfter, showRemovalProgress } from "../progress.ts"
@@ -56,11 +56,13 @@ export const redactCommand = defineBacklogCommand(
     }
     yield* decodeRedact(input)
     const io = yield* ProcessIO
+    const json = yield* Json
     return Effect.gen(function* () {
       const audit = yield* AuditService
       const { card, erased, state } = yield* audit.redact(input)
       const problem =
         state === "removed from pages" ? null : flags.noWait ? removalNotAttempted : yield* removeErased(io, audit)
+      if (!json && erased.length > 0) io.stderr.write(`${otherCopiesNote}\n`)
       return makeOutput(
         () => ({
           card: encodeCard(card),
@@ -74,13 +76,15 @@ export const redactCommand = defineBacklogCommand(
               ? `Nothing was left to erase in ${escapeLine(card.id)}.`
               : `Erased in ${escapeLine(card.id)}: ${formatErased(erased)}.`,
             problem === null
-              ? "The bytes are removed from the data files. Backups, replicas, exports and server logs may still contain them."
+              ? "The bytes are removed from the data files."
               : `The bytes are still in the data files: ${escapeLine(problem)}`
           ].join("\n")
       )
     })
   })
 )
+
+const otherCopiesNote = "note: backups, replicas, exports and server logs may still contain what was erased"
 
 const removalNotAttempted =
   "a server that connects as the owner removes them in the background, or run `backlog doctor --fix`."

@@ -13,7 +13,7 @@ import {
 } from "../../index.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
-import { withServer } from "../database.ts"
+import { requireDatabase, withServer } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
 import { integerFlag, nonEmpty, switchFlag, textFlag } from "../flags.ts"
@@ -57,6 +57,7 @@ export const serveCommand = withHelp(
       ...logFlags
     },
     Effect.fnUntraced(function* (input) {
+      yield* requireDatabase("serve")
       const anchoring = yield* parseAnchorFlags(input)
       const { allowHost, allowOrigin, host, logFormat, logLevel, maxConnections, port, rateLimit, requireTokens } =
         input
@@ -91,6 +92,7 @@ export const serveCommand = withHelp(
       const { layerMcpRoutes } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
       return yield* withServer(
+        "serve",
         Effect.gen(function* () {
           // Started before the server, so that the last anchor is written after the last command.
           if (anchoring !== undefined) yield* keepAnchors(anchoring)

@@ -3,9 +3,10 @@ import { Argument, Command } from "effect/cli"
 import { AccessRole, AccessToken, AccessTokens, InvalidInput, NewAccessToken } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
-import { withAccessTokens } from "../database.ts"
+import { currentActor, environmentActor } from "../currentActor.ts"
+import { requireDatabase, withAccessTokens } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
-import { Actor, choiceFlag, currentActor, decimalFlag, environmentActor, Json } from "../flags.ts"
+import { Actor, choiceFlag, decimalFlag, Json } from "../flags.ts"
 import { formatTime } from "../moments.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { type Column, formatTable } from "../table.ts"
@@ -23,13 +24,17 @@ const create = withHelp(
       expiresInDays: decimalFlag("expires-in-days", "Days until the token expires. Defaults to never", "DAYS")
     },
     Effect.fnUntraced(function* ({ expiresInDays, role }) {
+      yield* requireDatabase("token create")
       const actor = yield* Actor
       if (actor === undefined || role === undefined) {
         return yield* new InvalidInput({ problem: "a token requires --actor NAME, its holder, and --role ROLE" })
       }
       const input = { actor, role, expiresInDays, createdBy: yield* environmentActor }
       yield* decodeNewToken(input)
-      const { secret, token } = yield* withAccessTokens(Effect.flatMap(AccessTokens, (tokens) => tokens.create(input)))
+      const { secret, token } = yield* withAccessTokens(
+        "token create",
+        Effect.flatMap(AccessTokens, (tokens) => tokens.create(input))
+      )
       const shown = Redacted.value(secret)
       const output = makeOutput(
         () => ({ ...encodeToken(token), token: shown }),
@@ -44,7 +49,7 @@ const create = withHelp(
   ),
   {
     description:
-      "Creates a token that authenticates a caller of `backlog serve`. --actor is the actor of every event that is caused with it. A worker reads, claims, and renews, releases and completes its own claims; an orchestrator does everything except erase; an auditor reads, verifies, anchors and erases. Standard output is only the token, as in TOKEN=$(backlog token create …); its id is on standard error. The backlog stores only a hash of the token.",
+      "Creates a token that authenticates a caller of `backlog serve`. --actor is the actor of every event that is caused with it. A worker reads, claims, and renews, releases, completes and blocks its own claims; an orchestrator does everything except erase; an auditor reads, verifies, anchors and erases. Standard output is only the token, as in TOKEN=$(backlog token create …); its id is on standard error. The backlog stores only a hash of the token.",
     summary: "Create a token",
     examples: [
       { command: "TOKEN=$(backlog token create --actor worker-1 --role worker)" },
@@ -58,7 +63,10 @@ const list = withHelp(
     "list",
     {},
     Effect.fnUntraced(function* () {
-      const tokens = yield* withAccessTokens(Effect.flatMap(AccessTokens, (each) => each.list))
+      const tokens = yield* withAccessTokens(
+        "token list",
+        Effect.flatMap(AccessTokens, (each) => each.list)
+      )
       const output = makeOutput(
         () => encodeTokens(tokens),
         (style) =>
@@ -79,8 +87,12 @@ const revoke = withHelp(
     "revoke",
     { id: Argument.String("id").pipe(Argument.withDescription("The token's id, as `token list` prints it")) },
     Effect.fnUntraced(function* ({ id }) {
+      yield* requireDatabase("token revoke")
       const by = yield* currentActor
-      const token = yield* withAccessTokens(Effect.flatMap(AccessTokens, (tokens) => tokens.revoke(id, by)))
+      const token = yield* withAccessTokens(
+        "token revoke",
+        Effect.flatMap(AccessTokens, (tokens) => tokens.revoke(id, by))
+      )
       const output = makeOutput(
         () => encodeToken(token),
         () =>

@@ -6,10 +6,11 @@ import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.
 import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { ExecUnusable } from "../commandErrors.ts"
 import { makeOutput, print, render } from "../CommandOutput.ts"
+import { currentActor, requireServer } from "../currentActor.ts"
 import { selectedBacklogVariables, withConcurrentBacklog } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
-import { claimFilterFlags, currentActor, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
+import { claimFilterFlags, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
 import { layerLogging } from "../logging.ts"
 import { formatDuration } from "../moments.ts"
 import { ProcessIO } from "../ProcessIO.ts"
@@ -71,6 +72,7 @@ export const workCommand = withHelp(
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
       yield* decodeWorkerOptions(options)
+      yield* requireServer
       io.onInterrupt({
         timeoutMillis: (gracePeriodSeconds + killAfterSeconds + shutdownSeconds) * 1000,
         exitCode: exitCodes.done

@@ -1,4 +1,4 @@
-import type { AccessRole } from "../../index.ts"
+import { AccessRole } from "../../index.ts"
 
 /** The roles that may call an endpoint, in addition to the orchestrator. */
 type OtherRoles = ReadonlyArray<Exclude<AccessRole, "orchestrator">>
@@ -10,6 +10,8 @@ const orchestratorOnly: OtherRoles = []
 
 /** The roles of each endpoint. Only the orchestrator may call an endpoint that is missing here. */
 const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
+  caller: allRoles,
+
   get: allRoles,
   list: allRoles,
   stats: allRoles,
@@ -66,6 +68,10 @@ export const mayCall = (role: AccessRole, endpoint: string): boolean =>
     ? role === "auditor"
     : role === "orchestrator" ||
       (Object.hasOwn(rolesByEndpoint, endpoint) && (rolesByEndpoint[endpoint]?.includes(role) ?? false))
+
+/** The roles that may call an endpoint. */
+export const rolesFor = (endpoint: string): ReadonlyArray<AccessRole> =>
+  AccessRole.literals.filter((role) => mayCall(role, endpoint))
 
 /** The endpoints that the policy covers. */
 export const knownEndpoints: ReadonlySet<string> = new Set([...Object.keys(rolesByEndpoint), ...auditorOnly])

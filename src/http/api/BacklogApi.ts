@@ -1,6 +1,7 @@
 import { HttpApi, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { AuditGroup } from "./AuditGroup.ts"
 import { BacklogGroup } from "./BacklogGroup.ts"
+import { CallerGroup } from "./CallerGroup.ts"
 import { completeDocument } from "./document.ts"
 import { problems } from "../problems.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
@@ -31,9 +32,9 @@ export class RequestValidation extends HttpApiMiddleware.Service<RequestValidati
 /** The paths of the endpoints for operators. */
 export const operationPaths = { health: "/healthz", ready: "/readyz", metrics: "/metrics" } as const
 
-/** The HTTP API: the endpoints of both services. */
+/** The HTTP API: the endpoints of both services, and the one about the caller. */
 export const BacklogApi = HttpApi.make("backlog")
-  .add(BacklogGroup, AuditGroup)
+  .add(BacklogGroup, AuditGroup, CallerGroup)
   // Requests must not have unknown members. Clients ignore unknown members of a response.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
@@ -46,6 +47,6 @@ export const BacklogApi = HttpApi.make("backlog")
       description:
         "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease.",
       license: { name: "MIT" },
-      transform: completeDocument(BacklogGroup, AuditGroup)
+      transform: completeDocument(BacklogGroup, AuditGroup, CallerGroup)
     })
   )

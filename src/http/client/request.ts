@@ -1,8 +1,10 @@
-import { Effect, Option, Schedule, Schema, Stream } from "effect"
+import { Effect, Option, Predicate, Schedule, Schema, Stream } from "effect"
 import { Sse } from "effect/encoding"
 import { HttpClientError } from "effect/http"
 import { SqlError } from "effect/sql"
+import { truncateMessage } from "../../domain/displayText.ts"
 import { BodyTooLarge, DatabaseFailed, type DatabaseError, DatabaseUnavailable, NotPermitted } from "../errors.ts"
+import { problemMediaType } from "../problems.ts"
 import {
   type BacklogFailure,
   Forbidden,
@@ -67,13 +69,14 @@ export const runToReport = <Progress, Report, E>(
 /** The error of a response that ended early. */
 export const incompleteAnswer = (): Unreachable => unreachable("The server's response ended early.", true)
 
-const unreachable = (problem: string, isTransient: boolean): Unreachable => new Unreachable({ problem, isTransient })
+const unreachable = (problem: string, isTransient: boolean, status?: number): Unreachable =>
+  new Unreachable({ problem, isTransient, ...(status === undefined ? {} : { status }) })
 
 /**
  * Turns an error of the server into the one that the services fail with: a `ServerFailure`, or a `SqlError` when the server
- * reports that its database failed.
+ * reports that its database failed. `detail` is the detail of a problem that no endpoint declares.
  */
-export const toBacklogFailure = (error: unknown): BacklogFailure => {
+export const toBacklogFailure = (error: unknown, detail?: string): BacklogFailure => {
   if (isServerFailure(error)) return error
   const Reason = sqlReasonOf(error)
   if (Reason !== undefined) {
@@ -82,7 +85,7 @@ export const toBacklogFailure = (error: unknown): BacklogFailure => {
   }
   if (Sse.Retry.is(error)) return unreachable("The server asks to reconnect.", true)
   return HttpClientError.isHttpClientError(error)
-    ? ofHttpError(error)
+    ? ofHttpError(error, detail)
     : unreachable(`The server's response is invalid: ${innermostMessage(error)}`, false)
 }
 
@@ -93,32 +96,60 @@ const sqlReasonOf = (error: unknown) => {
   return error instanceof NotPermitted ? SqlError.AuthorizationError : undefined
 }
 
-const ofHttpError = ({ reason, response }: HttpClientError.HttpClientError): ServerFailure => {
+const ofHttpError = (
+  { reason, response }: HttpClientError.HttpClientError,
+  detail: string | undefined
+): ServerFailure => {
   if (response === undefined) return unreachable(`The server cannot be reached: ${innermostMessage(reason)}`, true)
-  switch (response.status) {
+  const { status } = response
+  switch (status) {
     case 401:
       return new Unauthorized({ problem: "The server does not know the caller: the token is missing or wrong." })
     case 403:
-      return new Forbidden({ problem: "The caller does not have the permission for this." })
+      return new Forbidden({ problem: detail ?? "The caller does not have the permission for this." })
     case 408:
     case 429:
     case 502:
     case 503:
     case 504:
-      return unreachable(`The server cannot respond now: status ${response.status}.`, true)
+      return unreachable(`The server cannot respond now: ${detail ?? `status ${status}.`}`, true, status)
     default:
-      return response.status < 300
-        ? unreachable(`The server's response ended early: ${innermostMessage(reason)}`, true)
-        : unreachable(`The server returned the unexpected status ${response.status}.`, false)
+      return status < 300
+        ? unreachable(`The server's response ended early: ${innermostMessage(reason)}`, true, status)
+        : unreachable(
+            `The server returned the unexpected status ${status}${detail === undefined ? "." : `: ${detail}`}`,
+            false,
+            status
+          )
   }
 }
 
-/** The innermost message of an error: "connect ECONNREFUSED". */
+/** The innermost message of an error: "connect ECONNREFUSED". Several addresses of one host have a message each. */
 const innermostMessage = (error: unknown): string => {
   let message = ""
-  for (let each: unknown = error; each instanceof Error; each = each.cause)
-    if (each.message !== "") message = each.message
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    if (each instanceof AggregateError && each.errors.length > 0) {
+      message = [...new Set(each.errors.map(innermostMessage))].join("; ")
+    } else if (each.message !== "") message = each.message
+  }
   return message === "" ? String(error) : message
+}
+
+/**
+ * The detail of a problem that no endpoint declares: the server refused the request before an endpoint handled it, such as
+ * `HostNotAllowed`. `undefined` for every other error.
+ */
+const undeclaredDetail = (error: unknown): Effect.Effect<string | undefined> => {
+  const response = HttpClientError.isHttpClientError(error) ? error.response : undefined
+  if (response?.headers["content-type"]?.startsWith(problemMediaType) !== true) return Effect.undefined
+  return response.json.pipe(
+    Effect.map((problem) =>
+      Predicate.hasProperty(problem, "detail") && Predicate.isString(problem.detail)
+        ? truncateMessage(problem.detail)
+        : undefined
+    ),
+    Effect.orElseSucceed(() => undefined)
+  )
 }
 
 /** Errors of the server and of the connection to it, not of the request. */
@@ -141,7 +172,9 @@ export const request = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   isRepeatable: boolean
 ): Effect.Effect<A, ServiceError<E>, R> => {
-  const once = Effect.mapError(effect, toServiceError)
+  const once = Effect.catch(effect, (error) =>
+    Effect.flatMap(undeclaredDetail(error), (detail) => Effect.fail(toServiceError(error, detail)))
+  )
   return isRepeatable ? Effect.retry(once, { while: isTransient, times: 3, retrySchedule }) : once
 }
 
@@ -153,9 +186,9 @@ export const dieOnInvalidInput = <A, E, R>(
     error instanceof InvalidInput ? Effect.die(error) : Effect.fail(error as Exclude<E, InvalidInput>)
   )
 
-/** Turns the error of a request into that of a service. */
-export const toServiceError = <E>(error: E): ServiceError<E> => {
-  if (isServerError(error)) return toBacklogFailure(error)
+/** Turns the error of a request into that of a service. `detail` is that of a problem that no endpoint declares. */
+export const toServiceError = <E>(error: E, detail?: string): ServiceError<E> => {
+  if (isServerError(error)) return toBacklogFailure(error, detail)
   if (error instanceof BodyTooLarge) return new InvalidInput({ problem: error.message }) as ServiceError<E>
   return error as Exclude<E, ServerError | BodyTooLarge>
 }

@@ -1,6 +1,7 @@
-import { Effect, Schema } from "effect"
-import { SqlClient } from "effect/sql"
+import { Effect, Option, Schema } from "effect"
+import { Revise } from "../../domain/Command.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
+import { decodeInput } from "../../services/decodeInput.ts"
 import { cardSummary, lines, listIds, agentText } from "../AgentText.ts"
 import {
   agentTool,
@@ -12,7 +13,7 @@ import {
   strings,
   integer
 } from "../AgentTool.ts"
-import { inTransaction } from "../../sql/inTransaction.ts"
+import { AllOrNothing, type Step } from "../AllOrNothing.ts"
 
 /** Maximum number of ids in an answer. */
 const maxNamedIds = 50
@@ -95,12 +96,19 @@ export const reviseTool = agentTool(
     }
     const backlog = yield* BacklogService
     const { actor } = agent
-    const commands: ReadonlyArray<ReturnType<(typeof backlog)["link" | "unlink" | "revise"]>> = [
-      ...removeDependsOn.map((to) => backlog.unlink({ from: id, to, actor })),
-      ...addDependsOn.map((to) => backlog.link({ from: id, to, actor })),
-      ...(isRevised ? [backlog.revise({ id, ...changes, actor } as never)] : [])
+    const revision = { id, ...changes, actor }
+    // Checked before the links change.
+    yield* decodeRevise({ ...revision, _tag: "Revise" })
+    const before = new Set(Option.getOrUndefined(yield* backlog.get(id))?.dependsOn)
+    const link = (to: string) => backlog.link({ from: id, to, actor })
+    const unlink = (to: string) => backlog.unlink({ from: id, to, actor })
+    const isLinked = (to: string) => before.has(to as Card["id"])
+    const steps: ReadonlyArray<Step<Card, Effect.Error<ReturnType<(typeof backlog)["link" | "unlink" | "revise"]>>>> = [
+      ...removeDependsOn.map((to) => ({ run: unlink(to), undo: isLinked(to) ? link(to) : undefined })),
+      ...addDependsOn.map((to) => ({ run: link(to), undo: isLinked(to) ? undefined : unlink(to) })),
+      ...(isRevised ? [{ run: backlog.revise(revision as never) }] : [])
     ]
-    const revised = yield* inTransaction(yield* SqlClient.SqlClient)(Effect.all(commands))
+    const revised = yield* (yield* AllOrNothing).run(steps)
     const last = revised.at(-1) as Card
     return {
       text:
@@ -111,3 +119,5 @@ export const reviseTool = agentTool(
     }
   })
 )
+
+const decodeRevise = decodeInput(Revise)

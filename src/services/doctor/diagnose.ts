@@ -30,12 +30,13 @@ const clockTolerance = 2000
 export const diagnose = (facts: DoctorFacts): ReadonlyArray<DoctorFinding> =>
   checks.flatMap(([check, run]) => run(facts).map((finding) => ({ check, ...finding })))
 
-type Finding = Omit<DoctorFinding, "check">
+/** A finding of a check. */
+export type Finding = Omit<DoctorFinding, "check">
 
-const ok = (what: string): Finding => ({ level: "ok", what, toDo: null })
-const note = (what: string): Finding => ({ level: "note", what, toDo: null })
+export const ok = (what: string): Finding => ({ level: "ok", what, toDo: null })
+export const note = (what: string): Finding => ({ level: "note", what, toDo: null })
 const warning = (what: string, toDo: string): Finding => ({ level: "warning", what, toDo })
-const problem = (what: string, toDo: string): Finding => ({ level: "problem", what, toDo })
+export const problem = (what: string, toDo: string): Finding => ({ level: "problem", what, toDo })
 
 /** The findings that apply, or `ok` if none does. */
 const orOk = (found: ReadonlyArray<Finding | false>, what: string): ReadonlyArray<Finding> => {
@@ -261,7 +262,8 @@ const generation = ({ generation: of }: DoctorFacts) =>
         of.number === 0 ? "The log was never restored." : `Tokens are of generation ${of.number} (${of.reason}).`
       )
 
-const consumers = ({ consumers: of, head }: DoctorFacts) =>
+/** Whether consumers keep up with the log. */
+export const consumers = ({ consumers: of, head }: Pick<DoctorFacts, "consumers" | "head">) =>
   orOk(
     of.flatMap(({ ahead, behind, consumer, parked, stillSeconds }) => [
       ahead > 0 &&
@@ -287,7 +289,8 @@ const consumers = ({ consumers: of, head }: DoctorFacts) =>
 /** Seconds that a removal may take without a warning. */
 const removalTime = 10 * minute
 
-const erasures = ({ erasures: found }: DoctorFacts) => {
+/** Whether erased bytes are left in the data files. */
+export const erasures = ({ erasures: found }: Pick<DoctorFacts, "erasures">) => {
   if (found === null) return []
   const { oldestSeconds, pending, problem: why } = found
   const isOld = why !== null || (oldestSeconds ?? 0) > removalTime
@@ -305,7 +308,11 @@ const erasures = ({ erasures: found }: DoctorFacts) => {
   )
 }
 
-const anchors = ({ anchorFile, server: { isReplica } }: DoctorFacts) => {
+/** Whether the log continues the newest anchor of a file. */
+export const anchors = ({
+  anchorFile,
+  server: { isReplica }
+}: Pick<DoctorFacts, "anchorFile"> & { readonly server: Pick<DoctorFacts["server"], "isReplica"> }) => {
   if (anchorFile === undefined) return []
   const { isCutShort, newest, problem: wrong } = anchorFile
   const file = JSON.stringify(anchorFile.file)
@@ -340,7 +347,8 @@ const anchors = ({ anchorFile, server: { isReplica } }: DoctorFacts) => {
   )
 }
 
-const claims = ({ expiredClaims: { count, oldestSeconds } }: DoctorFacts) =>
+/** Whether expired claims are reclaimed. */
+export const claims = ({ expiredClaims: { count, oldestSeconds } }: Pick<DoctorFacts, "expiredClaims">) =>
   orOk(
     [
       count > 0 &&
@@ -353,7 +361,8 @@ const claims = ({ expiredClaims: { count, oldestSeconds } }: DoctorFacts) =>
     "No claim has been expired for long."
   )
 
-const work = ({ claimable, oldestReadyAgeSeconds }: DoctorFacts) =>
+/** Whether there is work. */
+export const work = ({ claimable, oldestReadyAgeSeconds }: Pick<DoctorFacts, "claimable" | "oldestReadyAgeSeconds">) =>
   claimable === 0
     ? []
     : [

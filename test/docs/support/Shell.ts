@@ -87,7 +87,7 @@ export class Shell {
     const replaced = this.#instead.reduce((text, [from, to]) => text.replaceAll(from, to), line)
     const parsed = parseLine(replaced, this.#variables)
     const { code, stderr, stdout } = await this.#program(parsed)
-    if (parsed.into !== undefined) this.#variables[parsed.into] = stdout.split("\n")[0] ?? ""
+    if (parsed.into !== undefined) this.#variables[parsed.into] = stdout.replace(/\n+$/, "")
     if (parsed.output !== undefined) {
       const file = resolve(parsed.output.file)
       mkdirSync(dirname(file), { recursive: true })
