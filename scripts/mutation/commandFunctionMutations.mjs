@@ -306,5 +306,19 @@ export const commandFunctionMutations = [
     find: "const missing = missingPrivilege(server, schema)",
     replace: "const missing = undefined",
     tests: [schemas]
+  },
+  {
+    name: "a kept plan reads the receipts of a batch by their key",
+    file: commandFunctions,
+    find: "CROSS JOIN LATERAL (\n      SELECT * FROM receipts WHERE command_id = id AND actor = by_actor OFFSET 0) AS receipt;",
+    replace: "JOIN receipts AS receipt ON command_id = id AND actor = by_actor;",
+    tests: ["test/services/commands/keptPlans.test.ts"]
+  },
+  {
+    name: "a session plans again when a table has grown",
+    file: commandFunctions,
+    find: "EXECUTE 'DISCARD PLANS';",
+    replace: "NULL;",
+    tests: ["test/services/commands/keptPlans.test.ts"]
   }
-].map((mutation) => ({ file: commandFunctions, startsPrograms: false, ...mutation }))
+]

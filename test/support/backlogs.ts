@@ -8,6 +8,7 @@ import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { type BacklogServices, type BacklogTestClock, layerTestOver } from "../../src/services/layers.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
+import { pooledSchema } from "./SchemaPool.ts"
 
 /** The services of a Postgres client: the driver's and the general one. */
 export type Client = PgClient.PgClient | SqlClient.SqlClient
@@ -43,7 +44,7 @@ export const currentClient = Effect.map(Effect.context<Client>(), (context) =>
 export const freshBacklog = Layer.unwrap(
   Effect.gen(function* () {
     const client = yield* currentClient
-    const schema = yield* freshSchema
+    const schema = yield* pooledSchema
     return Layer.mergeAll(layerTestOver(client, schema), Layer.succeed(BacklogSchema)(schema))
   })
 )

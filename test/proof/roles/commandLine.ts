@@ -42,7 +42,8 @@ export const commandLine = (test: Test): void => {
         yield* succeeds(auditor, ...command)
       }
       yield* succeeds(auditor, "export")
-      yield* succeeds(owner, "redact", "a", "--part", "body", "--reason", "secret")
+      const redacted = yield* run(owner.url, "redact", "a", "--part", "body", "--reason", "secret")
+      expect([redacted.code, redacted.stderr]).toEqual([0, expect.stringMatching(/^note: backups, [^\n]*\n$/)])
       yield* succeeds(owner, "rebuild")
       yield* succeeds(owner, "migrate", "--writer-role", writer.name)
       yield* succeeds(auditor, "verify")
