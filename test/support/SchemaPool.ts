@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
+import { inject } from "vitest"
 import { inTransaction } from "../../src/sql/inTransaction.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { Migrations } from "../../src/services/schema/Migrations.ts"
@@ -28,20 +29,20 @@ const freeOf = (sql: SqlClient.SqlClient): Array<EmptyBacklog> => {
 /**
  * A schema with an empty backlog, which no other test uses at the same time. Migrating one takes longer than most tests, so a
  * test gets one that an earlier test has left, with its rows as the migrations leave them. A schema whose catalog a test has
- * changed is dropped.
+ * changed is dropped. On a server that outlives the run every schema is dropped.
  */
 export const pooledSchema = Effect.map(
   Effect.acquireRelease(
     Effect.flatMap(SqlClient.SqlClient, (sql) =>
       Effect.suspend(() => {
         const found = freeOf(sql).pop()
-        return found === undefined ? Effect.orDie(createEmptyBacklog(sql)) : Effect.succeed(found)
+        return found === undefined ? createEmptyBacklog(sql) : Effect.succeed(found)
       })
     ),
     (backlog) =>
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
-        emptyBacklog(sql, backlog).pipe(
-          Effect.catch(() => Effect.succeed(false)),
+        (inject("ownsServer") ? emptyBacklog(sql, backlog) : Effect.succeed(false)).pipe(
+          Effect.catchCause(() => Effect.succeed(false)),
           Effect.flatMap((isEmpty) =>
             isEmpty
               ? Effect.sync(() => void freeOf(sql).push(backlog))
@@ -53,9 +54,14 @@ export const pooledSchema = Effect.map(
   ({ schema }) => schema
 )
 
-const createEmptyBacklog = (sql: SqlClient.SqlClient) =>
+/** Where the session is so unusual that this fails, the schema is used once, and the test gets the errors of its own layer. */
+const createEmptyBacklog = (sql: SqlClient.SqlClient): Effect.Effect<EmptyBacklog> => {
+  const schema = `test_${randomBytes(8).toString("hex")}`
+  return Effect.catchCause(migrateAndRead(sql, schema), () => Effect.succeed({ schema, catalog: "", rows: new Map() }))
+}
+
+const migrateAndRead = (sql: SqlClient.SqlClient, schema: string) =>
   Effect.gen(function* () {
-    const schema = `test_${randomBytes(8).toString("hex")}`
     yield* Effect.scoped(
       Layer.build(
         Layer.fresh(Migrations.layer).pipe(
@@ -79,7 +85,7 @@ const emptyBacklog = (
   { catalog, rows, schema }: EmptyBacklog
 ): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.gen(function* () {
-    if ((yield* readCatalog(sql, schema)) !== catalog) return false
+    if (rows.size === 0 || (yield* readCatalog(sql, schema)) !== catalog) return false
     // Disables the triggers that make the log append-only. A test may have left a session that holds a lock.
     yield* sql`SELECT set_config('session_replication_role', 'replica', true), set_config('lock_timeout', '2s', true)`
     yield* sql`TRUNCATE ${sql.literal(Array.from(rows.keys(), (table) => `${schema}."${table}"`).join())}`
@@ -100,7 +106,7 @@ const tablesOf = (sql: SqlClient.SqlClient, schema: string) =>
 
 /** A digest of everything in the catalog about a schema that a test may change. */
 const readCatalog = (sql: SqlClient.SqlClient, schema: string) =>
-  Effect.flatMap(
+  Effect.map(
     sql<{ readonly digest: string }>`
       WITH space AS (SELECT * FROM pg_namespace WHERE nspname = ${schema}),
         class AS (SELECT * FROM pg_class WHERE relnamespace = (SELECT oid FROM space))
@@ -121,5 +127,5 @@ const readCatalog = (sql: SqlClient.SqlClient, schema: string) =>
         UNION ALL SELECT pg_description::text FROM pg_description WHERE objoid IN (SELECT oid FROM class)
         UNION ALL SELECT pg_seclabel::text FROM pg_seclabel WHERE objoid IN (SELECT oid FROM class)
       ) AS catalog`,
-    ([row]) => Effect.orDie(Effect.fromNullishOr(row?.digest))
+    ([row]) => row?.digest ?? ""
   )

@@ -11,6 +11,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The URL of a Postgres server for the whole run. `inject("postgresUrl")` returns it. Each test uses its own schema. */
     readonly postgresUrl: string
+    /** Whether that server was started for this run, and is removed at its end. */
+    readonly ownsServer: boolean
     /** A folder for the whole run, which is deleted at its end. */
     readonly scratch: string
   }
@@ -23,7 +25,9 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   await Effect.runPromise(buildTemplate(templateDirectory() ?? "template", { always: false }))
   const removeScratch = () => rm(scratch, { recursive: true, force: true })
   const given = process.env["BACKLOG_TEST_DATABASE_URL"]
-  if (given !== undefined && given !== "") {
+  const ownsServer = given === undefined || given === ""
+  project.provide("ownsServer", ownsServer)
+  if (!ownsServer) {
     project.provide("postgresUrl", given)
     return removeScratch
   }

@@ -225,7 +225,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
         url.username = name
         yield* Effect.acquireRelease(
           sql.unsafe(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD '${decodeURIComponent(url.password)}'`),
-          () => Effect.orDie(sql.unsafe(`DROP ROLE ${name}`))
+          () => Effect.orDie(Effect.andThen(sql.unsafe(`DROP OWNED BY ${name}`), sql.unsafe(`DROP ROLE ${name}`)))
         )
         yield* sql.unsafe(`ALTER ROLE ${name} SET client_encoding = 'LATIN1'`)
         yield* Effect.gen(function* () {
