@@ -135,7 +135,7 @@ export const scenarios = (context, say = () => {}) => {
     const place = { database: "postgres", schema: schemaOf("together", system.name) }
     const meter = context.quick
       ? { warmUpSeconds: 0.6, seconds: 0.6 }
-      : { warmUpSeconds: 2, warmUpOperations: 1000, maxWarmUpSeconds: 8, seconds: 2.5 }
+      : { warmUpSeconds: 2, warmUpOperations: 1000, maxWarmUpSeconds: 5, seconds: 2.5 }
     const scenario = `claim + complete over a large backlog, ${state}`
     return {
       ...common,

@@ -110,7 +110,7 @@ export const scenarios = (context) => [
 const meterOf = ({ quick }) =>
   quick
     ? { warmUpSeconds: 0.6, seconds: 0.6 }
-    : { warmUpSeconds: 2, warmUpOperations: 3000, maxWarmUpSeconds: 8, seconds: 2.5 }
+    : { warmUpSeconds: 2, warmUpOperations: 3000, maxWarmUpSeconds: 5, seconds: 2.5 }
 
 /** Claims without completions: by workers in the process, and by a load generator with as many connections. */
 const claims = (context) =>
