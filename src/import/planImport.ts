@@ -19,7 +19,7 @@ import { describeSchemaError } from "./fields.ts"
 import { implyEdges } from "./implyEdges.ts"
 import { NewCard } from "../index.ts"
 
-/** Maximum issues of one import. Each takes some hundred bytes of memory. */
+/** Maximum issues of one import. Each takes a few hundred bytes of memory. */
 export const maxIssues = 2_000_000
 
 /**

@@ -191,7 +191,7 @@ export class AuditService extends Context.Service<
      *
      * **Details**
      *
-     * Takes some hundred bytes of memory for each card, independent of the length of the log.
+     * Takes a few hundred bytes of memory for each card, independent of the length of the log.
      *
      * **Rejections**
      *
