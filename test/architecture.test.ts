@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
 import { describe, expect, it } from "vitest"
 import { endReaders, findUngatedReads, readerFiles, sqlSurfaces } from "./support/readGate.ts"
@@ -351,4 +351,19 @@ describe("reads", () => {
       expect.arrayContaining([readerFiles, endReaders, sqlSurfaces].flatMap((files) => Object.keys(files)))
     )
   })
+})
+
+it("the scripts run tests that exist", () => {
+  const scripts = readdirSync(join(projectRoot, "scripts"), { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.(mjs|sh)$/.test(name) && !name.includes("node_modules"))
+    .map((name) => join("scripts", name))
+  const missing = [...scripts, ".ci/run", "package.json"].flatMap((name) =>
+    Array.from(
+      readFileSync(join(projectRoot, name), "utf8").matchAll(/\btest\/[\w/]*\w(?:\.test\.ts)?/g),
+      ([path]) => path
+    )
+      .filter((path) => ["", ".test.ts", ".ts", ".mjs"].every((end) => !existsSync(join(projectRoot, path + end))))
+      .map((path) => `${name}: ${path}`)
+  )
+  expect(missing).toEqual([])
 })

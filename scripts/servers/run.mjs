@@ -42,15 +42,16 @@ const rateOptionsOfSetting = { least: leastRatio, millis: 700, repetitions: 5 }
 const testMinutes = 15
 
 const tests = [
-  "services/conformance",
-  "services/claimPlan",
-  "services/batchPlans",
-  "services/sessionSettings",
-  "services/rebuild",
-  "security/removal",
-  "security/receipts",
-  "security/locks"
-].map((name) => `test/${name}.test.ts`)
+  "test/services/conformance.test.ts",
+  "test/services/commands/claimPlan.test.ts",
+  "test/services/commands/batchPlans.test.ts",
+  "test/services/commands/keptPlans.test.ts",
+  "test/services/postgres/sessionSettings.test.ts",
+  "test/services/audit/rebuild.test.ts",
+  "test/security/removal.test.ts",
+  "test/security/receipts.test.ts",
+  "test/security/locks.test.ts"
+]
 /** The tests for a single setting: the other tests open sessions of their own. */
 const testsOfSetting = tests.slice(0, 2)
 

@@ -49,7 +49,7 @@ describe("programs in memory", () => {
           report({ programs, operations })
         }
       }),
-    300_000
+    600_000
   )
 
   it.effect("programs cause every event and every rejection", () =>

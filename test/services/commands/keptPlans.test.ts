@@ -57,7 +57,7 @@ const completeNext = Effect.gen(function* () {
 })
 
 // A command in a transaction of its caller runs in the caller's session. There is one, so that all commands use its plans.
-layer(postgresClient(1))("the plans that a session keeps", (it) => {
+layer(postgresClient(1))("the plans that a session keeps, on a Postgres server", (it) => {
   it.effect("read the receipts of a batch and no others", () =>
     Effect.gen(function* () {
       const backlog = yield* BacklogService
