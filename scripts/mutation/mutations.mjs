@@ -275,8 +275,8 @@ export const mutations = [
   {
     name: "a decision that lacks attempts is made again",
     file: interpreter,
-    find: "return locked.state.lacksAttempts\n",
-    replace: "return locked.state.lacksAttempts && commands.length === 0\n",
+    find: "if (lacking.size === 0) return",
+    replace: "if (lacking.size === 0 || commands.length > 0) return",
     tests: conformance
   },
   {

@@ -67,13 +67,13 @@ const ofServerFailure = (failure: ServerFailure, target: ServedTarget): ServedEr
     case "Unreachable": {
       const problem = endSentence(nameServer(failure.problem, server))
       if (failure.isTransient) return new Unreachable({ server, problem, toDo: connectionHint(failure) })
-      if ((failure.status ?? 0) >= 500) {
-        return new DatabaseFailed({ database: server, reason: failure._tag, problem: failure.problem })
-      }
       return new UnexpectedAnswer({
         server,
         problem,
-        toDo: "Check that this is the URL of `backlog serve`, with the path under which a proxy serves it, and that the server's program is not older than this one."
+        toDo:
+          (failure.status ?? 0) >= 500
+            ? "The log of the server, or of a proxy before it, has the cause."
+            : "Check that this is the URL of `backlog serve`, with the path under which a proxy serves it, and that the server's program is not older than this one."
       })
     }
   }

@@ -7,7 +7,7 @@ import type { Shutdown } from "../http/Shutdown.ts"
 import { type AuditService, type BacklogService, InvalidInput } from "../index.ts"
 import { type Agent, type ClaimOwners, CurrentAgent } from "./Agent.ts"
 import { type ToolAnswer, agentText } from "./AgentText.ts"
-import type { AllOrNothing } from "./AllOrNothing.ts"
+import type { CommandSequence } from "./CommandSequence.ts"
 import { type AgentError, toRefusal, refuse, Refused } from "./refusal.ts"
 
 /*
@@ -97,7 +97,7 @@ export type HttpToolRequirements = BacklogService | AuditService | Shutdown
 export type ToolRequirements = HttpToolRequirements | SqlClient.SqlClient
 
 /** The services that tools use. */
-export type ToolServices = HttpToolRequirements | AllOrNothing | ClaimOwners
+export type ToolServices = HttpToolRequirements | CommandSequence | ClaimOwners
 
 /** A tool as it is listed to agents. */
 export interface ToolDescription<Fields extends Schema.Struct.Fields> {

@@ -4,7 +4,7 @@ import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
 import { ClaimOwners } from "./Agent.ts"
 import type { AgentTool, EncodedAnswer, HttpToolRequirements, ToolRequirements, ToolServices } from "./AgentTool.ts"
-import { AllOrNothing } from "./AllOrNothing.ts"
+import { CommandSequence } from "./CommandSequence.ts"
 import { invalidInput, Refused } from "./refusal.ts"
 import { createTool, reviseTool } from "./tools/cards.ts"
 import { claimTool, releaseTool, renewTool } from "./tools/claims.ts"
@@ -82,13 +82,13 @@ const compactMember = (key: string, value: unknown): ReadonlyArray<readonly [str
  * errors to an agent.
  */
 export const layerTools = (role: AccessRole): Layer.Layer<never, never, ToolRequirements | McpServer.McpServer> =>
-  Layer.provide(layerToolsOf(role), AllOrNothing.layer)
+  Layer.provide(layerToolsOf(role), CommandSequence.layer)
 
 /** Like `layerTools`, without a database. A tool that sends several commands takes them back if one is refused. */
 export const layerToolsOverHttp = (
   role: AccessRole
 ): Layer.Layer<never, never, HttpToolRequirements | McpServer.McpServer> =>
-  Layer.provide(layerToolsOf(role), AllOrNothing.layerWithoutTransactions)
+  Layer.provide(layerToolsOf(role), CommandSequence.layerWithoutTransactions)
 
 const layerToolsOf = (role: AccessRole) =>
   Layer.effectDiscard(addTools(toolsets[role])).pipe(Layer.provide(ClaimOwners.layer))

@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Data, Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import {
   type InvalidInput,
@@ -14,7 +14,14 @@ import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The errors that a tool can fail with. */
-export type AgentError = Rejection | InvalidInput | ServerFailure | LogFailure
+export type AgentError = Rejection | InvalidInput | ServerFailure | LogFailure | StoppedPartway
+
+/** A command of a tool call was refused after others of the call had changed something. */
+export class StoppedPartway extends Data.TaggedError("StoppedPartway")<{
+  readonly error: AgentError
+  /** What was changed. */
+  readonly done: ReadonlyArray<AgentText>
+}> {}
 
 /** The refusal of a tool call: what was wrong, and what the agent can do instead. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { problem: Schema.String }) {
@@ -43,8 +50,14 @@ export const toRefusal =
 
 type NonDatabaseError = Exclude<AgentError, SqlError.SqlError>
 
-const refusal = (error: NonDatabaseError, { owner }: Agent): AgentText => {
+const refusal = (error: NonDatabaseError, agent: Agent): AgentText => {
+  const { owner } = agent
   switch (error._tag) {
+    case "StoppedPartway":
+      return lines(
+        SqlError.isSqlError(error.error) ? databaseRefusal(error.error) : refusal(error.error, agent),
+        agentText`Other changes of this call were made before and stay: ${join("; ", error.done)}. Call again for the rest.`
+      )
     case "InvalidInput":
       return invalidInput(error.problem)
     case "Unreachable":

@@ -29,7 +29,7 @@ export class ReadModelState implements BacklogView {
   readonly #edges = new Map<CardId, Set<CardId>>()
   readonly #dependents = new Map<CardId, Set<CardId>>()
   readonly #attempts = new Map<CardId, Attempts>()
-  #lacksAttempts = false
+  readonly #lackingAttempts = new Set<CardId>()
   readonly #tally = new CardTally()
   readonly #claimed = new Map<CardId, Card>()
   /** No claim expires before this time, in milliseconds since 1970. */
@@ -87,14 +87,14 @@ export class ReadModelState implements BacklogView {
     if (attempts !== undefined) this.#attempts.set(event.cardId, addToAttempts(attempts, event))
   }
 
-  /** Whether a decision depended on attempts that were not known: then it is not valid. */
-  get lacksAttempts(): boolean {
-    return this.#lacksAttempts
+  /** The cards on whose attempts a decision depended while they were not known. Unless there are none, it is not valid. */
+  get lackingAttempts(): ReadonlySet<CardId> {
+    return this.#lackingAttempts
   }
 
   attemptsAt(id: CardId): Attempts {
     const attempts = this.#attempts.get(id)
-    if (attempts === undefined) this.#lacksAttempts = true
+    if (attempts === undefined) this.#lackingAttempts.add(id)
     return attempts ?? noAttempts
   }
 

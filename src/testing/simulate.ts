@@ -72,7 +72,10 @@ export const simulate = Effect.fnUntraced(function* <E = never, R = never, Layer
   SimulationFailed | ProgramFailure | E | LayerE,
   BacklogService | BacklogTestClock | R | LayerR
 > {
-  const { backup, check, layer } = options
+  const { backup, check, layer, programs, seed } = options
+  if (!Number.isSafeInteger(programs) || programs < 1 || !Number.isSafeInteger(seed)) {
+    return yield* Effect.die(new TypeError("simulate needs programs, an integer of at least 1, and seed, an integer"))
+  }
   const run = randomUUID().slice(0, 8)
   let runs = 0
   let operations = 0

@@ -56,7 +56,8 @@ class Cards extends Map<string, ModelCard> {
   }
 
   addFailure({ attempts, claimOwner, id }: ModelCard, now: number, reason: string | null): void {
-    const how = reason ?? `Attempt ${attempts} failed.`
+    const whole = reason ?? `Attempt ${attempts} failed.`
+    const how = whole.length > 300 ? `${whole.slice(0, 300).toWellFormed()}…` : whole
     this.failures.set(id, [...this.failuresOf(id), `${iso(now)} ${claimOwner}: ${how}`])
   }
 

@@ -259,15 +259,25 @@ describe.each(places)("the command line over a served backlog in %s", (_, makePl
     const cards = ["m1", "m2", "m3"].map((id) => ({ id, title: id, phase: "mcp" }))
     expect(await callTool("orchestrator", "create", { cards })).toContain("Created 3 cards")
     const revision = { id: "m1", title: "New", addDependsOn: ["m2", "nowhere"], removeDependsOn: ["m3"] }
-    expect(await callTool("orchestrator", "revise", revision)).toContain("there is no such card")
     const wrong = { id: "m1", title: "", addDependsOn: ["m2"] }
     expect(await callTool("orchestrator", "revise", wrong)).toContain("Invalid input")
     expect(await run("worker", ["show", "m1"])).toMatchObject({ title: "m1", dependsOn: [] })
+    const refused = await callTool("orchestrator", "revise", revision)
+    expect(refused).toContain("there is no such card")
+    expect(refused).toContain('were made before and stay: the dependency on "m3" is removed; it depends on "m2".')
+    expect(await run("worker", ["show", "m1"])).toMatchObject({ title: "m1", dependsOn: ["m2"] })
     expect(await callTool("orchestrator", "revise", { ...revision, addDependsOn: ["m2"] })).toContain(
       'it depends on "m2"'
     )
     expect(await run("worker", ["show", "m1"])).toMatchObject({ title: "New", dependsOn: ["m2"] })
 
+    for (const [flag, words] of [
+      ["--owner", 'must be "worker-1" or begin with "worker-1/"'],
+      ["--actor", 'must be "worker-1", to whom the token']
+    ] as const) {
+      const { code, error } = await json(["mcp", flag, "other"], as("worker"))
+      expect([code, error?._tag, error?.message]).toEqual([2, "InvalidInput", expect.stringContaining(words)])
+    }
     const claimed = await callTool("worker", "claim", { phase: "mcp", waitSeconds: 1 }, "--owner", "worker-1/agent")
     expect(claimed).toContain('You hold "m2" with token 2')
     expect(await callTool("worker", "block", { id: "m2", token: 2, reason: "no key" })).toContain('"m2" is blocked')

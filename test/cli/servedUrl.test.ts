@@ -1,4 +1,4 @@
-import { createServer } from "node:http"
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders } from "node:http"
 import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "vitest"
 import { json } from "./support.ts"
@@ -7,10 +7,17 @@ describe("a server's URL", () => {
   const stats = (url: string, env: Record<string, string> = {}) => json(["stats", "--db", url], { env })
 
   /** Serves one response, and returns the URL. */
-  const answering = async (status: number, type: string, body: string) => {
+  const answering = async (
+    status: number,
+    type: string,
+    body: string,
+    headers: OutgoingHttpHeaders = {},
+    onRequest: (request: IncomingMessage) => void = () => {}
+  ) => {
     const server = createServer((request, response) => {
+      onRequest(request)
       request.resume()
-      response.writeHead(status, { "content-type": type, connection: "close" }).end(body)
+      response.writeHead(status, { "content-type": type, connection: "close", ...headers }).end(body)
     })
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     const { port } = server.address() as AddressInfo
@@ -38,7 +45,7 @@ describe("a server's URL", () => {
     ],
     [200, "text/html", "<p>Welcome</p>", "UnexpectedAnswer", "Check that this is the URL of `backlog serve`"],
     [503, "text/html", "<p>Busy</p>", "Unreachable", "cannot respond now: status 503. Try again later."],
-    [500, "text/html", "<p>Oh</p>", "DatabaseFailed", "status 500"],
+    [500, "text/html", "<p>Oh</p>", "UnexpectedAnswer", "status 500. The log of the server, or of a proxy before it"],
     [
       403,
       "application/problem+json",
@@ -50,12 +57,28 @@ describe("a server's URL", () => {
     const { close, url } = await answering(status, type, body)
     const { code, error } = await stats(url)
     await close()
-    expect([code, error?._tag, error?.message]).toEqual([
-      tag === "DatabaseFailed" ? 1 : 6,
-      tag,
-      expect.stringContaining(words)
-    ])
+    expect([code, error?._tag, error?.message]).toEqual([6, tag, expect.stringContaining(words)])
     expect(error?.message).toContain(url.slice(0, -1))
+  })
+
+  it("that redirects is not followed with the token, and the error names the other URL", async () => {
+    const reached: Array<string | undefined> = []
+    const target = await answering(200, "application/json", "{}", {}, (request) =>
+      reached.push(request.headers.authorization)
+    )
+    for (const status of [301, 302, 307, 308]) {
+      const location = `${target.url}stats?token=secret`
+      const { close, url } = await answering(status, "text/plain", "", { location })
+      const { code, error } = await stats(url)
+      await close()
+      expect([code, error?._tag, error?.message]).toEqual([
+        6,
+        "UnexpectedAnswer",
+        expect.stringContaining(`redirects to ${target.url}stats. Use that URL.`)
+      ])
+    }
+    await target.close()
+    expect(reached).toEqual([])
   })
 
   it.each([

@@ -137,7 +137,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       () =>
         Effect.gen(function* () {
           const { args = [], env = {} } = overStdio ?? {}
-          const [program, ...argv] = args
+          const [, , program, ...argv] = args
           expect([program, Object.keys(env)]).toEqual(["backlog", ["BACKLOG_DATABASE_URL"]])
           const schema = yield* BacklogSchema
           yield* (yield* BacklogService).create({ id: "c", title: "C", phase: "connected", actor: "planner" })

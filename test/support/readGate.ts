@@ -42,7 +42,7 @@ export const endReaders: Readonly<Record<string, string>> = {
 export const sqlSurfaces: Readonly<Record<string, string>> = {
   "src/cli/commands/serve.ts": "passes the client to the tools of agents",
   "src/import/readTable.ts": "reads the database of another program",
-  "src/mcp/AllOrNothing.ts": "runs several commands in one transaction"
+  "src/mcp/CommandSequence.ts": "runs several commands in one transaction"
 }
 
 /** Services below the public ones, which surfaces must not use. */

@@ -2,7 +2,9 @@ import { Deferred, Effect } from "effect"
 import { Command } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
 import type { Caller } from "../../http/api/CallerGroup.ts"
+import { ownerRule } from "../../http/access/workerRules.ts"
 import { AccessRole, InvalidInput, withoutSecrets } from "../../index.ts"
+import { actsFor } from "../../services/access/AccessRole.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 import { askServedCaller, namedActor, systemUser } from "../currentActor.ts"
 import { runOverHttp, servedTarget, withAgentBacklog } from "../database.ts"
@@ -42,6 +44,16 @@ export const mcpCommand = withHelp(
       }
       const actor = yield* decodeFlag("--actor", named ?? caller?.actor ?? owned ?? (yield* systemUser))
       const agent = { role, actor, owner: owned ?? actor }
+      if (caller !== undefined && caller.actor !== null && actor !== caller.actor) {
+        return yield* new InvalidInput({
+          problem: `--actor must be ${JSON.stringify(caller.actor)}, to whom the token in BACKLOG_TOKEN belongs: omit it`
+        })
+      }
+      if (caller?.role === "worker" && !actsFor(actor, [], agent.owner)) {
+        return yield* new InvalidInput({
+          problem: `--owner ${ownerRule(actor, agent.owner)}, because the token in BACKLOG_TOKEN is a worker's`
+        })
+      }
       const { serveStdio, serveStdioOverHttp } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
       const clientGone = yield* Deferred.make<never, OutputLost>()

@@ -118,7 +118,9 @@ export const serveCommand = withHelp(
             }),
             "ListenFailed",
             ({ cause, host: on, port: at }) =>
-              new server.ServeRefused({ problem: `it cannot listen on ${on}:${at} (${cause.message})` })
+              new server.ServeRefused({
+                problem: `it cannot listen on ${on}:${at} (${cause.message}). --port and --host select another address`
+              })
           )
           const output = makeOutput(
             () => address,

@@ -1,11 +1,5 @@
-import { Effect, identity, type Redacted, Result, Schema, SchemaIssue, Semaphore, Stream } from "effect"
-import {
-  FetchHttpClient,
-  HttpClient,
-  type HttpClientError,
-  HttpClientRequest,
-  type HttpClientResponse
-} from "effect/http"
+import { Effect, identity, Layer, type Redacted, Result, Schema, SchemaIssue, Semaphore, Stream } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { describeJsonProblem, parseExactJson } from "../../domain/parseExactJson.ts"
 import { BacklogApi, operationPaths } from "../api/BacklogApi.ts"
@@ -83,8 +77,36 @@ const maxConcurrentRequests = 100
 /** Requests that may take long, and which are not counted. */
 const longRequests = /\/(events|await-claimable|await-claim-end|import-log)$/
 
+/** Requests that run for as long as there is work, and may send nothing at first. */
+const unboundedRequests = /\/(verify|rebuild|remove-erased|restored|export-log|import-log|create-many)$/
+
+/** How long a server may take to begin its response. No request waits for longer than 50 seconds on purpose. */
+const responseTimeout = "2 minutes"
+
 /** Responses whose lines are passed on unchanged, to be checked by the import. */
 const rawAnswers = /\/export-log$/
+
+const inTime = <A, R>(
+  response: Effect.Effect<A, HttpClientError.HttpClientError, R>,
+  request: HttpClientRequest.HttpClientRequest
+): Effect.Effect<A, HttpClientError.HttpClientError, R> =>
+  unboundedRequests.test(request.url)
+    ? response
+    : Effect.timeoutOrElse(response, {
+        duration: responseTimeout,
+        orElse: () =>
+          Effect.fail(
+            new HttpClientError.HttpClientError({
+              reason: new HttpClientError.TransportError({
+                request,
+                cause: new Error(`it did not respond within ${responseTimeout}`)
+              })
+            })
+          )
+      })
+
+/** Redirects are not followed: `fetch` omits the token for another origin, and turns commands into reads. */
+const withoutRedirects = Layer.succeed(FetchHttpClient.RequestInit)({ redirect: "manual" })
 
 /** Makes the client of a server. */
 export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions) {
@@ -96,8 +118,9 @@ export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions)
   const bounded = HttpClient.transform<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
     (response, request) =>
       withoutSecrets(
-        Effect.flatMap(longRequests.test(request.url) ? response : permits.withPermit(response), (answer) =>
-          rawAnswers.test(request.url) ? Effect.succeed(answer) : requireExactAnswer(answer)
+        Effect.flatMap(
+          longRequests.test(request.url) ? response : permits.withPermit(inTime(response, request)),
+          (answer) => (rawAnswers.test(request.url) ? Effect.succeed(answer) : requireExactAnswer(answer))
         )
       )
   )
@@ -112,7 +135,7 @@ export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions)
       const client = yield* HttpClient.HttpClient
       return { ...endpoints, ready: Effect.scoped(client.get(`${baseUrl}${operationPaths.ready}`)) }
     }),
-    FetchHttpClient.layer
+    Layer.provide(FetchHttpClient.layer, withoutRedirects)
   )
 })
 

@@ -1,6 +1,6 @@
 import { Effect, Option, Predicate, Schedule, Schema, Stream } from "effect"
 import { Sse } from "effect/encoding"
-import { HttpClientError } from "effect/http"
+import { HttpClientError, type HttpClientResponse } from "effect/http"
 import { SqlError } from "effect/sql"
 import { truncateMessage } from "../../domain/displayText.ts"
 import { BodyTooLarge, DatabaseFailed, type DatabaseError, DatabaseUnavailable, NotPermitted } from "../errors.ts"
@@ -113,6 +113,12 @@ const ofHttpError = (
     case 503:
     case 504:
       return unreachable(`The server cannot respond now: ${detail ?? `status ${status}.`}`, true, status)
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+      return unreachable(`The server redirects to ${redirectTarget(response)}. Use that URL.`, false, status)
     default:
       return status < 300
         ? unreachable(`The server's response ended early: ${innermostMessage(reason)}`, true, status)
@@ -122,6 +128,12 @@ const ofHttpError = (
             status
           )
   }
+}
+
+/** The URL of a redirect, without what may be secret in it. */
+const redirectTarget = ({ headers }: HttpClientResponse.HttpClientResponse): string => {
+  const url = URL.parse(headers["location"] ?? "")
+  return url === null ? "another path" : truncateMessage(`${url.origin}${url.pathname}`)
 }
 
 /** The innermost message of an error: "connect ECONNREFUSED". Several addresses of one host have a message each. */

@@ -1,4 +1,4 @@
-import { Effect, Option, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { Revise } from "../../domain/Command.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
@@ -13,7 +13,7 @@ import {
   strings,
   integer
 } from "../AgentTool.ts"
-import { AllOrNothing, type Step } from "../AllOrNothing.ts"
+import { CommandSequence, type Step } from "../CommandSequence.ts"
 
 /** Maximum number of ids in an answer. */
 const maxNamedIds = 50
@@ -99,16 +99,14 @@ export const reviseTool = agentTool(
     const revision = { id, ...changes, actor }
     // Checked before the links change.
     yield* decodeRevise({ ...revision, _tag: "Revise" })
-    const before = new Set(Option.getOrUndefined(yield* backlog.get(id))?.dependsOn)
     const link = (to: string) => backlog.link({ from: id, to, actor })
     const unlink = (to: string) => backlog.unlink({ from: id, to, actor })
-    const isLinked = (to: string) => before.has(to as Card["id"])
     const steps: ReadonlyArray<Step<Card, Effect.Error<ReturnType<(typeof backlog)["link" | "unlink" | "revise"]>>>> = [
-      ...removeDependsOn.map((to) => ({ run: unlink(to), undo: isLinked(to) ? link(to) : undefined })),
-      ...addDependsOn.map((to) => ({ run: link(to), undo: isLinked(to) ? undefined : unlink(to) })),
-      ...(isRevised ? [{ run: backlog.revise(revision as never) }] : [])
+      ...removeDependsOn.map((to) => ({ run: unlink(to), change: agentText`the dependency on ${to} is removed` })),
+      ...addDependsOn.map((to) => ({ run: link(to), change: agentText`it depends on ${to}` })),
+      ...(isRevised ? [{ run: backlog.revise(revision as never), change: agentText`its fields are changed` }] : [])
     ]
-    const revised = yield* (yield* AllOrNothing).run(steps)
+    const revised = yield* (yield* CommandSequence).run(steps)
     const last = revised.at(-1) as Card
     return {
       text:

@@ -100,26 +100,34 @@ export class Interpreter extends Context.Service<
       const decideLoaded = (
         locked: LockedState,
         commands: ReadonlyArray<Command>,
-        earlier: ReadonlyMap<Command, Outcome>
+        earlier: ReadonlyMap<Command, Outcome>,
+        needed: ReadonlySet<CardId> = noCards
       ): Effect.Effect<Decided<ReadonlyArray<Outcome>>, SqlError.SqlError> => {
         const decided = decideBatch(locked, commands, earlier)
-        return locked.state.lacksAttempts
-          ? Effect.flatMap(loadAttempts(commands, earlier), (complete) => decideLoaded(complete, commands, earlier))
-          : Effect.succeed(bindDecided(locked, decided, earlier))
+        const lacking = locked.state.lackingAttempts
+        if (lacking.size === 0) return Effect.succeed(bindDecided(locked, decided, earlier))
+        // Each round knows the attempts at more cards, so that this ends.
+        const next = new Set([...needed, ...lacking])
+        return Effect.flatMap(loadAttempts(commands, earlier, next), (complete) =>
+          decideLoaded(complete, commands, earlier, next)
+        )
       }
 
       /**
-       * Loads a batch again, now with the attempts at the cards that may have used them up. Its locks are held already, so
-       * a decision on what is loaded here lacks attempts only if a better card became claimable meanwhile.
+       * Loads a batch again, now with the attempts at the cards that a decision needed, and at those that may have used them
+       * up. Its locks are held already, so a decision on what is loaded here lacks attempts only at cards that this batch
+       * claims, or that became claimable meanwhile.
        */
       const loadAttempts = Effect.fnUntraced(function* (
         commands: ReadonlyArray<Command>,
-        earlier: ReadonlyMap<Command, Outcome>
+        earlier: ReadonlyMap<Command, Outcome>,
+        needed: ReadonlySet<CardId>
       ) {
         const undecided = commands.filter((command) => !earlier.has(command))
         const locked = yield* readModel.lockAndLoad(planLocks(undecided, exhaustedAtOnce))
         const least = leastMaxAttempts(undecided)
-        const ids = [...locked.state.cards()].filter(({ attempts }) => attempts >= least).map(({ id }) => id)
+        const exhausted = [...locked.state.cards()].filter(({ attempts }) => attempts >= least).map(({ id }) => id)
+        const ids = [...new Set([...needed, ...exhausted])]
         for (const id of ids) locked.state.putAttempts(id, noAttempts)
         const addEvent = (stored: StoredEvent) =>
           Effect.map(Effect.fromResult(decodeStoredEvent(stored)), (event) =>
@@ -349,6 +357,8 @@ export const decideBatch = (
 }
 
 const none: ReadonlyArray<CardId> = []
+
+const noCards: ReadonlySet<CardId> = new Set()
 
 const noOutcomes: ReadonlyMap<Command, Outcome> = new Map()
 

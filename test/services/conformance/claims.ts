@@ -163,6 +163,27 @@ export const claims = (test: Test): void => {
   )
 
   test(
+    "a release with maxAttempts in the batch of the claim that it ends blocks the card",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      // The first command starts a batch, and the others wait together for the next.
+      const [, claimed, released] = yield* Effect.all(
+        [
+          backlog.reclaim({ actor: "w" }),
+          Effect.result(backlog.claim({ id: "a", owner: "w", actor: "w" })),
+          Effect.result(backlog.release({ id: "a", token: 2, retryAfterSeconds: 60, maxAttempts: 1, actor: "w" }))
+        ],
+        { concurrency: "unbounded" }
+      )
+      expect(claimed._tag).toBe("Success")
+      const card = Option.getOrThrow(yield* backlog.get("a"))
+      // Over HTTP the release may arrive before the claim, and is refused then.
+      expect(card.status).toBe(released._tag === "Success" ? "blocked" : "claimed")
+    })
+  )
+
+  test(
     "claims by priority, then age, then id, as list orders them",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
