@@ -72,7 +72,7 @@ const missingDependencies = Effect.fnUntraced(function* (cards: ReadonlyArray<Ca
 export const reviseTool = agentTool(
   "backlog_revise",
   {
-    description: "Change the given fields of a card, all or nothing.",
+    description: "Change the given fields of a card.",
     parameters: {
       ...cardParameter,
       title: Schema.optional(string()),
