@@ -3,8 +3,13 @@
  *
  * @module
  */
-export { Card, ClaimedCard, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
+export { ActiveClaim } from "./domain/ActiveClaim.ts"
+export { Card, ClaimedCard, defaultTtlSeconds, LastNote, Priority, Status, TtlSeconds } from "./domain/Card.ts"
+export { CardDiff } from "./domain/CardDiff.ts"
+export { CardSummary, Claimability, ListOrder } from "./domain/CardFilter.ts"
+export { GraphCard, GraphEdge, Impact, Neighbourhood } from "./domain/CardGraph.ts"
 export { CardId } from "./domain/CardId.ts"
+export { CardNote } from "./domain/CardNote.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
@@ -20,7 +25,8 @@ export {
   DependencyCycle,
   DependencyNotFound,
   Rejection,
-  SelfDependency
+  SelfDependency,
+  TooManyLabels
 } from "./domain/Rejection.ts"
 export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
@@ -67,10 +73,12 @@ export {
 } from "./services/access/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/access/AccessTokens.ts"
 export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"
+export { GeneratedIdPrefix } from "./services/commands/generateIds.ts"
 export type { CompletedCard } from "./services/commands/Outcome.ts"
 export {
   type AnchorInput,
   type CardMomentInput,
+  type DiffInput,
   type ConsumeInput,
   type ErasuresInput,
   EventOptions,
@@ -128,6 +136,8 @@ export {
   type BlockInput,
   type ClaimInput,
   type ClaimManyInput,
+  type ClaimsInput,
+  ClaimsOptions,
   type CommandInputs,
   type CommandOrigin,
   type CompleteInput,
@@ -135,10 +145,21 @@ export {
   type CompletionInput,
   type CreateInput,
   type CreateManyInput,
+  type CriticalPathInput,
+  CriticalPathOptions,
+  type DependentsInput,
+  DependentsOptions,
   type LinkInput,
   type ListInput,
   ListOptions,
+  type NeighbourhoodInput,
+  NeighbourhoodOptions,
   type NewCardInput,
+  type NoteInput,
+  type NotesInput,
+  NotesOptions,
+  type PastListInput,
+  PastListOptions,
   type ReclaimInput,
   type ReleaseInput,
   type RenewInput,

@@ -3,6 +3,22 @@ export const cardId = (number) => `card-${String(number).padStart(7, "0")}`
 
 const card = (number, more) => ({ id: cardId(number), title: `Card ${number}`, ...more })
 
+/** The labels of the cards of a ten: `common` on every other ten, `rare` on one of 500, `third` on one of three. */
+export const labelsOf = (number) => {
+  const ten = Math.floor(number / 10)
+  return [
+    ...(ten % 2 === 0 ? ["common"] : []),
+    ...(ten % 500 === 0 ? ["rare"] : []),
+    ...(ten % 3 === 0 ? ["third"] : [])
+  ]
+}
+
+/** The cards of a state, with labels. */
+export function* labelledCardsIn(state, count) {
+  let number = 0
+  for (const each of cardsIn(state, count)) yield { ...each, labels: labelsOf(number++) }
+}
+
 /** Cards that are all claimable. */
 export function* plainCards(count) {
   for (let number = 0; number < count; number++) yield card(number)

@@ -1,6 +1,6 @@
 /** The cost of claims and reads over backlogs of different sizes and in different states. */
 import { Effect, Option } from "effect"
-import { cardId, cardsIn, states } from "../lib/population.mjs"
+import { cardId, cardsIn, labelledCardsIn, states } from "../lib/population.mjs"
 import { Random } from "../lib/random.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
 import * as mosaic from "../lib/systems/mosaic.mjs"
@@ -37,10 +37,10 @@ const timed = (count, before, call) =>
   })
 
 /** Claims, and reverts the claims, so that the next repetition finds the same backlog. */
-const measureOurs = (context, place) =>
+const measureOurs = (context, place, filter = {}) =>
   mosaic.withBacklog(context, place, (backlog) =>
     Effect.gen(function* () {
-      const claim = Effect.map(backlog.claim({ owner: "bench", actor: "bench" }), mosaic.found)
+      const claim = Effect.map(backlog.claim({ owner: "bench", actor: "bench", ...filter }), mosaic.found)
       const release = ({ claimToken, id }) => backlog.release({ id, token: claimToken, actor: "bench" })
       for (let number = 0; number < claimsBefore; number++) yield* release(yield* claim)
       const claimed = []
@@ -66,6 +66,29 @@ const expect = (what, found, expected) => {
   if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`)
 }
 
+/** Claims that find nothing. */
+const measureNothing = (context, place, filter) =>
+  mosaic.withBacklog(context, place, (backlog) => {
+    const claim = Effect.map(backlog.claim({ owner: "bench", actor: "bench", ...filter }), (found) =>
+      expect("a claim", Option.isNone(found), true)
+    )
+    return timed(claims, claimsBefore, claim)
+  })
+
+/** Claims with labels. The last two may read all claimable cards of a label, or all claimable cards. */
+const labelFilters = {
+  "no label": {},
+  "a common label": { labels: ["common"] },
+  "a rare label": { labels: ["rare"] },
+  "an absent label": { labels: ["absent"] },
+  "a common and a rare label": { labels: ["common", "rare"] },
+  "a common label without another": { labels: ["common"], withoutLabels: ["third"] },
+  "two common labels without both": { labels: ["common", "third"], withoutLabels: ["common"] },
+  "without a common label": { withoutLabels: ["common"] }
+}
+
+const findsNothing = new Set(["an absent label", "two common labels without both"])
+
 /** Each read: its target, and its call. */
 const readings = (size) => {
   const random = new Random(1)
@@ -73,6 +96,7 @@ const readings = (size) => {
   const page = (backlog, options) =>
     Effect.map(backlog.list({ limit: pageSize, ...options }), (cards) => expect("a page", cards.length, pageSize))
   const tenMilliseconds = { p50Ms: { max: 10 } }
+  const twentyMilliseconds = { p50Ms: { max: 20 } }
   return [
     {
       scenario: "get",
@@ -91,7 +115,55 @@ const readings = (size) => {
     {
       scenario: "list, claimable ones",
       target: tenMilliseconds,
-      call: (backlog) => page(backlog, { readyOnly: true })
+      call: (backlog) => page(backlog, { claimability: "claimable" })
+    },
+    ...Object.entries({
+      "waiting ones": { claimability: "waiting" },
+      "two statuses": { status: ["ready", "blocked"] },
+      "a common label": { labels: ["common"] },
+      "a rare label": { labels: ["rare"] },
+      priorities: { minPriority: 1, maxPriority: 2 },
+      summaries: { fields: "summary" },
+      "last changed": { order: "changed" },
+      "last created": { order: "created" },
+      "last completed": { order: "completed" },
+      "before a card": { before: cardId(size / 2) },
+      "last changed, before a card": { order: "changed", before: cardId(size / 2) },
+      "a word that all have": { text: "card" },
+      "a word and a common label": { text: "card", labels: ["common"] }
+    }).map(([what, options]) => ({
+      scenario: `list, ${what}`,
+      target: twentyMilliseconds,
+      call: (backlog) => page(backlog, options)
+    })),
+    {
+      scenario: "search, a rare word",
+      target: twentyMilliseconds,
+      call: (backlog) =>
+        Effect.map(
+          Effect.suspend(() => backlog.list({ text: `${random.integer(size / 2, size - 1)}`, limit: pageSize })),
+          (cards) => expect("a search", cards.length > 0, true)
+        )
+    },
+    {
+      scenario: "claims",
+      target: twentyMilliseconds,
+      call: (backlog) => Effect.map(backlog.claims(), (found) => expect("claims", found.length, 0))
+    },
+    {
+      scenario: "neighbourhood, 2 hops",
+      target: twentyMilliseconds,
+      call: (backlog) => Effect.suspend(() => backlog.neighbourhood({ id: any(), hops: 2 }))
+    },
+    {
+      scenario: "impact",
+      target: twentyMilliseconds,
+      call: (backlog) => Effect.suspend(() => backlog.impact(any()))
+    },
+    {
+      scenario: "dependents",
+      target: twentyMilliseconds,
+      call: (backlog) => Effect.suspend(() => backlog.dependents({ id: any() }))
     },
     {
       scenario: "stats",
@@ -127,6 +199,29 @@ export const scenarios = (context, say = () => {}) => {
     ...sizes(context).map((size) => claimsOf(state, size, mosaic)),
     ...mutableSizes(context).map((size) => claimsOf(state, size, mutableTable))
   ])
+
+  /** Claims with labels over the largest backlog in each state, which is filled once. */
+  const labelled = statesFor(context).flatMap((state) => {
+    const size = Math.max(...sizes(context))
+    const place = { database: "postgres", schema: schemaOf("labels", size) }
+    const scenario = `claim by label, ${state}`
+    const entries = Object.entries(labelFilters)
+    return entries.map(([what, filter], index) => ({
+      ...common,
+      id: `${scenario}, ${what}, ${mosaic.name}, ${size} cards, postgres`,
+      group: scenario,
+      scenario: `${scenario}, ${what}`,
+      system: mosaic.name,
+      size,
+      prepare: () => {
+        if (index > 0) return undefined
+        say(`filling ${mosaic.name} with ${size} cards with labels, ${state}`)
+        return mosaic.fill(context, place, labelledCardsIn(state, size))
+      },
+      measure: () => (findsNothing.has(what) ? measureNothing : measureOurs)(context, place, filter),
+      cleanUp: index === entries.length - 1 ? () => mosaic.remove(context, place) : undefined
+    }))
+  })
 
   /** The same with ten workers that claim concurrently, and complete what they claimed. */
   const togetherOf = (state, system) => {
@@ -164,12 +259,12 @@ export const scenarios = (context, say = () => {}) => {
     system: mosaic.name,
     size: largest,
     target,
-    prepare: () => prepareReads(context, place, cardsIn(state, largest), say),
+    prepare: () => prepareReads(context, place, labelledCardsIn(state, largest), say),
     measure: () => mosaic.withBacklog(context, place, (backlog) => timed(reads, readsBefore, call(backlog))),
     cleanUp: index === all.length - 1 ? () => mosaic.remove(context, place) : undefined
   }))
 
-  return [...ofStates, ...together, ...ofReads]
+  return [...ofStates, ...labelled, ...together, ...ofReads]
 }
 
 /** Whether the backlog for the reads exists. */

@@ -1,5 +1,5 @@
 /** The functions of the database that carry out commands: see docs/decisions/0040-two-functions.md. */
-const commandFunctions = "migrations/0012_claims_from.sql"
+const commandFunctions = "migrations/0013_labels_and_notes.sql"
 /** The functions and types that later migrations have not replaced. */
 const otherFunctions = "migrations/0011_commands.sql"
 const backlogRoles = "src/services/schema/BacklogRoles.ts"

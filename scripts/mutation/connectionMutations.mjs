@@ -1,5 +1,5 @@
 /** Silent connections, and commits that wait for a standby: see docs/faults.md. */
-const commandFunctions = "migrations/0012_claims_from.sql"
+const commandFunctions = "migrations/0013_labels_and_notes.sql"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
 const interpreter = "src/services/commands/Interpreter.ts"

@@ -8,6 +8,7 @@ import { directoryMutations } from "./directoryMutations.mjs"
 import { fileMutations } from "./fileMutations.mjs"
 import { disclosureMutations } from "./disclosureMutations.mjs"
 import { erasureMutations } from "./erasureMutations.mjs"
+import { labelMutations } from "./labelMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
 import { requestMutations } from "./requestMutations.mjs"
@@ -20,7 +21,7 @@ import { templateMutations } from "./templateMutations.mjs"
  * kill it. The file must contain the text exactly once. `startsPrograms: false` means that the tests start no programs, so
  * the copy is not built.
  */
-const commandFunctions = "migrations/0012_claims_from.sql"
+const commandFunctions = "migrations/0013_labels_and_notes.sql"
 const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
@@ -32,6 +33,7 @@ const domain = ["test/domain"]
 
 export const mutations = [
   ...commandFunctionMutations,
+  ...labelMutations,
   // Locks
   {
     name: "the head row of the log is locked",

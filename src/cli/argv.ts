@@ -19,6 +19,7 @@ export const switchFlags: ReadonlySet<string> = new Set([
 export const valueFlags: ReadonlySet<string> = new Set([
   "acceptance",
   "actor",
+  "add-label",
   "after",
   "allow-host",
   "allow-origin",
@@ -28,10 +29,13 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "anchor-key",
   "at",
   "auditor-role",
+  "before",
   "body",
   "body-file",
   "card",
+  "changed-since",
   "claim-next",
+  "claimability",
   "command-id",
   "completions",
   "concurrency",
@@ -43,11 +47,13 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "format",
   "from",
   "grace-period",
+  "hops",
   "host",
   "id",
   "idempotency-key",
   "interval",
   "key",
+  "label",
   "limit",
   "log-format",
   "log-level",
@@ -56,8 +62,12 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "max-cards",
   "max-connections",
   "max-failures",
+  "max-priority",
   "min-priority",
+  "not-before",
+  "note",
   "older-than-days",
+  "order",
   "owner",
   "owner-role",
   "part",
@@ -68,6 +78,7 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "public-key",
   "rate-limit",
   "reason",
+  "remove-label",
   "reset-to",
   "result",
   "retry-after",
@@ -75,27 +86,37 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "schema",
   "status",
   "table",
+  "text",
   "title",
   "token",
   "trust-proxy-from",
   "ttl",
   "type",
   "unpark",
+  "without-label",
   "writer-role"
 ])
 
-/** Aliases of commands. */
-export const commandAliases: Readonly<Record<string, string>> = {
-  add: "create",
-  new: "create",
-  get: "show",
-  ls: "list",
-  next: "claim",
-  take: "claim",
-  done: "complete",
-  depend: "link",
-  log: "history",
-  audit: "verify"
+/** Aliases of commands, some with a flag. */
+export const commandAliases: Readonly<Record<string, ReadonlyArray<string>>> = {
+  add: ["create"],
+  new: ["create"],
+  get: ["show"],
+  ls: ["list"],
+  ready: ["list", "--ready=true"],
+  next: ["claim"],
+  take: ["claim"],
+  done: ["complete"],
+  close: ["complete"],
+  update: ["revise"],
+  edit: ["revise"],
+  comment: ["note"],
+  comments: ["notes"],
+  find: ["search"],
+  depend: ["link"],
+  dependents: ["deps"],
+  log: ["history"],
+  audit: ["verify"]
 }
 
 /**
@@ -140,7 +161,8 @@ const resolveCommand = (words: ReadonlyArray<string>): ReadonlyArray<string> => 
   if (command === undefined) return words
   const rest = [...words.slice(0, at), ...words.slice(at + 1)]
   if (command === "help") return [...resolveCommand(rest), "--help=true"]
-  return Object.hasOwn(commandAliases, command) ? words.with(at, commandAliases[command] ?? command) : words
+  const alias = Object.hasOwn(commandAliases, command) ? commandAliases[command] : undefined
+  return alias === undefined ? words : words.toSpliced(at, 1, ...alias)
 }
 
 /** Returns whether normalized arguments request JSON. This also works for arguments that cannot be parsed. */

@@ -4,13 +4,17 @@ import { claimCommand, reclaimCommand, releaseCommand, renewCommand } from "./co
 import { completeCommand } from "./commands/complete.ts"
 import { consumersCommand } from "./commands/consumers.ts"
 import { createCommand, reviseCommand } from "./commands/create.ts"
+import { diffCommand } from "./commands/diff.ts"
 import { doctorCommand } from "./commands/doctor.ts"
 import { eventsCommand, historyCommand } from "./commands/events.ts"
 import { exportCommand } from "./commands/export.ts"
 import { importCommand } from "./commands/import.ts"
 import { linkCommand, unlinkCommand } from "./commands/link.ts"
-import { listCommand } from "./commands/list.ts"
+import { claimsCommand } from "./commands/claims.ts"
+import { criticalPathCommand, depsCommand } from "./commands/deps.ts"
+import { listCommand, searchCommand } from "./commands/list.ts"
 import { migrateCommand, rebuildCommand, receiptsCommand, restoredCommand } from "./commands/maintenance.ts"
+import { noteCommand, notesCommand } from "./commands/note.ts"
 import { mcpCommand } from "./commands/mcp.ts"
 import { erasuresCommand, redactCommand } from "./commands/redact.ts"
 import { serveCommand } from "./commands/serve.ts"
@@ -35,6 +39,9 @@ export const backlogCommand = Command.make("backlog").pipe(
         reviseCommand,
         showCommand,
         listCommand,
+        searchCommand,
+        noteCommand,
+        notesCommand,
         explainCommand,
         statsCommand,
         historyCommand,
@@ -43,13 +50,33 @@ export const backlogCommand = Command.make("backlog").pipe(
     },
     {
       group: "Work",
-      commands: [workCommand, claimCommand, renewCommand, releaseCommand, completeCommand, reclaimCommand]
+      commands: [
+        workCommand,
+        claimCommand,
+        claimsCommand,
+        renewCommand,
+        releaseCommand,
+        completeCommand,
+        reclaimCommand
+      ]
     },
-    { group: "Order", commands: [linkCommand, unlinkCommand, blockCommand, unblockCommand, reopenCommand] },
+    {
+      group: "Order",
+      commands: [
+        linkCommand,
+        unlinkCommand,
+        depsCommand,
+        criticalPathCommand,
+        blockCommand,
+        unblockCommand,
+        reopenCommand
+      ]
+    },
     {
       group: "Audit",
       commands: [
         eventsCommand,
+        diffCommand,
         verifyCommand,
         anchorCommand,
         rebuildCommand,
@@ -77,6 +104,7 @@ export const backlogCommand = Command.make("backlog").pipe(
   Command.withExamples([
     { command: 'backlog create --id design --title "Design it"' },
     { command: "backlog list --ready" },
+    { command: 'backlog search "login error" --status ready' },
     { command: "backlog claim --owner worker-1", description: "Prints the claim's token" },
     { command: "backlog complete design --token 2" },
     { command: "backlog stats --json --db postgres://me@localhost/work", description: "On a server, as JSON" },

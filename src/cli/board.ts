@@ -57,7 +57,7 @@ const readBoardWith = Effect.fnUntraced(function* (events: ReadonlyArray<Recorde
     position,
     stats: yield* backlog.stats,
     claimed: yield* backlog.list({ status: "claimed", limit: boardLimits.claimed }),
-    claimable: yield* backlog.list({ readyOnly: true, limit: boardLimits.claimable }),
+    claimable: yield* backlog.list({ claimability: "claimable", limit: boardLimits.claimable }),
     events
   } satisfies Board
 })

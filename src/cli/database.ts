@@ -11,12 +11,14 @@ import {
   type BacklogServices,
   Doctor,
   Erasures,
+  GeneratedIdPrefix,
   InvalidInput,
   layerPglite,
   layerPostgres,
   type Opening,
   RemovalSchedule
 } from "../index.ts"
+import { isIdPrefix, maxIdPrefixLength } from "../domain/GeneratedId.ts"
 import { type DirectoryLost, OnDirectoryLost } from "../services/files/directoryErrors.ts"
 import { layerPgliteClient } from "../services/pglite/PgliteClient.ts"
 import { defaultTimeouts, layerPostgresClient, PostgresTimeouts } from "../services/postgres/PostgresClient.ts"
@@ -147,6 +149,7 @@ const runOver =
           Layer.provide(layerOf(target, schema), [
             Layer.succeed(BacklogOpening)({ opening, onCreated, onMigrated }),
             Layer.succeed(OnDirectoryLost)(onLost),
+            layerIdPrefix,
             removesErasedBytes ? Layer.empty : Layer.succeed(RemovalSchedule)("off"),
             layerPostgresTimeouts
           ])
@@ -291,6 +294,19 @@ const provideClient = <A, E>(
     ),
     Layer.provide(layerSchema(schema))
   )
+
+/** What generated ids begin with: `BACKLOG_ID_PREFIX`. */
+const layerIdPrefix: Layer.Layer<never, InvalidInput, ProcessIO> = Layer.effect(
+  GeneratedIdPrefix,
+  Effect.gen(function* () {
+    const prefix = nonEmpty((yield* ProcessIO).env["BACKLOG_ID_PREFIX"]) ?? ""
+    return isIdPrefix(prefix)
+      ? prefix
+      : yield* new InvalidInput({
+          problem: `BACKLOG_ID_PREFIX takes at most ${maxIdPrefixLength} characters, without control characters and without white space at the beginning`
+        })
+  })
+)
 
 /** Maximum timeout in seconds: one day, which is longer than any statement and within the range of timers. */
 const maxTimeoutSeconds = 24 * 60 * 60

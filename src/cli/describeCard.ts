@@ -20,6 +20,7 @@ export const describeCard = (card: Card, explanation: Explanation | undefined, s
     [
       `Priority ${card.priority}`,
       card.phase === null ? "" : `phase ${escapeLine(card.phase)}`,
+      formatLabels(card.labels),
       formatAttempts(card.attempts)
     ]
       .filter((part) => part !== "")
@@ -27,9 +28,13 @@ export const describeCard = (card: Card, explanation: Explanation | undefined, s
     card.dependsOn.length === 0 ? "" : `It depends on ${card.dependsOn.map(escapeLine).join(", ")}.`,
     `Created ${formatTime(card.createdAt)}, changed ${formatTime(card.updatedAt)}, version ${card.version}.`,
     card.claimToken === null ? "" : `The claim's token is ${card.claimToken}.`,
+    card.lastNote === null
+      ? ""
+      : `It has ${card.noteCount === 1 ? "1 note" : `${card.noteCount} notes, the last`} by ${escapeLine(card.lastNote.actor)} at ${formatTime(card.lastNote.at)}.`,
     card.idempotencyKey === null ? "" : `Its idempotency key is ${escapeLine(card.idempotencyKey)}.`
   ]
   const parts = [
+    card.lastNote === null ? "" : `${style.bold("Last note")}\n${escapeLines(card.lastNote.text)}`,
     card.body === null || card.body === "" ? "" : escapeLines(card.body),
     card.acceptance === null ? "" : `${style.bold("Acceptance")}\n${formatJson(card.acceptance)}`,
     card.result === null ? "" : `${style.bold("Result")}\n${formatJson(card.result)}`
@@ -58,6 +63,9 @@ export const describeCommandResult = (
   { commandId }: { readonly commandId?: string | undefined },
   style: TextStyle
 ) => (commandId === undefined ? describeCurrentCard(card, style) : Effect.succeed(describeCard(card, undefined, style)))
+
+const formatLabels = (labels: ReadonlyArray<string>): string =>
+  labels.length === 0 ? "" : `${labels.length === 1 ? "label" : "labels"} ${labels.map(escapeLine).join(", ")}`
 
 const formatAttempts = (count: number): string => (count === 0 ? "" : count === 1 ? "1 attempt" : `${count} attempts`)
 

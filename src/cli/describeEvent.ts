@@ -78,11 +78,15 @@ const describeKnownEvent = (event: Event, at: DateTime.Utc, attempt: number | un
       return [
         `created ${event.status} with priority ${event.priority}: ${shorten(event.title)}`,
         event.phase === null ? "" : `, phase ${escapeLine(event.phase)}`,
+        event.labels.length === 0 ? "" : `, labels ${formatIds(event.labels)}`,
+        event.notBefore === null ? "" : `, not claimable before ${until(event.notBefore)}`,
         event.dependsOn.length === 0 ? "" : `, depending on ${formatIds(event.dependsOn)}`,
         formatReason(event.blockedReason)
       ].join("")
     case "CardRevised":
-      return `revised: ${formatChanges(event)}`
+      return `revised: ${formatChanges(event, until)}`
+    case "CardNoted":
+      return `noted: ${shorten(event.text)}`
     case "CardClaimed":
       return `claimed by ${escapeLine(event.owner)} until ${until(event.expiresAt)}${
         attempt === undefined ? "" : `, attempt ${attempt}`
@@ -131,11 +135,20 @@ const describeKnownEvent = (event: Event, at: DateTime.Utc, attempt: number | un
 export const formatErased = (erased: ReadonlyArray<EventParts>): string =>
   erased.map(({ parts, version }) => `${parts.join(" and ")} of version ${version}`).join(", ")
 
-const formatChanges = (event: Extract<Event, { readonly _tag: "CardRevised" }>): string =>
+const formatChanges = (
+  event: Extract<Event, { readonly _tag: "CardRevised" }>,
+  formatUntil: (time: DateTime.Utc) => string
+): string =>
   [
     event.title === undefined ? "" : `title ${shorten(event.title)}`,
     event.priority === undefined ? "" : `priority ${event.priority}`,
     event.phase === undefined ? "" : event.phase === null ? "no phase" : `phase ${escapeLine(event.phase)}`,
+    event.labels === undefined ? "" : event.labels.length === 0 ? "no labels" : `labels ${formatIds(event.labels)}`,
+    event.notBefore === undefined
+      ? ""
+      : event.notBefore === null
+        ? "claimable at once"
+        : `not claimable before ${formatUntil(event.notBefore)}`,
     event.body === undefined ? "" : event.body === null ? "no body" : "body",
     event.acceptance === undefined ? "" : event.acceptance === null ? "no acceptance" : "acceptance"
   ]

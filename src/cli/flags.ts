@@ -54,6 +54,19 @@ export const choiceFlag = <const Words extends ReadonlyArray<string>>(
     Flag.Literals(name, words).pipe(Flag.withDescription(description), Flag.withMetavar(`<${words.join("|")}>`))
   )
 
+/** A flag with one of several words, which can be given several times. `undefined` if it is not given. */
+export const repeatedChoiceFlag = <const Words extends ReadonlyArray<string>>(
+  name: string,
+  words: Words,
+  description: string
+): Flag.Flag<ReadonlyArray<Words[number]> | undefined> =>
+  Flag.Literals(name, words).pipe(
+    Flag.withDescription(`${description}. Repeatable`),
+    Flag.withMetavar(`<${words.join("|")}>`),
+    Flag.atLeast(0),
+    Flag.map((given) => (given.length === 0 ? undefined : given))
+  )
+
 /** A required argument with a card's id. */
 export const idArgument = (name = "id", description = "The card's id"): Argument.Argument<string> =>
   Argument.String(name).pipe(Argument.withDescription(description))
@@ -124,8 +137,21 @@ export const maxAttemptsFlag = integerFlag(
   "How many attempts at a card may fail before it is blocked. Defaults to no limit"
 )
 
+/** A flag that can be given several times. `undefined` if it is not given. */
+export const repeatedFlag = (
+  name: string,
+  description: string,
+  metavar: string
+): Flag.Flag<ReadonlyArray<string> | undefined> =>
+  requiredTextFlag(name, `${description}. Repeatable`, metavar).pipe(
+    Flag.atLeast(0),
+    Flag.map((given) => (given.length === 0 ? undefined : given))
+  )
+
 /** Flags that limit which cards a claim considers. */
 export const claimFilterFlags = {
   phase: textFlag("phase", "Only cards in this phase", "PHASE"),
-  minPriority: integerFlag("min-priority", "Only cards with at least this priority")
+  minPriority: integerFlag("min-priority", "Only cards with at least this priority"),
+  labels: repeatedFlag("label", "Only cards with this label, and every other label that is given", "LABEL"),
+  withoutLabels: repeatedFlag("without-label", "Only cards without this label", "LABEL")
 }

@@ -38,8 +38,9 @@ const clockOf = (time: DateTime.Utc): string =>
 export const formatMoment = (at: typeof CardAt.Type): string =>
   "position" in at ? `position ${at.position}` : "version" in at ? `version ${at.version}` : formatTime(at.time)
 
-const backlogForms =
-  "a position (17), a time with a zone (2026-01-22T12:04:05Z) or a day (2026-01-22, which starts at midnight UTC)"
+const timeForms = "a time with a zone (2026-01-22T12:04:05Z) or a day (2026-01-22, which starts at midnight UTC)"
+
+const backlogForms = `a position (17), ${timeForms}`
 
 const cardForms = `${backlogForms}, or a version of the card (v3)`
 
@@ -47,11 +48,31 @@ const cardForms = `${backlogForms}, or a version of the card (v3)`
 export const atFlag = (takes: "moment" | "momentOrVersion"): Flag.Flag<string | undefined> =>
   textFlag("at", `Show the state at this moment: ${takes === "moment" ? backlogForms : cardForms}`, "WHEN")
 
+/** An optional flag with a time. */
+export const timeFlag = (name: string, description: string): Flag.Flag<string | undefined> =>
+  textFlag(name, `${description}: ${timeForms}`, "TIME")
+
+/** Parses the value of a flag with a time. Returns `undefined` without the flag. */
+export const parseTimeFlag = Effect.fnUntraced(function* (flag: string, written: string | undefined) {
+  if (written === undefined) return undefined
+  const time = parseTime(written)
+  return (
+    time ??
+    (yield* new InvalidInput({ problem: `--${flag} takes ${timeForms}, not ${JSON.stringify(written.slice(0, 100))}` }))
+  )
+})
+
 /** Parses the value of `--at` as a moment of the backlog. Returns `undefined` without the flag. */
 export const parseMoment = Effect.fnUntraced(function* (written: string | undefined) {
   if (written === undefined) return undefined
   const at = toMoment(written)
   return at === undefined ? yield* invalidMoment(written, backlogForms) : yield* decodeAt(at)
+})
+
+/** Parses an argument as a moment of the backlog. */
+export const parseMomentArgument = Effect.fnUntraced(function* (name: string, written: string) {
+  const at = toMoment(written)
+  return at === undefined ? yield* invalidMoment(written, backlogForms, name) : yield* decodeAt(at)
 })
 
 /** Parses the value of `--at` as a moment of a card. Returns `undefined` without the flag. */
@@ -66,8 +87,8 @@ const decodeAt = decodeInput(At)
 
 const decodeCardAt = decodeInput(CardAt)
 
-const invalidMoment = (written: string, takes: string) =>
-  new InvalidInput({ problem: `--at takes ${takes}, not ${JSON.stringify(written.slice(0, 100))}` })
+const invalidMoment = (written: string, takes: string, name = "--at") =>
+  new InvalidInput({ problem: `${name} takes ${takes}, not ${JSON.stringify(written.slice(0, 100))}` })
 
 const toMoment = (written: string): typeof At.Encoded | undefined => {
   if (/^\d{1,15}$/.test(written)) return { position: Number(written) }

@@ -69,6 +69,8 @@ const cardEnvironment = (card: Card) => ({
   BACKLOG_CARD_ID: card.id,
   BACKLOG_CARD_TITLE: card.title,
   BACKLOG_CARD_PHASE: card.phase ?? "",
+  // A label contains no line feed.
+  BACKLOG_CARD_LABELS: card.labels.join("\n"),
   BACKLOG_CARD_PRIORITY: String(card.priority),
   BACKLOG_ATTEMPT: String(card.attempts),
   BACKLOG_OWNER: card.claimOwner ?? "",

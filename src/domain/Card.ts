@@ -22,7 +22,7 @@
 import { Schema } from "effect"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
-import { Body, Name, Reason, Title } from "./Text.ts"
+import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 
 /** The status of a card. `ready` also includes cards that wait for dependencies. */
 export const Status = Schema.Literals(["ready", "claimed", "blocked", "done"])
@@ -60,16 +60,29 @@ export const maxToken = Number.MAX_SAFE_INTEGER
 /** Identifies a claim: the generation of the backlog plus the version of the `CardClaimed` event. */
 export const Token = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxToken }))
 
+/** Maximum number of labels of a card, and of a filter. */
+export const maxLabels = 32
+
+/** Labels: at most 32, each a name. */
+export const Labels = Schema.Array(Name).check(Schema.isMaxLength(maxLabels))
+
+/** The last note on a card: its text, who wrote it, and when. */
+export const LastNote = Schema.Struct({ text: NoteText, actor: Name, at: Schema.DateTimeUtcFromString })
+
+/** The last note on a card. */
+export interface LastNote extends Schema.Schema.Type<typeof LastNote> {}
+
 /**
  * A card, as all queries and commands return it. Absent values are `null`. `claimToken` is the backlog's generation plus
  * the version of the card's `CardClaimed` event: it only grows, is never reused, and is required to change a claimed card.
- * `dependsOn` is ordered by id.
+ * `dependsOn` and `labels` are in the order of their code points.
  */
 export const Card = Schema.Struct({
   id: CardId,
   title: Title,
   body: Schema.NullOr(Body),
   phase: Schema.NullOr(Name),
+  labels: Schema.Array(Name),
   priority: Priority,
   status: Status,
   dependsOn: Schema.Array(CardId),
@@ -84,6 +97,8 @@ export const Card = Schema.Struct({
   acceptance: Schema.NullOr(Json),
   result: Schema.NullOr(Json),
   blockedReason: Schema.NullOr(Reason),
+  noteCount: Schema.Int,
+  lastNote: Schema.NullOr(LastNote),
   createdAt: Schema.DateTimeUtcFromString,
   updatedAt: Schema.DateTimeUtcFromString,
   completedAt: Schema.NullOr(Schema.DateTimeUtcFromString),

@@ -108,9 +108,18 @@ const findReason = (counts: OpenCounts, { hasCards, hasOpenCards }: BacklogConte
 export const outlookReasonText = (outlook: ClaimOutlook, filter: ClaimFilter): string =>
   `${filterText(filter)}: ${reasonText(outlook)}`
 
-const filterText = ({ minPriority, phase }: ClaimFilter): string =>
+const filterText = ({ labels = [], minPriority, phase, withoutLabels = [] }: ClaimFilter): string =>
   (phase === undefined ? "" : ` in phase ${quote(phase)}`) +
-  (minPriority === undefined ? "" : ` of priority ${minPriority} or more`)
+  (minPriority === undefined ? "" : ` of priority ${minPriority} or more`) +
+  (labels.length === 0 ? "" : ` with the ${labelsText(labels, "and")}`) +
+  (withoutLabels.length === 0 ? "" : ` without the ${labelsText(withoutLabels, "or")}`)
+
+const labelsText = (labels: ReadonlyArray<string>, conjunction: string): string => {
+  const quoted = labels.map(quote)
+  return quoted.length === 1
+    ? `label ${quoted[0]}`
+    : `labels ${quoted.slice(0, -1).join(", ")} ${conjunction} ${quoted.at(-1)}`
+}
 
 const reasonText = ({ counts, reason }: ClaimOutlook): string => {
   switch (reason) {

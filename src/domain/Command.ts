@@ -1,8 +1,8 @@
 import { DateTime, Schema } from "effect"
-import { Priority, Token, TtlSeconds } from "./Card.ts"
+import { Labels, Priority, Token, TtlSeconds } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { JsonInput } from "./Json.ts"
-import { Body, Name, Reason, Title } from "./Text.ts"
+import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 
 /**
  * The origin of a command: the `actor` who causes its events; `correlationId` and `causationId` to trace it; a `commandId`
@@ -28,18 +28,23 @@ const BusinessTime = Schema.DateTimeUtc.check(
   })
 )
 
-/** The fields of a new card. `occurredAt` is its business time, which imports set. Defaults to the database's time. */
+/**
+ * The fields of a new card. Without `id` the card gets a generated one. `occurredAt` is its business time, which imports set.
+ * Defaults to the database's time.
+ */
 const newCard = {
-  id: CardId,
+  id: Schema.optional(CardId),
   title: Title,
   body: Schema.optional(Schema.NullOr(Body)),
   phase: Schema.optional(Schema.NullOr(Name)),
+  labels: Schema.optional(Labels),
   priority: Schema.optional(Priority),
   status: Schema.optional(Schema.Literals(["ready", "blocked", "done"])),
   dependsOn: Schema.optional(Schema.Array(CardId)),
   acceptance: Schema.optional(Schema.NullOr(JsonInput)),
   idempotencyKey: Schema.optional(Schema.NullOr(Name)),
   blockedReason: Schema.optional(Schema.NullOr(Reason)),
+  notBefore: Schema.optional(Schema.NullOr(BusinessTime)),
   occurredAt: Schema.optional(BusinessTime)
 }
 
@@ -61,8 +66,26 @@ const reasonOnlyWhenBlocked = Schema.makeFilter<{
   }
 )
 
+const notBeforeOnlyWhenReady = Schema.makeFilter<{
+  readonly status?: string | undefined
+  readonly notBefore?: DateTime.Utc | null | undefined
+}>(
+  (card) =>
+    card.notBefore == null || card.status === undefined || card.status === "ready"
+      ? undefined
+      : { path: ["notBefore"], issue: "is only allowed when the status is ready" },
+  {
+    expected: "a notBefore only on a ready card",
+    toJsonSchema: () => ({
+      if: { properties: { notBefore: { type: "string" } }, required: ["notBefore"] },
+      // oxlint-disable-next-line unicorn/no-thenable -- A keyword of JSON Schema.
+      then: { properties: { status: { enum: ["ready"] } } }
+    })
+  }
+)
+
 /** Input for creating one card. */
-export const NewCard = Schema.Struct(newCard).check(reasonOnlyWhenBlocked)
+export const NewCard = Schema.Struct(newCard).check(reasonOnlyWhenBlocked, notBeforeOnlyWhenReady)
 
 /** Input for creating one card. */
 export interface NewCard extends Schema.Schema.Type<typeof NewCard> {}
@@ -72,14 +95,17 @@ export const maxCardsAtOnce = 200_000
 
 const reason = Schema.optional(Schema.NullOr(Reason))
 
-export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin }).check(reasonOnlyWhenBlocked)
+export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin }).check(
+  reasonOnlyWhenBlocked,
+  notBeforeOnlyWhenReady
+)
 
 export const CreateMany = Schema.TaggedStruct("CreateMany", {
   cards: Schema.Array(NewCard).check(Schema.isMaxLength(maxCardsAtOnce)),
   ...origin
 })
 
-/** Changes the fields that are given. `null` clears a field. */
+/** Changes the fields that are given. `null` clears a field. Adds and removes labels. */
 export const Revise = Schema.TaggedStruct("Revise", {
   id: CardId,
   title: Schema.optional(Title),
@@ -87,13 +113,26 @@ export const Revise = Schema.TaggedStruct("Revise", {
   phase: Schema.optional(Schema.NullOr(Name)),
   priority: Schema.optional(Priority),
   acceptance: Schema.optional(Schema.NullOr(JsonInput)),
+  addLabels: Schema.optional(Labels),
+  removeLabels: Schema.optional(Labels),
+  notBefore: Schema.optional(Schema.NullOr(BusinessTime)),
+  ...origin
+})
+
+/** Appends a note to a card. With `token`, only if that is the token of the current claim. */
+export const Note = Schema.TaggedStruct("Note", {
+  id: CardId,
+  text: NoteText,
+  token: Schema.optional(Token),
   ...origin
 })
 
 /** Filters the cards that a claim chooses among. */
 export const ClaimFilter = Schema.Struct({
   phase: Schema.optional(Name),
-  minPriority: Schema.optional(Priority)
+  minPriority: Schema.optional(Priority),
+  labels: Schema.optional(Labels),
+  withoutLabels: Schema.optional(Labels)
 })
 
 /** Filters the cards that a claim chooses among. */
@@ -102,6 +141,10 @@ export interface ClaimFilter {
   readonly phase?: string | undefined
   /** Only cards of this priority or a greater one. Defaults to all priorities. */
   readonly minPriority?: number | undefined
+  /** Only cards that have all of these labels. At most 32. Defaults to all cards. */
+  readonly labels?: ReadonlyArray<string> | undefined
+  /** Only cards that have none of these labels. At most 32. Defaults to all cards. */
+  readonly withoutLabels?: ReadonlyArray<string> | undefined
 }
 
 /** Maximum number of attempts that a claim or a release can specify. */
@@ -130,6 +173,8 @@ export interface ClaimRequest extends ClaimFilter {
   readonly maxAttempts?: number | undefined
 }
 
+const filterFields = ["phase", "minPriority", "labels", "withoutLabels"] as const
+
 /** Claims the best claimable card that matches the filter, or the card `id`. */
 export const Claim = Schema.TaggedStruct("Claim", {
   ...claimRequest,
@@ -137,17 +182,14 @@ export const Claim = Schema.TaggedStruct("Claim", {
   ...origin
 }).check(
   Schema.makeFilter<ClaimFilter & { readonly id?: CardId | undefined }>(
-    ({ id, minPriority, phase }) =>
-      id === undefined || (phase === undefined && minPriority === undefined)
-        ? undefined
-        : {
-            path: [phase === undefined ? "minPriority" : "phase"],
-            issue: "is not allowed in a claim by id"
-          },
+    (claim) => {
+      const filter = claim.id === undefined ? undefined : filterFields.find((field) => claim[field] !== undefined)
+      return filter === undefined ? undefined : { path: [filter], issue: "is not allowed in a claim by id" }
+    },
     {
-      expected: "a claim by id, or by phase and minPriority",
+      expected: "a claim by id, or with a filter",
       toJsonSchema: () => ({
-        not: { required: ["id"], anyOf: [{ required: ["phase"] }, { required: ["minPriority"] }] }
+        not: { required: ["id"], anyOf: filterFields.map((field) => ({ required: [field] })) }
       })
     }
   )
@@ -163,11 +205,12 @@ export const ClaimMany = Schema.TaggedStruct("ClaimMany", {
   ...origin
 })
 
-/** Extends a claim from now. `ttlSeconds` defaults to the lease of the claim. */
+/** Extends a claim from now. `ttlSeconds` defaults to the lease of the claim. `note` appends a note to the card. */
 export const Renew = Schema.TaggedStruct("Renew", {
   id: CardId,
   token: Token,
   ttlSeconds: Schema.optional(TtlSeconds),
+  note: Schema.optional(Schema.NullOr(NoteText)),
   ...origin
 })
 
@@ -234,6 +277,7 @@ export const Command = Schema.Union([
   Create,
   CreateMany,
   Revise,
+  Note,
   Claim,
   ClaimMany,
   Renew,
@@ -252,3 +296,12 @@ export type Command = typeof Command.Type
 
 /** The command with the tag `Tag`. */
 export type CommandOf<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
+
+/** A new card with its id. */
+export type IdentifiedCard = NewCard & { readonly id: CardId }
+
+/** A command whose new cards all have ids: the form that is decided. */
+export type IdentifiedCommand =
+  | Exclude<Command, { readonly _tag: "Create" | "CreateMany" }>
+  | (CommandOf<"Create"> & { readonly id: CardId })
+  | (Omit<CommandOf<"CreateMany">, "cards"> & { readonly cards: ReadonlyArray<IdentifiedCard> })

@@ -3,10 +3,10 @@
  * `events/EventCodec.ts` and docs/evolution.md.
  */
 import { Schema } from "effect"
-import { Generation, Priority, Token, TtlSeconds, Version } from "./Card.ts"
+import { Generation, Labels, Priority, Token, TtlSeconds, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
-import { Body, Name, Reason, Title } from "./Text.ts"
+import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 
 /** The claim that an event ended or changed: its owner and token. */
 const HeldClaim = Schema.Struct({ owner: Name, token: Token })
@@ -20,17 +20,24 @@ export const CardCreated = Schema.TaggedStruct("CardCreated", {
   dependsOn: Schema.Array(CardId),
   acceptance: Schema.NullOr(Json),
   idempotencyKey: Schema.NullOr(Name),
-  blockedReason: Schema.NullOr(Reason)
+  blockedReason: Schema.NullOr(Reason),
+  labels: Labels,
+  notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
-/** Contains only the fields that changed. */
+/** Contains only the fields that changed. `labels` are all labels after the change. */
 export const CardRevised = Schema.TaggedStruct("CardRevised", {
   title: Schema.optionalKey(Title),
   body: Schema.optionalKey(Schema.NullOr(Body)),
   phase: Schema.optionalKey(Schema.NullOr(Name)),
   priority: Schema.optionalKey(Priority),
-  acceptance: Schema.optionalKey(Schema.NullOr(Json))
+  acceptance: Schema.optionalKey(Schema.NullOr(Json)),
+  labels: Schema.optionalKey(Labels),
+  notBefore: Schema.optionalKey(Schema.NullOr(Schema.DateTimeUtcFromString))
 })
+
+/** `claim` is the current claim, if the command had its token. */
+export const CardNoted = Schema.TaggedStruct("CardNoted", { text: NoteText, claim: Schema.NullOr(HeldClaim) })
 
 /** The claim's token is the generation plus the version of this event. */
 export const CardClaimed = Schema.TaggedStruct("CardClaimed", {
@@ -83,7 +90,15 @@ export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
 export const CardReopened = Schema.TaggedStruct("CardReopened", { reason: Schema.NullOr(Reason) })
 
 /** The fields of events that a redaction can erase: texts and JSON that may contain secrets or personal data. */
-export const ErasablePart = Schema.Literals(["title", "body", "acceptance", "result", "reason", "blockedReason"])
+export const ErasablePart = Schema.Literals([
+  "title",
+  "body",
+  "acceptance",
+  "result",
+  "reason",
+  "blockedReason",
+  "text"
+])
 
 /** A field of an event that a redaction can erase. */
 export type ErasablePart = typeof ErasablePart.Type
@@ -107,6 +122,7 @@ export const CardRedacted = Schema.TaggedStruct("CardRedacted", {
 export const Event = Schema.Union([
   CardCreated,
   CardRevised,
+  CardNoted,
   CardClaimed,
   ClaimRenewed,
   CardReleased,

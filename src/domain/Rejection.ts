@@ -1,5 +1,5 @@
 import { DateTime, Schema } from "effect"
-import { Status, Token } from "./Card.ts"
+import { maxLabels, Status, Token } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Name } from "./Text.ts"
 import { quote } from "./displayText.ts"
@@ -63,14 +63,14 @@ export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   }
 }
 
-/** The card is claimed, and the command has no token. */
+/** The card is claimed: it can be completed only with the token of the claim, and not be deferred. */
 export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsClaimed", {
   id: CardId,
   holder: Name,
   expiresAt: Schema.DateTimeUtcFromString
 }) {
   override get message(): string {
-    return `Card ${quote(this.id)} is held by ${quote(this.holder)} until ${DateTime.formatIso(this.expiresAt)}. Pass the claim's token, or use force.`
+    return `Card ${quote(this.id)} is held by ${quote(this.holder)} until ${DateTime.formatIso(this.expiresAt)}. To complete it, pass the claim's token, or use force. To defer it, release it with a retry time.`
   }
 }
 
@@ -78,6 +78,16 @@ export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsCl
 export class CardIsDone extends Schema.TaggedError<CardIsDone>()("CardIsDone", { id: CardId }) {
   override get message(): string {
     return `Card ${quote(this.id)} is done. Reopen it first.`
+  }
+}
+
+/** The card would have more labels than a card can have: 32. */
+export class TooManyLabels extends Schema.TaggedError<TooManyLabels>()("TooManyLabels", {
+  id: CardId,
+  count: Schema.Int
+}) {
+  override get message(): string {
+    return `Card ${quote(this.id)} would have ${this.count} labels. A card has at most ${maxLabels}: remove some first.`
   }
 }
 
@@ -100,6 +110,7 @@ export const Rejection = Schema.Union([
   ClaimLost,
   CardIsClaimed,
   CardIsDone,
+  TooManyLabels,
   CommandIdConflict
 ])
 

@@ -19,7 +19,8 @@ export const storageProblem = (text: string): string | undefined =>
       ? undefined
       : "must not contain a lone surrogate (a broken Unicode pair)"
 
-const storable = Schema.makeFilter<string>((text) => storageProblem(text), {
+/** A check that Postgres can store a text. */
+export const storable = Schema.makeFilter<string>((text) => storageProblem(text), {
   expected: "text that Postgres can store",
   toJsonSchema: () => [{ pattern: "^[^\\u0000]*$" }, true]
 })
@@ -92,6 +93,9 @@ const reasonBytes = 16 * 1024
 
 /** The reason of a command or event: at most 16 KiB of UTF-8. */
 export const Reason = Schema.String.check(atMostBytes(reasonBytes), storable)
+
+/** The text of a note: 1 character to 64 KiB of UTF-8. */
+export const NoteText = Schema.String.check(nonEmpty, atMostBytes(64 * 1024), storable)
 
 /** Whether a text conforms to `Reason`, without the cost of the schema. */
 export const isReason = (text: string): boolean => utf8Length(text) <= reasonBytes && storageProblem(text) === undefined

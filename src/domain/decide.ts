@@ -1,9 +1,9 @@
 import { DateTime, Result } from "effect"
 import { addToAttempts, describeExhaustion } from "./Attempts.ts"
-import { type Card, defaultTtlSeconds } from "./Card.ts"
-import type { CardId } from "./CardId.ts"
+import { type Card, defaultTtlSeconds, maxLabels } from "./Card.ts"
+import { type CardId, compareIds } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
-import type { ClaimFilter, ClaimRequest, Command, CommandOf, NewCard } from "./Command.ts"
+import type { ClaimFilter, ClaimRequest, CommandOf, IdentifiedCard, IdentifiedCommand } from "./Command.ts"
 import { type BacklogView, type ClaimView, type Decision, noEvents, oneEvent, withCard } from "./Decision.ts"
 import { findCycle, findPath } from "./DependencyGraph.ts"
 import type { DecidedEvent, Event } from "./Event.ts"
@@ -15,7 +15,8 @@ import {
   CardIsDone,
   DependencyCycle,
   DependencyNotFound,
-  SelfDependency
+  SelfDependency,
+  TooManyLabels
 } from "./Rejection.ts"
 import { sortIds } from "./evolve.ts"
 import { addSeconds } from "./Time.ts"
@@ -24,7 +25,7 @@ import { addSeconds } from "./Time.ts"
  * Decides a command: which events it leads to at `now`, the time of the database, or which rule refuses it. Pure and
  * total. The commands of a batch are decided one after the other, each on the state that the previous ones left.
  */
-export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc): Decision => {
+export const decide = (backlog: BacklogView, command: IdentifiedCommand, now: DateTime.Utc): Decision => {
   switch (command._tag) {
     case "Create":
       return create(backlog, [command])
@@ -32,6 +33,8 @@ export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc
       return create(backlog, command.cards)
     case "Revise":
       return withCard(backlog, command.id, (card) => revise(card, command))
+    case "Note":
+      return withCard(backlog, command.id, (card) => note(card, command))
     case "Claim":
       return command.id === undefined
         ? claimNext(backlog, command, 1, now)
@@ -133,8 +136,15 @@ const claimNext = (backlog: ClaimView, request: ClaimRequest, limit: number, now
   return Result.succeed([...reclaimed, ...events])
 }
 
-const matchesFilter = ({ phase, priority }: Card, filter: ClaimFilter): boolean =>
-  (filter.phase === undefined || phase === filter.phase) && priority >= (filter.minPriority ?? -Infinity)
+/** Whether a card matches the filter of a claim. */
+export const matchesFilter = (
+  { labels, phase, priority }: Pick<Card, "labels" | "phase" | "priority">,
+  filter: ClaimFilter
+): boolean =>
+  (filter.phase === undefined || phase === filter.phase) &&
+  priority >= (filter.minPriority ?? -Infinity) &&
+  (filter.labels === undefined || filter.labels.every((label) => labels.includes(label))) &&
+  (filter.withoutLabels === undefined || !filter.withoutLabels.some((label) => labels.includes(label)))
 
 const reclaimIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
   const claim = currentClaim(card)
@@ -142,11 +152,25 @@ const reclaimIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedE
 }
 
 const renew = (card: Card, claim: HeldClaim, command: CommandOf<"Renew">, now: DateTime.Utc): Decision => {
+  const { owner, token } = claim
   const ttlSeconds = command.ttlSeconds ?? claim.ttlSeconds
   const expiresAt = addSeconds(now, ttlSeconds)
-  return ttlSeconds === claim.ttlSeconds && DateTime.Equivalence(expiresAt, claim.expiresAt)
-    ? noEvents
-    : oneEvent(card.id, { _tag: "ClaimRenewed", owner: claim.owner, token: claim.token, ttlSeconds, expiresAt })
+  const events: Array<DecidedEvent> = []
+  if (ttlSeconds !== claim.ttlSeconds || !DateTime.Equivalence(expiresAt, claim.expiresAt)) {
+    events.push({ cardId: card.id, event: { _tag: "ClaimRenewed", owner, token, ttlSeconds, expiresAt } })
+  }
+  if (command.note != null) {
+    events.push({ cardId: card.id, event: { _tag: "CardNoted", text: command.note, claim: { owner, token } } })
+  }
+  return Result.succeed(events)
+}
+
+const note = (card: Card, { text, token }: CommandOf<"Note">): Decision => {
+  if (token === undefined) return oneEvent(card.id, { _tag: "CardNoted", text, claim: null })
+  const claim = currentClaim(card)
+  return claim !== undefined && claim.token === token
+    ? oneEvent(card.id, { _tag: "CardNoted", text, claim: { owner: claim.owner, token } })
+    : claimLost(card, token)
 }
 
 const release = (
@@ -196,7 +220,7 @@ export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEve
 }
 
 /** Creates all cards or none, in any order: a dependency may be created later, or not exist. */
-const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision => {
+const create = (backlog: BacklogView, cards: ReadonlyArray<IdentifiedCard>): Decision => {
   const events: Array<DecidedEvent> = []
   const dependenciesOfNew = new Map<CardId, ReadonlyArray<CardId>>()
   const keysOfNew = new Set<string>()
@@ -224,7 +248,9 @@ const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision =
         dependsOn,
         acceptance: copyJson(card.acceptance ?? null),
         idempotencyKey: key,
-        blockedReason: status === "blocked" ? (card.blockedReason ?? null) : null
+        blockedReason: status === "blocked" ? (card.blockedReason ?? null) : null,
+        labels: sortLabels(card.labels ?? []),
+        notBefore: card.notBefore ?? null
       }
     })
   }
@@ -244,12 +270,26 @@ const dependencyCycle = (cycle: ReadonlyArray<CardId>, created: ReadonlyMap<Card
   return new DependencyCycle({ id: path[0] as CardId, dependsOn: path[1] as CardId, path })
 }
 
+/** Sorts labels and removes duplicates. */
+const sortLabels = (labels: Iterable<string>): ReadonlyArray<string> => [...new Set(labels)].sort(compareIds)
+
 /** Changes the fields that are given and differ. */
 const revise = (card: Card, command: CommandOf<"Revise">): Decision => {
   const changes: { -readonly [K in keyof Omit<Extract<Event, { _tag: "CardRevised" }>, "_tag">]: unknown } = {}
   for (const field of ["title", "body", "phase", "priority", "acceptance"] as const) {
     const value = command[field]
     if (value !== undefined && !jsonEquals(value, card[field])) changes[field] = copyJson(value)
+  }
+  const { addLabels = [], notBefore, removeLabels = [] } = command
+  const labels = sortLabels([...card.labels.filter((label) => !removeLabels.includes(label)), ...addLabels])
+  if (labels.length > maxLabels) return Result.fail(new TooManyLabels({ id: card.id, count: labels.length }))
+  if (labels.join("\n") !== card.labels.join("\n")) changes.labels = labels
+  if (notBefore !== undefined && notBefore?.epochMilliseconds !== card.notBefore?.epochMilliseconds) {
+    const claim = currentClaim(card)
+    if (claim !== undefined) {
+      return Result.fail(new CardIsClaimed({ id: card.id, holder: claim.owner, expiresAt: claim.expiresAt }))
+    }
+    changes.notBefore = notBefore
   }
   return Object.keys(changes).length === 0
     ? noEvents

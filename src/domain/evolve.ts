@@ -4,11 +4,12 @@ import { type CardId, compareIds } from "./CardId.ts"
 import type { Event } from "./Event.ts"
 import { currentClaim } from "./HeldClaim.ts"
 
-/** An event with what a fold needs: its place in the card's stream and its business time. */
+/** An event with what a fold needs: its place in the card's stream, its business time and its actor. */
 export interface StreamEvent {
   readonly cardId: CardId
   readonly version: number
   readonly occurredAt: DateTime.Utc
+  readonly actor: string
   readonly event: Event
 }
 
@@ -34,6 +35,14 @@ export const evolve = (card: Card | undefined, streamEvent: StreamEvent): Card |
       const { _tag, ...changes } = event
       return { ...card, version, updatedAt, ...changes }
     }
+    case "CardNoted":
+      return {
+        ...card,
+        version,
+        updatedAt,
+        noteCount: card.noteCount + 1,
+        lastNote: { text: event.text, actor: streamEvent.actor, at: occurredAt }
+      }
     case "CardClaimed":
       return {
         ...card,
@@ -98,16 +107,19 @@ const createCard = (
   title: event.title,
   body: event.body,
   phase: event.phase,
+  labels: event.labels,
   priority: event.priority,
   status: event.status,
   dependsOn: sortIds(event.dependsOn),
   ...noClaim,
   attempts: 0,
-  notBefore: null,
+  notBefore: event.notBefore,
   idempotencyKey: event.idempotencyKey,
   acceptance: event.acceptance,
   result: null,
   blockedReason: event.blockedReason,
+  noteCount: 0,
+  lastNote: null,
   createdAt: occurredAt,
   updatedAt: occurredAt,
   completedAt: event.status === "done" ? occurredAt : null,
@@ -181,6 +193,8 @@ export const transitionError = (card: Card | undefined, { event, version }: Stre
         event.erased.every((part) => part.version < version),
         "it erases a later event"
       )
+    case "CardNoted":
+      return event.claim === null ? undefined : holderError(event.claim.owner, event.claim.token)
     case "CardRevised":
       return undefined
   }

@@ -37,8 +37,11 @@ export type Upcasters = Readonly<Record<Event["_tag"], ReadonlyArray<Upcaster>>>
 
 /** The upcasters of all event types. */
 export const upcasters: Upcasters = {
-  CardCreated: [],
-  CardRevised: [],
+  // Version 2 added labels and the time before which the card cannot be claimed.
+  CardCreated: [(data) => ({ ...data, labels: [], notBefore: null })],
+  // Version 2 can contain labels and that time: an older program reports a newer schema version, not a damaged event.
+  CardRevised: [(data) => data],
+  CardNoted: [],
   // Version 2 added the generation. Earlier claims have generation 0.
   CardClaimed: [(data) => ({ ...data, generation: 0 })],
   ClaimRenewed: [],
@@ -57,11 +60,26 @@ export const upcasters: Upcasters = {
 const encodeTagged = Schema.encodeSync(Event)
 const decodeTagged = Schema.decodeUnknownResult(Event, { onExcessProperty: "error" })
 
-/** Encodes an event at the newest schema version. */
-export const encodeEvent = (event: Event): EncodedEvent => {
-  const type = event._tag
-  return { type, schemaVersion: upcasters[type].length + 1, data: encodeFrequent(event) ?? encodeBySchema(event) }
+/** Encodes an event, at the oldest schema version that can say the same, so that older programs can read it. */
+export const encodeEvent = (event: Event): EncodedEvent => ({
+  type: event._tag,
+  schemaVersion: schemaVersionOf(event),
+  data: encodeFrequent(event) ?? encodeBySchema(event)
+})
+
+const schemaVersionOf = (event: Event): number => {
+  switch (event._tag) {
+    case "CardCreated":
+      return isOfVersion1(event) ? 1 : 2
+    case "CardRevised":
+      return event.labels === undefined && event.notBefore === undefined ? 1 : 2
+    default:
+      return upcasters[event._tag].length + 1
+  }
 }
+
+const isOfVersion1 = ({ labels, notBefore }: Extract<Event, { readonly _tag: "CardCreated" }>): boolean =>
+  labels.length === 0 && notBefore === null
 
 const encodeBySchema = (event: Event): Schema.JsonObject => {
   const { _tag, ...data } = encodeTagged(event)
@@ -90,7 +108,10 @@ const encodeFrequent = (event: Event): Schema.JsonObject | undefined => {
         dependsOn: event.dependsOn,
         acceptance: event.acceptance,
         idempotencyKey: event.idempotencyKey,
-        blockedReason: event.blockedReason
+        blockedReason: event.blockedReason,
+        ...(isOfVersion1(event)
+          ? undefined
+          : { labels: event.labels, notBefore: event.notBefore === null ? null : formatTime(event.notBefore) })
       }
     default:
       return undefined

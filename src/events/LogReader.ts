@@ -27,12 +27,16 @@ export interface LogReader {
   readonly byPosition: (after: number, upTo: number, filter?: EventFilter) => Page
   /** A page of events up to a position, ordered by card and version, of all cards or of the given ones. */
   readonly byCard: (after: StreamPlace | undefined, upTo: number, ids?: ReadonlyArray<CardId>) => Page
+  /** The cards with events after one position and up to another, in the order of ids. */
+  readonly cardsBetween: (after: number, upTo: number) => Effect.Effect<ReadonlyArray<CardId>, SqlError.SqlError>
   /** When the event at a position was recorded. */
   readonly recordedAt: (position: number) => Effect.Effect<Option.Option<Date>, SqlError.SqlError>
   /** The position of one of a card's events. */
   readonly positionOf: (cardId: CardId, version: number) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
   /** The last position that was recorded by a time; 0 when there is none. */
   readonly positionAt: (time: Date) => Effect.Effect<number, SqlError.SqlError>
+  /** The last position that was recorded before a time; 0 when there is none. */
+  readonly positionBefore: (time: Date) => Effect.Effect<number, SqlError.SqlError>
   /** Whether the log has an event of this type. */
   readonly hasType: (type: string) => Effect.Effect<boolean, SqlError.SqlError>
   /** A page of the links of the hash chain, ordered by position. */
@@ -81,6 +85,23 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
       limit: eventsPerPage
     })
 
+  // Recording times never decrease from one position to the next, so a binary search finds the last.
+  const lastPosition = (isIncluded: Statement.Fragment) =>
+    Effect.map(
+      sql<{ readonly position: number }>`
+        WITH RECURSIVE search (low, high) AS (
+          SELECT 0::int8, position FROM ${currentHead(sql, schema)} AS head
+          UNION ALL
+          SELECT CASE WHEN ${isIncluded} THEN position ELSE low END, CASE WHEN ${isIncluded} THEN high ELSE position - 1 END
+          FROM search JOIN ${events} AS events ON position = (low + high + 1) / 2 WHERE low < high)
+        SELECT low::float8 AS position FROM search WHERE low = high`,
+      (rows) => {
+        const row = rows[0]
+        if (row === undefined) throw new Error("the log has a gap, so its times cannot be searched: verify the log")
+        return row.position
+      }
+    )
+
   /** Types of which the log has an event. The log is append-only, so they remain. */
   const knownTypes = new Set<string>()
 
@@ -108,6 +129,13 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
         ]),
         "card_id, version"
       ),
+    cardsBetween: (after, upTo) =>
+      Effect.map(
+        sql<{ readonly cardId: CardId }>`
+          SELECT DISTINCT card_id AS "cardId" FROM ${events}
+          WHERE position > ${BigInt(after)}::int8 AND position <= ${BigInt(upTo)}::int8 ORDER BY card_id`,
+        (rows) => rows.map(({ cardId }) => cardId)
+      ),
     recordedAt: (position) =>
       Effect.map(
         sql<{ readonly recordedAt: Date }>`
@@ -120,23 +148,8 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
           SELECT position::float8 AS position FROM ${events} WHERE card_id = ${cardId} AND version = ${version}::int4`,
         (rows) => Option.map(Option.fromUndefinedOr(rows[0]), (row) => row.position)
       ),
-    // Recording times never decrease from one position to the next, so a binary search finds the last.
-    positionAt: (time) =>
-      Effect.map(
-        sql<{ readonly position: number }>`
-          WITH RECURSIVE search (low, high) AS (
-            SELECT 0::int8, position FROM ${currentHead(sql, schema)} AS head
-            UNION ALL
-            SELECT CASE WHEN recorded_at <= ${time}::timestamptz THEN position ELSE low END,
-              CASE WHEN recorded_at <= ${time}::timestamptz THEN high ELSE position - 1 END
-            FROM search JOIN ${events} AS events ON position = (low + high + 1) / 2 WHERE low < high)
-          SELECT low::float8 AS position FROM search WHERE low = high`,
-        (rows) => {
-          const row = rows[0]
-          if (row === undefined) throw new Error("the log has a gap, so its times cannot be searched: verify the log")
-          return row.position
-        }
-      ),
+    positionAt: (time) => lastPosition(sql`recorded_at <= ${time}::timestamptz`),
+    positionBefore: (time) => lastPosition(sql`recorded_at < ${time}::timestamptz`),
     // There is no index of types: a type without events costs a scan of the log, like reading its events.
     hasType: (type) =>
       Effect.suspend(() =>

@@ -64,6 +64,15 @@ export const makeAuditHandlers = Effect.gen(function* () {
       Effect.flatMap(withDatabaseErrors(audit.backlogAt(momentOf({ position, time }))), (past) =>
         startStreamEndingInProblem(past.cards(options))
       ),
+    diff: ({ query: { fromPosition, fromTime, toPosition, toTime } }) => {
+      const hasEnd = toPosition !== undefined || toTime !== undefined
+      return startStreamEndingInProblem(
+        audit.diff({
+          from: momentOf({ position: fromPosition, time: fromTime }),
+          ...(hasEnd ? { to: momentOf({ position: toPosition, time: toTime }) } : {})
+        })
+      )
+    },
     events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
       const options = {
         ...filter,

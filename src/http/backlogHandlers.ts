@@ -4,7 +4,7 @@ import { claimOrWait, makeAwaitClaimable, makeAwaitClaimEnd } from "./claimWaiti
 import { withDatabaseErrors } from "./errors.ts"
 import { handleCommand } from "./handleCommand.ts"
 import type { Handlers } from "./handleEndpoint.ts"
-import { BacklogService, CardNotFound, type ClaimInput } from "../index.ts"
+import { BacklogService, CardNotFound, type ClaimInput, type ListInput } from "../index.ts"
 
 /** Makes the handlers of the endpoints of `BacklogService`. */
 export const makeBacklogHandlers = Effect.gen(function* () {
@@ -16,6 +16,7 @@ export const makeBacklogHandlers = Effect.gen(function* () {
     create: handleCommand(backlog.create),
     createMany: handleCommand(backlog.createMany),
     revise: handleCommand(backlog.revise),
+    note: handleCommand(backlog.note),
     get: ({ query }) =>
       withDatabaseErrors(
         Effect.flatMap(
@@ -26,7 +27,13 @@ export const makeBacklogHandlers = Effect.gen(function* () {
           })
         )
       ),
-    list: ({ query }) => withDatabaseErrors(backlog.list(query)),
+    list: ({ query }) => withDatabaseErrors(backlog.list(query as ListInput & { readonly fields?: "all" })),
+    notes: ({ query }) => withDatabaseErrors(backlog.notes(query)),
+    claims: ({ query }) => withDatabaseErrors(backlog.claims(query)),
+    dependents: ({ query }) => withDatabaseErrors(backlog.dependents(query)),
+    neighbourhood: ({ query }) => withDatabaseErrors(backlog.neighbourhood(query)),
+    impact: ({ query }) => withDatabaseErrors(backlog.impact(query.id)),
+    criticalPath: ({ query }) => withDatabaseErrors(backlog.criticalPath(query)),
     claim: (request) =>
       Effect.map(
         handleCommand((input: ClaimInput) => claimOrWait(claim, awaitClaimable, input, request.query.wait ?? 0))(

@@ -1,7 +1,7 @@
 import { Clock, Effect, Option } from "effect"
 import { whileTokenValid } from "./Caller.ts"
 import { Shutdown } from "./Shutdown.ts"
-import { BacklogService, type ClaimInput, type ClaimManyInput, InvalidInput } from "../index.ts"
+import { BacklogService, type ClaimFilter, type ClaimInput, type ClaimManyInput, InvalidInput } from "../index.ts"
 
 type Wait = BacklogService["Service"]["awaitClaimable"]
 
@@ -45,19 +45,20 @@ export const claimUntilFound = Effect.fnUntraced(function* <A, E, R, E2>(
   claim: Effect.Effect<A, E, R>,
   isFound: (claimed: A) => boolean,
   awaitClaimable: (options: Parameters<Wait>[0]) => Effect.Effect<boolean, E2>,
-  { commandId, minPriority, phase }: Pick<ClaimManyInput, "commandId" | "minPriority" | "phase">,
+  { commandId, labels, minPriority, phase, withoutLabels }: ClaimFilter & Pick<ClaimManyInput, "commandId">,
   waitSeconds: number
 ) {
   if (waitSeconds === 0) return yield* claim
+  const filter: ClaimFilter = { labels, minPriority, phase, withoutLabels }
   const end = (yield* Clock.currentTimeMillis) + waitSeconds * 1000
   if (commandId !== undefined) {
-    yield* awaitClaimable({ minPriority, phase, waitSeconds })
+    yield* awaitClaimable({ ...filter, waitSeconds })
     return yield* claim
   }
   for (;;) {
     const claimed = yield* claim
     const left = Math.ceil((end - (yield* Clock.currentTimeMillis)) / 1000)
     if (isFound(claimed) || left <= 0) return claimed
-    if (!(yield* awaitClaimable({ minPriority, phase, waitSeconds: left }))) return claimed
+    if (!(yield* awaitClaimable({ ...filter, waitSeconds: left }))) return claimed
   }
 })

@@ -33,6 +33,7 @@ import {
   ReplicaBehind,
   ReplicaConflict,
   SelfDependency,
+  TooManyLabels,
   UndecodableEvent
 } from "../index.ts"
 
@@ -47,6 +48,7 @@ const problemStatus = {
   ClaimLost: [409, "Claim lost"],
   CardIsClaimed: [409, "Card is claimed"],
   CardIsDone: [409, "Card is done"],
+  TooManyLabels: [409, "Too many labels"],
   CommandIdConflict: [409, "Command id conflict"],
   MomentNotReached: [404, "Moment not reached"],
   CheckpointMoved: [409, "Checkpoint moved"],
@@ -179,6 +181,7 @@ export const problems = {
   claimLost: problemSchema(ClaimLost, { status: "cardStatus" }),
   cardIsClaimed: problemSchema(CardIsClaimed),
   cardIsDone: problemSchema(CardIsDone),
+  tooManyLabels: problemSchema(TooManyLabels),
   commandIdConflict: problemSchema(CommandIdConflict),
   momentNotReached: problemSchema(MomentNotReached),
   checkpointMoved: problemSchema(CheckpointMoved),

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { type DateTime, Schema } from "effect"
 import { placeFields, type SourceClaim } from "./Source.ts"
 
 /** A card that an import will create unless it exists: everything but its texts. */
@@ -8,6 +8,10 @@ export interface PlannedCard {
   readonly status: "ready" | "blocked" | "done"
   /** Why the card is blocked. */
   readonly blockedReason: string | undefined
+  /** The time before which the card cannot be claimed, if it is ready. */
+  readonly notBefore: DateTime.Utc | undefined
+  /** How many notes the card gets. */
+  readonly notes: number
   readonly dependsOn: ReadonlyArray<string>
   /** A digest of the issue's content: see `digestContent`. */
   readonly digest: string

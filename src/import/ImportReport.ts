@@ -50,6 +50,8 @@ export const ImportReport = Schema.Struct({
   differing: Count,
   leftOut: Count,
   leftOutFor: Schema.Struct({ tombstone: Count, duplicate: Count, refused: Count, cycle: Count }),
+  /** Notes that were written on cards, from comments and notes of the source. */
+  notes: Count,
   takenAs: Schema.Struct({ ready: Count, blocked: Count, done: Count }),
   /** All issues, by the status that they have in the source. */
   statuses: Counts,
@@ -102,6 +104,7 @@ export const makeReport = <E, R>(
   source: Source<E, R>,
   plan: ImportPlan,
   outcome: Outcome,
+  notes: number,
   correlationId: string | null
 ): ImportReport => {
   const withPlaces = <A extends { readonly line: number }>(items: ReadonlyArray<A>) =>
@@ -143,6 +146,7 @@ export const makeReport = <E, R>(
     differing: outcome.differing.length,
     leftOut: leftOut.length,
     leftOutFor: { tombstone: 0, duplicate: 0, refused: 0, cycle: 0, ...countBy(leftOut, ({ reason }) => reason) },
+    notes,
     takenAs: { ready: 0, blocked: 0, done: 0, ...countBy(outcome.taken, ({ status }) => status) },
     statuses: toSortedRecord(plan.statuses),
     edges: {

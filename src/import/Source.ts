@@ -1,4 +1,4 @@
-import { Data, Schema, Stream } from "effect"
+import { Data, type DateTime, Schema, Stream } from "effect"
 import type { NewCard } from "../index.ts"
 
 /** The formats that issues can be imported from. */
@@ -40,8 +40,10 @@ export interface Issue {
   readonly edges: ReadonlyArray<Edge>
   /** The issue that this one is part of, and that waits for it. */
   readonly parent?: string | undefined
-  /** The time until which the issue and its parts are deferred, as ISO-8601, where that is in the future. */
-  readonly deferredUntil?: string | undefined
+  /** The time until which the issue and its parts are deferred, where that is in the future. */
+  readonly deferredUntil?: DateTime.Utc | undefined
+  /** The texts that become notes on the card, in order. Defaults to none. */
+  readonly notes?: ReadonlyArray<string> | undefined
   /** The line of a later version of the issue, which replaces this one. */
   readonly replacedBy?: number | undefined
   /** Whether the source marks the issue as deleted. */

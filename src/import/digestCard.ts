@@ -13,6 +13,7 @@ interface Comparable {
   readonly title: string
   readonly body: string | null
   readonly phase: string | null
+  readonly labels: ReadonlyArray<string>
   readonly priority: number
   readonly acceptance: unknown
   readonly createdAt: number | null
@@ -24,6 +25,7 @@ const comparableContent = (content: CardContent): Comparable => ({
   title: content.title,
   body: content.body ?? null,
   phase: content.phase ?? null,
+  labels: [...new Set(content.labels)].sort(),
   priority: content.priority ?? 0,
   acceptance: content.acceptance ?? null,
   createdAt: content.occurredAt === undefined ? null : DateTime.toEpochMillis(content.occurredAt),
@@ -34,6 +36,7 @@ const comparableCard = (card: Card, stated: Pick<Comparable, "createdAt" | "idem
   title: card.title,
   body: card.body,
   phase: card.phase,
+  labels: card.labels.toSorted(),
   priority: card.priority,
   acceptance: card.acceptance,
   createdAt: stated.createdAt === null ? null : DateTime.toEpochMillis(card.createdAt),

@@ -1,3 +1,4 @@
+import { DateTime } from "effect"
 import type { PlannedCard } from "./ImportPlan.ts"
 import { quoteShortened } from "./fields.ts"
 
@@ -10,7 +11,7 @@ export interface Parts {
   /** The wholes that a card waits for, with their parts. */
   readonly gates: ReadonlyMap<string, ReadonlyMap<string, "all" | "any">>
   /** The time until which a card and its parts are deferred. */
-  readonly deferred: ReadonlyMap<string, string>
+  readonly deferred: ReadonlyMap<string, DateTime.Utc>
   /** Whether the source has an issue with this id that is neither done nor deleted. */
   readonly isOpen: (id: string) => boolean
 }
@@ -31,17 +32,23 @@ export interface ImpliedEdges {
  * - A `parent` depends on its parts, and a part depends on what its parent depends on, unless that is a part of the same
  *   parent. The source's tracker would not start a part earlier.
  * - A part of a `whole` depends on everything open that the whole depends on, as in beads. If the whole waits for the part
- *   itself, beads offers neither: the part is blocked, with the reason. Parts of a deferred whole are blocked too.
+ *   itself, beads offers neither: the part is blocked, with the reason. Parts of a deferred whole are deferred too.
  */
 export const implyEdges = (planned: Map<string, PlannedCard>, parts: Parts): ImpliedEdges => {
   const graph = new Graph(planned)
   const blocked = new Map<string, string>()
+  const deferred = new Map<string, DateTime.Utc>()
   addParents(graph, planned, parts.parents)
   addGates(graph, planned, parts, blocked)
-  addWholes(graph, planned, parts, blocked)
+  addWholes(graph, planned, parts, { blocked, deferred })
   for (const [id, dependsOn] of graph.edges) {
     const card = planned.get(id)
     if (card !== undefined) planned.set(id, { ...card, dependsOn: Array.from(dependsOn) })
+  }
+  for (const [id, until] of deferred) {
+    const card = planned.get(id)
+    if (card?.status !== "ready") continue
+    planned.set(id, { ...card, notBefore: card.notBefore === undefined ? until : DateTime.max(card.notBefore, until) })
   }
   for (const [id, blockedReason] of blocked) {
     const card = planned.get(id)
@@ -148,9 +155,10 @@ const addGates = (
 const addWholes = (
   graph: Graph,
   planned: ReadonlyMap<string, PlannedCard>,
-  { deferred, isOpen, wholes }: Parts,
-  blocked: Map<string, string>
+  parts: Parts,
+  { blocked, deferred }: { readonly blocked: Map<string, string>; readonly deferred: Map<string, DateTime.Utc> }
 ): void => {
+  const { isOpen, wholes } = parts
   // What the wholes wait for, before any of it is passed on to their parts.
   const waitsFor = new Map<string, ReadonlyArray<string>>()
   const openDependenciesOf = (whole: string): ReadonlyArray<string> => {
@@ -164,17 +172,18 @@ const addWholes = (
   for (const id of wholes.keys()) {
     if (!isOpen(id) || !planned.has(id)) continue
     for (const whole of openWholesOf(id, wholes, isOpen)) {
-      const until = deferred.get(whole)
-      if (until !== undefined) blocked.set(id, `${describeWhole(whole)} is deferred until ${until}.`)
+      const until = parts.deferred.get(whole)
+      const known = deferred.get(id)
+      if (until !== undefined) deferred.set(id, known === undefined ? until : DateTime.max(known, until))
       for (const to of openDependenciesOf(whole)) {
-        const parts = waiting.get(to) ?? new Map<string, string>()
-        parts.set(id, whole)
-        waiting.set(to, parts)
+        const waitingFor = waiting.get(to) ?? new Map<string, string>()
+        waitingFor.set(id, whole)
+        waiting.set(to, waitingFor)
       }
     }
   }
-  for (const [to, parts] of waiting) {
-    for (const [id, whole] of parts) {
+  for (const [to, waitingFor] of waiting) {
+    for (const [id, whole] of waitingFor) {
       if (graph.add(id, to)) continue
       blocked.set(id, `${describeWhole(whole)} waits for it in the source, which offered neither.`)
     }

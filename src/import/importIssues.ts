@@ -1,4 +1,5 @@
 import { DateTime, Effect, Option, Stream } from "effect"
+import { createHash } from "node:crypto"
 import { maxCardsAtOnce } from "../domain/Command.ts"
 import { formatPath } from "../domain/Rejection.ts"
 import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
@@ -181,7 +182,8 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     const planned = plan.cards.get(record.issue.id)
     if (planned === undefined || planned.line !== record.line || settled.has(planned.id)) return []
     const { blockedReason, dependsOn, status } = planned
-    return [{ planned, card: { ...record.issue.card, status, blockedReason, dependsOn } }]
+    const notBefore = status === "ready" ? planned.notBefore : undefined
+    return [{ planned, card: { ...record.issue.card, status, blockedReason, dependsOn, notBefore } }]
   }
 
   let done = 0
@@ -210,10 +212,53 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     })
     yield* flush
   }
+  const notes = yield* writeNotes(source, plan, options, correlationId, (id) => {
+    if (outcome.leftOut.some((each) => each.id === id)) return undefined
+    return settled.get(id) ?? changed.get(id)?.noteCount ?? 0
+  })
   if (outcome.taken.length + outcome.unchanged + outcome.differing.length === 0) {
     return yield* nothingTaken(plan, source, [...plan.leftOut, ...outcome.leftOut])
   }
-  return makeReport(source, plan, outcome, outcome.taken.length === 0 ? null : correlationId)
+  return makeReport(source, plan, outcome, notes, outcome.taken.length + notes === 0 ? null : correlationId)
+})
+
+/**
+ * Writes the notes of the planned cards that have fewer notes than the source states, and returns how many. Each has a command
+ * id that follows from its card and its text, so that an import that is repeated writes no note twice. `notesOf` returns how many
+ * notes a card had; `undefined` for a card that does not exist.
+ */
+const writeNotes = Effect.fnUntraced(function* <E, R>(
+  source: Source<E, R>,
+  plan: ImportPlan,
+  { actor }: ImportOptions,
+  correlationId: string,
+  notesOf: (id: string) => number | undefined
+) {
+  const backlog = yield* BacklogService
+  let written = 0
+  if (Array.from(plan.cards.values()).every(({ notes }) => notes === 0)) return written
+  yield* Stream.runForEach(source.records, (record) => {
+    if (record._tag !== "Issue") return Effect.void
+    const { id, notes = [] } = record.issue
+    if (notes.length === 0 || plan.cards.get(id)?.line !== record.line) return Effect.void
+    const known = notesOf(id)
+    if (known === undefined || known >= notes.length) return Effect.void
+    written += notes.length
+    // In order, each after the one before.
+    return Effect.forEach(
+      notes,
+      (text, index) => {
+        const digest = createHash("sha256")
+          .update(JSON.stringify([id, index, text]))
+          .digest("base64url")
+        return backlog
+          .note({ id, text, actor, correlationId, commandId: `import-note-${digest}` })
+          .pipe(Effect.catchTags({ CardNotFound: Effect.die, ClaimLost: Effect.die, CommandIdConflict: Effect.die }))
+      },
+      { discard: true }
+    )
+  })
+  return written
 })
 
 /**
@@ -242,7 +287,7 @@ const readExisting = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Out
   for (const { dependsOn } of plan.cards.values()) {
     for (const id of dependsOn) if (!plan.cards.has(id)) outside.add(id)
   }
-  const settled = new Set<string>()
+  const settled = new Map<string, Card["noteCount"]>()
   const changed = new Map<string, Card>()
   let after: string | undefined
   do {
@@ -251,7 +296,7 @@ const readExisting = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Out
       if (outside.has(card.id)) outcome.targets.add(card.id)
       const planned = plan.cards.get(card.id)
       if (planned === undefined) continue
-      if (isAsPlanned(planned, card)) settled.add(card.id)
+      if (isAsPlanned(planned, card)) settled.set(card.id, card.noteCount)
       else changed.set(card.id, card)
     }
     after = page.length < pageSize ? undefined : page.at(-1)?.id

@@ -1,4 +1,4 @@
-import { Effect, Result, Schema, Stream } from "effect"
+import { type DateTime, Effect, Result, Schema, Stream } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
 import { formatPath } from "../domain/Rejection.ts"
@@ -86,7 +86,7 @@ class Planner {
   readonly #firstLines = new Map<string, number>()
   /** The issues that are neither done nor deleted. */
   readonly #open = new Set<string>()
-  readonly #deferred = new Map<string, string>()
+  readonly #deferred = new Map<string, DateTime.Utc>()
   readonly #linesOfKeys = new Map<string, number>()
   readonly #candidates = new Map<string, Candidate>()
   readonly #edges = new Map<string, EdgesOfIssue>()
@@ -146,6 +146,8 @@ class Planner {
       line,
       status: issue.card.status ?? "ready",
       blockedReason: issue.card.blockedReason ?? undefined,
+      notBefore: issue.card.notBefore ?? undefined,
+      notes: issue.notes?.length ?? 0,
       digest: digestContent(issue.card),
       hasTime: issue.card.occurredAt !== undefined,
       hasKey: key !== undefined,

@@ -1,6 +1,7 @@
 import { Effect, Option, Result } from "effect"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { basename, join, resolve } from "node:path"
+import { toNotes } from "./comments.ts"
 import { type Issue, makeSource, type PlacedRecord, type Source, SourceUnreadable } from "./Source.ts"
 import {
   describeSchemaError,
@@ -236,9 +237,8 @@ export const decodeTask = (
   const created = stated === undefined || isZeroTime(stated) ? undefined : stated
   const occurredAt = created === undefined ? Option.none() : parseTime(created)
   const milestone = textOf(fields["milestone"])
-  const { acceptance, body } = splitMarkdown(markdown)
+  const { acceptance, body, notes } = splitMarkdown(markdown)
   const assignees = listOf(fields["assignee"]) ?? []
-  const labelsLost = milestone === undefined ? labels.length > 1 : labels.length > 0
   return Result.succeed({
     id,
     status: word,
@@ -246,12 +246,14 @@ export const decodeTask = (
       id,
       title,
       body,
-      phase: milestone ?? labels[0] ?? null,
+      phase: milestone ?? null,
+      labels,
       priority: "priority" in priority ? priority.priority : 0,
       acceptance,
       ...("problem" in status ? {} : status),
       ...(Option.isSome(occurredAt) ? { occurredAt: occurredAt.value } : {})
     },
+    notes: toNotes({ author: null, at: null, text: notes }),
     edges: dependencies.map((to) => ({ to })),
     parent: textOf(fields["parent_task_id"]),
     claim:
@@ -266,12 +268,9 @@ export const decodeTask = (
           : created !== undefined && Option.isNone(occurredAt)
             ? `its created_date is ${JSON.stringify(created.slice(0, 100))}, which is not a valid time`
             : undefined,
-    notCarriedOver: [
-      ...Object.entries(fields)
-        .filter(([name, value]) => !knownFields.has(name) && !isEmpty(value))
-        .map(([name]) => name),
-      ...(labelsLost ? [milestone === undefined ? "labels after the first" : "labels"] : [])
-    ]
+    notCarriedOver: Object.entries(fields)
+      .filter(([name, value]) => !knownFields.has(name) && !isEmpty(value))
+      .map(([name]) => name)
   })
 }
 
@@ -294,30 +293,38 @@ type Criterion = {
 const marker = /^\s*<!-- (?:SECTION:\w+|AC|DOD|COMMENTS?):(?:BEGIN|END) -->\s*$/
 const headingPattern = /^##\s+/
 const acceptanceHeading = /^##\s+Acceptance Criteria(?:\s+\(Optional\))?\s*$/i
+const notesHeading = /^##\s+Implementation\s+Notes\s*$/i
 const criterion = /^\s*[-*]\s+\[([ xX])\]\s+(?:#\d+\s+)?(.*)$/
 
 /**
- * Separates the acceptance criteria from the body. A check list becomes a list of criteria, other text stays text. The body
+ * Separates the acceptance criteria and the notes from the body. A check list becomes a list of criteria, other text stays text. The body
  * has neither the comments that mark the sections of Backlog.md nor the heading of the description.
  */
 const splitMarkdown = (
   markdown: string
-): { readonly body: string | null; readonly acceptance: string | ReadonlyArray<Criterion> | null } => {
+): {
+  readonly body: string | null
+  readonly acceptance: string | ReadonlyArray<Criterion> | null
+  readonly notes: string
+} => {
   const body: Array<string> = []
   const acceptance: Array<string> = []
-  let isAcceptance = false
+  const notes: Array<string> = []
+  let section = body
   let fence: string | undefined
   for (const line of markdown.split("\n")) {
     const opens = /^\s*(```|~~~)/.exec(line)?.[1]
     if (opens !== undefined) fence = fence === undefined ? opens : fence === opens ? undefined : fence
     if (fence === undefined) {
-      if (headingPattern.test(line)) isAcceptance = acceptanceHeading.test(line)
-      if (marker.test(line) || acceptanceHeading.test(line)) {
-        if (/AC:END/.test(line)) isAcceptance = false
+      if (headingPattern.test(line)) {
+        section = acceptanceHeading.test(line) ? acceptance : notesHeading.test(line) ? notes : body
+      }
+      if (marker.test(line) || acceptanceHeading.test(line) || notesHeading.test(line)) {
+        if (/AC:END/.test(line) && section === acceptance) section = body
         continue
       }
     }
-    ;(isAcceptance ? acceptance : body).push(line)
+    section.push(line)
   }
   const text = joinLines(body)
     .replace(/^##\s+Description[ \t]*(?:\n+|$)/i, "")
@@ -325,7 +332,8 @@ const splitMarkdown = (
   const criteria = joinLines(acceptance)
   return {
     body: text === "" ? null : text,
-    acceptance: criteria === "" ? null : (parseCheckList(criteria) ?? criteria)
+    acceptance: criteria === "" ? null : (parseCheckList(criteria) ?? criteria),
+    notes: joinLines(notes)
   }
 }
 

@@ -1,5 +1,6 @@
-import { DateTime, Result, Schema, Stream } from "effect"
+import { DateTime, Option, Result, Schema, Stream } from "effect"
 import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
+import { type Comment, toNotes } from "./comments.ts"
 import type { Edge, Issue, Source, SourceRecord } from "./Source.ts"
 import { describeSchemaError, describeStatus, isEmpty, isZeroTime, joinSections } from "./fields.ts"
 import { readLines } from "./readLines.ts"
@@ -79,6 +80,7 @@ const BeadsFields = Schema.Struct({
   labels: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
   dependencies: Schema.optional(Schema.NullOr(Schema.Array(BeadsEdge))),
   assignee: OptionalText,
+  comments: Schema.optional(Schema.Unknown),
   defer_until: OptionalTime,
   pinned: Schema.optional(Schema.NullOr(Schema.Boolean))
 })
@@ -90,7 +92,7 @@ interface BeadsIssue extends Schema.Schema.Type<typeof BeadsFields> {
 }
 
 /** Fields that determine a card's status, but are not kept. */
-const onlyRead: ReadonlySet<string> = new Set(["assignee", "defer_until", "pinned"])
+const onlyRead: ReadonlySet<string> = new Set(["assignee", "pinned"])
 
 const carriedOver = new Set(["_type", ...Object.keys(BeadsFields.fields).filter((name) => !onlyRead.has(name))])
 
@@ -128,7 +130,7 @@ const decodeIssue = (json: JsonObject): Result.Result<BeadsIssue, string> => {
         ...Object.entries(fields)
           .filter(([name, value]) => !carriedOver.has(name) && !isEmpty(value))
           .map(([name]) => name),
-        ...((issue.labels ?? []).length > 1 ? ["labels after the first"] : [])
+        ...(isEmpty(issue.comments) || commentsOf(issue.comments).length > 0 ? [] : ["comments"])
       ]
     })
   })
@@ -150,9 +152,7 @@ const dependencyTypes: ReadonlySet<string> = new Set(["blocks", "conditional-blo
 export const toIssue = (issue: BeadsIssue, now = Date.now()): Issue => {
   const { status } = issue
   const deferredUntil =
-    issue.defer_until == null || DateTime.toEpochMillis(issue.defer_until) <= now
-      ? undefined
-      : DateTime.formatIso(issue.defer_until)
+    issue.defer_until == null || DateTime.toEpochMillis(issue.defer_until) <= now ? undefined : issue.defer_until
   const holder = orNull(issue.assignee)
   return {
     id: issue.id,
@@ -160,6 +160,7 @@ export const toIssue = (issue: BeadsIssue, now = Date.now()): Issue => {
     card: cardOf(issue, deferredUntil),
     edges: (issue.dependencies ?? []).map(edgeOf),
     deferredUntil: status === "closed" ? undefined : deferredUntil,
+    notes: commentsOf(issue.comments).flatMap(toNotes),
     isDeleted: status === deletedStatus,
     claim: status === "in_progress" ? { owner: holder, until: null, live: true } : undefined,
     notCarriedOver: issue.notCarriedOver
@@ -177,31 +178,56 @@ const edgeOf = ({ depends_on_id, issue_id, metadata, type }: typeof BeadsEdge.Ty
 const waitsForAny = (metadata: unknown): boolean =>
   /"gate"\s*:\s*"any-children"/.test(typeof metadata === "string" ? metadata : (JSON.stringify(metadata) ?? ""))
 
-const cardOf = (issue: BeadsIssue, deferredUntil: string | undefined): Issue["card"] => ({
-  id: issue.id,
-  title: issue.title,
-  body: bodyOf(issue),
-  phase: issue.labels?.[0] ?? null,
-  priority: 4 - issue.priority,
-  ...statusOf(issue, deferredUntil),
-  acceptance: orNull(issue.acceptance_criteria),
-  ...(issue.created_at == null ? {} : { occurredAt: issue.created_at })
-})
+const decodeComment = Schema.decodeUnknownOption(
+  Schema.Struct({ author: OptionalText, text: Schema.String, created_at: OptionalTime })
+)
+
+/** The comments that have a text. */
+const commentsOf = (comments: unknown): ReadonlyArray<Comment> =>
+  (Array.isArray(comments) ? comments : []).flatMap((each: unknown) =>
+    Option.match(decodeComment(each), {
+      onNone: () => [],
+      onSome: ({ author = null, created_at = null, text }) => [{ author, at: created_at, text }]
+    })
+  )
+
+/** The label that carries a phase, which beads does not have. */
+export const phaseLabel = (phase: string): string => `phase:${phase}`
+
+const phasePattern = /^phase:(.+)$/s
+
+const cardOf = (issue: BeadsIssue, deferredUntil: DateTime.Utc | undefined): Issue["card"] => {
+  const labels = issue.labels ?? []
+  const phase = labels.find((label) => phasePattern.test(label))
+  const status = statusOf(issue, deferredUntil)
+  return {
+    id: issue.id,
+    title: issue.title,
+    body: bodyOf(issue),
+    phase: phase === undefined ? null : (phasePattern.exec(phase)?.[1] ?? null),
+    labels: labels.filter((label) => label !== phase),
+    priority: 4 - issue.priority,
+    ...status,
+    ...(status.status === "ready" && deferredUntil !== undefined ? { notBefore: deferredUntil } : {}),
+    acceptance: orNull(issue.acceptance_criteria),
+    ...(issue.created_at == null ? {} : { occurredAt: issue.created_at })
+  }
+}
 
 /** Statuses of open issues that beads does not offer. */
 const heldStatuses: ReadonlySet<string> = new Set(["deferred", "pinned", "hooked"])
 
 const statusOf = (
   { assignee, pinned, status }: BeadsIssue,
-  deferredUntil: string | undefined
+  deferredUntil: DateTime.Utc | undefined
 ): Pick<Issue["card"], "status" | "blockedReason"> => {
   if (status === "closed") return { status: "done" }
   if (status === "blocked") return { status }
+  if (status === "deferred" && deferredUntil !== undefined && pinned !== true) return { status: "ready" }
   if (heldStatuses.has(status)) {
     return { status: "blocked", blockedReason: describeStatus(status, orNull(assignee) ?? undefined) }
   }
   if (pinned === true) return { status: "blocked", blockedReason: "It is pinned in the source." }
-  if (deferredUntil !== undefined) return { status: "blocked", blockedReason: `It is deferred until ${deferredUntil}.` }
   return { status: "ready" }
 }
 

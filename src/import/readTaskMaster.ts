@@ -205,6 +205,7 @@ const toIssue = (
       title: task.title,
       body: joinSections(task.description, { Details: task.details }),
       phase: scope.tag ?? null,
+      labels: scope.tag === undefined ? [] : [scope.tag],
       priority: "priority" in priority ? priority.priority : 0,
       acceptance: isEmpty(task.acceptanceCriteria)
         ? joinSections(task.testStrategy, {})

@@ -9,6 +9,7 @@ import { describeDependencies, describeObstacle } from "../domain/Explanation.ts
 import {
   BacklogService,
   type Card,
+  type CardNote,
   type ClaimFilter,
   ClaimOutlook,
   type EventType,
@@ -173,6 +174,8 @@ export const cardSummary = (card: Card, { owner }: Agent): Readonly<Record<strin
   status: card.status,
   priority: card.priority,
   ...(card.phase === null ? {} : { phase: card.phase }),
+  ...(card.labels.length === 0 ? {} : { labels: card.labels }),
+  ...(card.noteCount === 0 ? {} : { noteCount: card.noteCount }),
   ...(card.claimOwner === null || card.claimExpiresAt === null
     ? {}
     : {
@@ -201,6 +204,9 @@ export const cardLine = (card: Card): AgentText =>
       : term(card.status),
     agentText`priority ${card.priority}`,
     card.phase === null ? undefined : agentText`phase ${card.phase}`,
+    card.labels.length === 0
+      ? undefined
+      : agentText`${card.labels.length === 1 ? agentText`label` : agentText`labels`} ${listIds(card.labels)}`,
     card.notBefore === null ? undefined : agentText`not before ${timeText(card.notBefore)}`
   ])
 
@@ -274,16 +280,56 @@ const nextChangeTime = ({ soonestExpiry, soonestRetry }: ClaimOutlook): DateTime
   return times.toSorted((a, b) => DateTime.toEpochMillis(a) - DateTime.toEpochMillis(b))[0]
 }
 
-/** The cards that an agent now holds, with everything that it needs to work on them. */
-export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): ToolAnswer => ({
-  text: lines(
-    ...cards.flatMap((card) => [
-      agentText`You hold ${card.id} with token ${card.claimToken ?? 0}, for ${card.claimTtlSeconds ?? 0} seconds.`,
-      cardText(card)
+/** Maximum number of notes that are shown with a card, and of characters of each. */
+const maxShownNotes = 3
+const maxNoteLength = 2000
+
+/** Notes for agents and for programs. */
+export const notesAnswer = (
+  notes: ReadonlyArray<CardNote>
+): { readonly texts: ReadonlyArray<AgentText>; readonly data: object } => {
+  const shown = notes.map((note) => ({ ...note, slice: sliceText(note.text, 0, maxNoteLength) }))
+  return {
+    texts: shown.flatMap(({ actor, at, slice, text }) => [
+      agentText`Note by ${actor} at ${timeText(at)}:`,
+      frame(slice.text),
+      ...(slice.next === undefined
+        ? []
+        : [agentText`[the note has ${text.length} characters; the first ${slice.next} are shown]`])
     ]),
-    agentText`Renew a claim before it expires; complete or release the card with its token.`
-  ),
-  data: { claimed: cards.map((card) => cardData(card, agent)) }
+    data: shown.map(({ actor, at, slice, version }) => ({ version, at: isoTime(at), actor, text: slice.text }))
+  }
+}
+
+/** The latest notes on a card, the last one first. */
+export const latestNotes = Effect.fnUntraced(function* (card: Card) {
+  if (card.noteCount === 0) return { texts: [], data: {} }
+  const notes = yield* (yield* BacklogService).notes({ id: card.id, limit: maxShownNotes })
+  const { data, texts } = notesAnswer(notes)
+  const more = card.noteCount - notes.length
+  return {
+    texts: [
+      ...texts,
+      ...(more > 0 ? [agentText`[${more} earlier notes: read them with backlog_show id=${card.id} part=notes]`] : [])
+    ],
+    data: { notes: data }
+  }
+})
+
+/** The cards that an agent now holds, with everything that it needs to work on them: also what was noted before. */
+export const claimedAnswer = Effect.fnUntraced(function* (cards: ReadonlyArray<Card>, agent: Agent) {
+  const notes = yield* Effect.forEach(cards, latestNotes)
+  return {
+    text: lines(
+      ...cards.flatMap((card, index) => [
+        agentText`You hold ${card.id} with token ${card.claimToken ?? 0}, for ${card.claimTtlSeconds ?? 0} seconds.`,
+        cardText(card),
+        ...(notes[index]?.texts ?? [])
+      ]),
+      agentText`Renew a claim before it expires; complete or release the card with its token.`
+    ),
+    data: { claimed: cards.map((card, index) => ({ ...cardData(card, agent), ...notes[index]?.data })) }
+  } satisfies ToolAnswer
 })
 
 /** The answer of a claim that found nothing: why, and when to come back. */

@@ -1,4 +1,4 @@
-import { Effect, Result, Schema, SchemaTransformation } from "effect"
+import { DateTime, Effect, Option, Result, Schema, SchemaTransformation } from "effect"
 import { Tool } from "effect/ai"
 import type { SqlClient } from "effect/sql"
 import { parseExactJson } from "../domain/parseExactJson.ts"
@@ -61,21 +61,39 @@ export const claimParameters = { ...cardParameter, token: integer("The claim's t
 
 /** The filter of a claim. */
 export const choiceParameters = {
-  phase: Schema.optional(string("Only cards in this phase")),
-  minPriority: Schema.optional(integer())
+  phase: Schema.optional(string()),
+  minPriority: Schema.optional(integer()),
+  labels: Schema.optional(strings("Only cards with all of these")),
+  withoutLabels: Schema.optional(strings())
+}
+
+/** A time before which a card cannot be claimed. */
+export const notBeforeParameter = (description: string) => ({
+  notBefore: Schema.optional(string(description))
+})
+
+/** Parses a time that an agent wrote. */
+export const parseTime = (name: string, written: string | undefined) => {
+  if (written === undefined) return Effect.undefined
+  const time = DateTime.make(written)
+  return Option.isSome(time) && /^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:\d\d)$/i.test(written)
+    ? Effect.succeed(DateTime.toUtc(time.value))
+    : Effect.fail(
+        new InvalidInput({ problem: `Expected a time with a zone, such as 2026-01-22T12:00:00Z\n  at ["${name}"]` })
+      )
 }
 
 /** The duration of a claim. */
-export const ttlParameter = { ttlSeconds: Schema.optional(integer("Seconds until the claim expires; default 900")) }
+export const ttlParameter = { ttlSeconds: Schema.optional(integer("Lease in seconds; default 900")) }
 
 /** How many attempts at a card may fail. */
 export const attemptsParameter = {
-  maxAttempts: Schema.optional(integer("Block a card, rather than offer it again, once so many attempts failed"))
+  maxAttempts: Schema.optional(integer("Block a card at which so many attempts failed"))
 }
 
 /** The id under which a command is carried out once. */
 export const commandIdParameter = {
-  commandId: Schema.optional(string("Makes a retry safe: the same id gets the same answer"))
+  commandId: Schema.optional(string("A retry with the same id is safe"))
 }
 
 /** Fails if a parameter is outside of its range. */

@@ -6,28 +6,28 @@ import { ClaimOwners } from "./Agent.ts"
 import type { AgentTool, EncodedAnswer, HttpToolRequirements, ToolRequirements, ToolServices } from "./AgentTool.ts"
 import { CommandSequence } from "./CommandSequence.ts"
 import { invalidInput, Refused } from "./refusal.ts"
-import { createTool, reviseTool } from "./tools/cards.ts"
+import { createTool, noteTool, reviseTool } from "./tools/cards.ts"
 import { claimTool, releaseTool, renewTool } from "./tools/claims.ts"
 import { completeTool, completeAnyTool } from "./tools/complete.ts"
-import { historyTool, listTool, showTool } from "./tools/queries.ts"
+import { listTool, showTool } from "./tools/queries.ts"
 import { blockTool, setStatusTool } from "./tools/status.ts"
 
 /** The tools of each role: at most ten, because an agent reads all of them before it begins. */
 export const toolsets: Readonly<Record<AccessRole, ReadonlyArray<AgentTool>>> = {
-  worker: [claimTool, showTool, listTool, renewTool, releaseTool, completeTool, blockTool],
+  worker: [claimTool, showTool, listTool, noteTool, renewTool, releaseTool, completeTool, blockTool],
   orchestrator: [
     createTool,
     reviseTool,
     setStatusTool,
     listTool,
     showTool,
-    historyTool,
+    noteTool,
     claimTool,
     renewTool,
     releaseTool,
     completeAnyTool
   ],
-  auditor: [listTool, showTool, historyTool]
+  auditor: [listTool, showTool]
 }
 
 type Schema = JsonSchema.JsonSchema

@@ -93,6 +93,8 @@ const refusal = (error: NonDatabaseError, agent: Agent): AgentText => {
       return agentText`Card ${error.id} is held by ${error.holder} until ${timeText(error.expiresAt)}. Pass the claim's token, or force: true to override the holder.`
     case "CardIsDone":
       return agentText`Card ${error.id} is done. backlog_set_status with status ready reopens it.`
+    case "TooManyLabels":
+      return fixedText(error.message)
     case "CommandIdConflict":
       return agentText`The command id ${error.commandId} was already used for a different command. Use a new id for each command.`
     case "Forbidden":

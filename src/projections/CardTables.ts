@@ -35,6 +35,7 @@ export const decodeCountedCard = (row: object): CountedCard => {
       title: text(from, "title"),
       body: orNull(from, "body", text),
       phase: orNull(from, "phase", text),
+      labels: from["labels"] as ReadonlyArray<string>,
       priority: integer(from, "priority"),
       status: status(from),
       dependsOn: from["dependsOn"] as ReadonlyArray<CardId>,
@@ -49,6 +50,11 @@ export const decodeCountedCard = (row: object): CountedCard => {
       acceptance: from["acceptance"] as Card["acceptance"],
       result: from["result"] as Card["result"],
       blockedReason: orNull(from, "blockedReason", text),
+      noteCount: integer(from, "noteCount"),
+      lastNote:
+        from["lastNote"] === null
+          ? null
+          : { text: text(from, "lastNote"), actor: text(from, "lastNoteActor"), at: time(from, "lastNoteAt") },
       createdAt: time(from, "createdAt"),
       updatedAt: time(from, "updatedAt"),
       completedAt: orNull(from, "completedAt", time),
@@ -102,10 +108,16 @@ const failDamaged = (row: CardRow, column: string): never => {
 export interface CardTables {
   readonly cards: Statement.Identifier
   readonly dependencies: Statement.Identifier
+  /** The labels and words of every card. */
+  readonly search: Statement.Identifier
+  /** The claimable cards of each label. */
+  readonly claimableLabels: Statement.Identifier
   /** A composite type of the same schema: see `migrations/0011_commands.sql`. */
   readonly type: (name: string) => Statement.Identifier
   /** The columns of a card with its dependencies and counter, for `decodeCountedCard`. */
   readonly columns: Statement.Fragment
+  /** The same columns, with null in place of body, acceptance criteria and result. */
+  readonly summaryColumns: Statement.Fragment
   /** The row of `head`, as an item of FROM. */
   readonly head: Statement.Fragment
 }
@@ -113,17 +125,23 @@ export interface CardTables {
 export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTables => {
   const cards = sql(`${schema}.cards`)
   const dependencies = sql(`${schema}.dependencies`)
-  return {
-    cards,
-    dependencies,
-    type: (name) => sql(`${schema}.${name}`),
-    columns: sql`cards.id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
+  const columnsOf = (body: string, acceptance: string, result: string) =>
+    sql`cards.id, title, ${sql.literal(body)}, phase, labels, priority, status, unmet_dependencies AS "unmetDependencies",
       ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge WHERE edge.card_id = cards.id ORDER BY depends_on_id)
         AS "dependsOn",
       claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds", claimed_at AS "claimedAt",
       claim_expires_at AS "claimExpiresAt", claim_token_high * 2147483648::float8 + claim_token AS "claimToken", attempts, not_before AS "notBefore",
-      idempotency_key AS "idempotencyKey", acceptance, result, blocked_reason AS "blockedReason",
-      created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt", version`,
+      idempotency_key AS "idempotencyKey", ${sql.literal(acceptance)}, ${sql.literal(result)}, blocked_reason AS "blockedReason",
+      note_count AS "noteCount", last_note AS "lastNote", last_note_actor AS "lastNoteActor", last_note_at AS "lastNoteAt",
+      created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt", version`
+  return {
+    cards,
+    dependencies,
+    search: sql(`${schema}.card_search`),
+    claimableLabels: sql(`${schema}.claimable_labels`),
+    type: (name) => sql(`${schema}.${name}`),
+    columns: columnsOf("body", "acceptance", "result"),
+    summaryColumns: columnsOf("NULL AS body", "NULL AS acceptance", "NULL AS result"),
     head: currentHead(sql, schema)
   }
 }

@@ -35,6 +35,8 @@ export const Check = Schema.Literals([
   "counts",
   /** No card is before the place where claims begin. */
   "claimsFrom",
+  /** The labels and words by which cards are found match the cards. */
+  "search",
   /** The log up to the anchor is the anchored one. */
   "anchor"
 ])

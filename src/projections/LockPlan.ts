@@ -1,5 +1,8 @@
 import type { CardId } from "../domain/CardId.ts"
-import type { ClaimFilter, Command } from "../domain/Command.ts"
+import type { ClaimFilter, Command, NewCard } from "../domain/Command.ts"
+
+/** The ids that cards without an id can get, in the order of preference. */
+export type ProposedIds = ReadonlyMap<NewCard, ReadonlyArray<CardId>>
 
 /**
  * The locks and facts that a batch of commands needs before it is decided. `ReadModel.lockAndLoad` takes the locks; the lock
@@ -36,9 +39,12 @@ export interface LockPlan {
 
 /**
  * Plans the locks of commands that are decided together. `spares` is how many cards more than they take the claims of one filter
- * lock. Defaults to as many as other commands of the batch may take.
+ * lock. Defaults to as many as other commands of the batch may take. `proposedIds` must have every new card without an id.
  */
-export const planLocks = (commands: ReadonlyArray<Command>, spares = 0): LockPlan => {
+export const planLocks = (
+  commands: ReadonlyArray<Command>,
+  { proposedIds = none, spares = 0 }: { readonly spares?: number; readonly proposedIds?: ProposedIds } = {}
+): LockPlan => {
   const cards = new Set<CardId>()
   const idempotencyKeys = new Set<string>()
   const doneChanges = new Set<CardId>()
@@ -51,23 +57,25 @@ export const planLocks = (commands: ReadonlyArray<Command>, spares = 0): LockPla
   let reclaimsExpired = false
   let unlinks = false
   let completedDirectly = 0
-  const addClaim = ({ minPriority, phase }: ClaimFilter, limit: number): void => {
-    const key = JSON.stringify([phase, minPriority])
-    claims.set(key, { filter: { phase, minPriority }, limit: limit + (claims.get(key)?.limit ?? 0) })
+  const addClaim = (request: ClaimFilter, limit: number): void => {
+    const filter = normalizeFilter(request)
+    const key = JSON.stringify(filter)
+    claims.set(key, { filter, limit: limit + (claims.get(key)?.limit ?? 0) })
   }
   for (const command of commands) {
     switch (command._tag) {
       case "Create":
       case "CreateMany":
         for (const card of command._tag === "Create" ? [command] : command.cards) {
-          cards.add(card.id)
-          created.add(card.id)
           if (card.idempotencyKey != null) idempotencyKeys.add(card.idempotencyKey)
-          if (card.status === "done") doneChanges.add(card.id)
-          if (card.dependsOn !== undefined && card.dependsOn.length > 0) {
-            newEdges.push({ from: card.id, to: card.dependsOn })
-            for (const id of card.dependsOn) edgeTargets.add(id)
+          for (const id of card.id === undefined ? (proposedIds.get(card) ?? []) : [card.id]) {
+            cards.add(id)
+            created.add(id)
+            if (card.status === "done") doneChanges.add(id)
+            if (card.dependsOn !== undefined && card.dependsOn.length > 0)
+              newEdges.push({ from: id, to: card.dependsOn })
           }
+          for (const id of card.dependsOn ?? []) edgeTargets.add(id)
         }
         break
       case "Claim":
@@ -103,6 +111,7 @@ export const planLocks = (commands: ReadonlyArray<Command>, spares = 0): LockPla
         }
         break
       case "Revise":
+      case "Note":
       case "Renew":
       case "Release":
       case "Block":
@@ -125,6 +134,21 @@ export const planLocks = (commands: ReadonlyArray<Command>, spares = 0): LockPla
     reclaimsExpired: reclaimsExpired || claims.size > 0
   }
 }
+
+const none: ProposedIds = new Map()
+
+/** The same filter for the same cards: without what is not given, and with sorted labels. */
+export const normalizeFilter = ({ labels, minPriority, phase, withoutLabels }: ClaimFilter): ClaimFilter =>
+  labels === undefined && withoutLabels === undefined
+    ? { phase, minPriority }
+    : {
+        phase,
+        minPriority,
+        ...(labels === undefined || labels.length === 0 ? undefined : { labels: [...new Set(labels)].sort() }),
+        ...(withoutLabels === undefined || withoutLabels.length === 0
+          ? undefined
+          : { withoutLabels: [...new Set(withoutLabels)].sort() })
+      }
 
 /**
  * Locks more cards than the claims of one filter take, so that there is a card for every claim: claims of another filter may

@@ -1,26 +1,35 @@
 import { DateTime, Effect, Option, Stream } from "effect"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
-import { type ClaimRank, compareRanks, isClaimable, isExpired } from "../domain/Claimability.ts"
+import type { Claimability, ListOrder } from "../domain/CardFilter.ts"
+import { type ClaimRank, compareRanks, isClaimable, isDue, isExpired } from "../domain/Claimability.ts"
+import { matchesFilter } from "../domain/decide.ts"
 import { explain, type Explanation, type UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { foldCards, type ReadFailure } from "./foldCards.ts"
-import type { ListFilter } from "./readQueries.ts"
+import { foldCards, foldPages, type FoldedCard, type ReadFailure } from "./foldCards.ts"
+import { type ListFilter, toArray } from "./listQueries.ts"
+
+/** The cards of a moment to list, and in which order. Words are only searched in the present. */
+export type PastListFilter = Omit<ListFilter, "text" | "isSummary">
 
 /** The fields of a card that orders, filters and counts use, without its texts. */
 interface PastCard extends ClaimRank {
   readonly status: Status
   readonly phase: string | null
+  readonly labels: ReadonlyArray<string>
+  readonly owner: string | null
+  readonly position: number
+  readonly completedAtMillis: number | null
   readonly notBefore: DateTime.Utc | null
   readonly claimExpiresAt: DateTime.Utc | null
   readonly unmetDependencies: number
 }
 
-const statuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
+const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
 
 /**
- * The cards of a moment in about 80 bytes each: an array for each field instead of an object for each card. Cards are added in
+ * The cards of a moment in about 90 bytes each: an array for each field instead of an object for each card. Cards are added in
  * the order of ids and found by binary search.
  */
 class PastCards {
@@ -29,6 +38,11 @@ class PastCards {
   readonly #createdAt: Array<number> = []
   readonly #statuses: Array<number> = []
   readonly #phases: Array<number> = []
+  readonly #positions: Array<number> = []
+  readonly #labels = new Map<number, ReadonlyArray<string>>()
+  readonly #labelSets = new Map<string, ReadonlyArray<string>>()
+  readonly #owners = new Map<number, string>()
+  readonly #completedAt = new Map<number, number>()
   readonly #unmet: Array<number> = []
   readonly #notBefore = new Map<number, DateTime.Utc>()
   readonly #claimExpiresAt = new Map<number, DateTime.Utc>()
@@ -41,14 +55,18 @@ class PastCards {
   }
 
   /** Adds a card. Its id must come after the ids of all cards before. */
-  add(card: Card): void {
+  add({ card, position }: FoldedCard): void {
     const index = this.#ids.length
     this.#ids.push(card.id)
     this.#priorities.push(card.priority)
     this.#createdAt.push(DateTime.toEpochMillis(card.createdAt))
-    this.#statuses.push(statuses.indexOf(card.status))
+    this.#statuses.push(allStatuses.indexOf(card.status))
     this.#phases.push(card.phase === null ? -1 : this.#phaseNumber(card.phase))
     this.#unmet.push(0)
+    this.#positions.push(position)
+    if (card.labels.length > 0) this.#labels.set(index, this.#labelSet(card.labels))
+    if (card.claimOwner !== null) this.#owners.set(index, card.claimOwner)
+    if (card.completedAt !== null) this.#completedAt.set(index, DateTime.toEpochMillis(card.completedAt))
     if (card.notBefore !== null) this.#notBefore.set(index, card.notBefore)
     if (card.claimExpiresAt !== null) this.#claimExpiresAt.set(index, card.claimExpiresAt)
     if (card.dependsOn.length > 0) this.#edges.push([index, card.dependsOn])
@@ -69,7 +87,7 @@ class PastCards {
 
   statusOf(id: CardId): Status | undefined {
     const index = this.#indexOf(id)
-    return index === undefined ? undefined : statuses[this.#statuses[index] ?? -1]
+    return index === undefined ? undefined : allStatuses[this.#statuses[index] ?? -1]
   }
 
   /** All cards, in the order of ids. */
@@ -79,7 +97,7 @@ class PastCards {
 
   #at(index: number): PastCard {
     const id = this.#ids[index]
-    const status = statuses[this.#statuses[index] ?? -1]
+    const status = allStatuses[this.#statuses[index] ?? -1]
     if (id === undefined || status === undefined) throw new Error(`there is no card at index ${index}`)
     return {
       id,
@@ -87,6 +105,10 @@ class PastCards {
       createdAtMillis: this.#createdAt[index] ?? 0,
       status,
       phase: this.#phaseNames[this.#phases[index] ?? -1] ?? null,
+      labels: this.#labels.get(index) ?? none,
+      owner: this.#owners.get(index) ?? null,
+      position: this.#positions[index] ?? 0,
+      completedAtMillis: this.#completedAt.get(index) ?? null,
       notBefore: this.#notBefore.get(index) ?? null,
       claimExpiresAt: this.#claimExpiresAt.get(index) ?? null,
       unmetDependencies: this.#unmet[index] ?? 0
@@ -106,6 +128,14 @@ class PastCards {
     return undefined
   }
 
+  /** The same array for the same labels. */
+  #labelSet(labels: ReadonlyArray<string>): ReadonlyArray<string> {
+    const key = labels.join("\n")
+    const known = this.#labelSets.get(key)
+    if (known === undefined) this.#labelSets.set(key, labels)
+    return known ?? labels
+  }
+
   #phaseNumber(phase: string): number {
     const known = this.#phaseNumbers.get(phase)
     if (known !== undefined) return known
@@ -122,9 +152,6 @@ export interface Moment {
   /** The time by which leases and retry times are judged. */
   readonly now: DateTime.Utc
 }
-
-/** Cards whose texts are read from the log at once. */
-const cardsPerPage = 500
 
 const none: ReadonlyArray<CardId> = []
 
@@ -148,7 +175,7 @@ export class PastBacklog {
     const cards = new PastCards()
     yield* Stream.runForEachArray(foldCards(log, moment.position), (folded) =>
       Effect.sync(() => {
-        for (const { card } of folded) cards.add(card)
+        for (const each of folded) cards.add(each)
       })
     )
     cards.countUnmet()
@@ -164,16 +191,12 @@ export class PastBacklog {
     )
   }
 
-  /** Cards in claim order, read from the log as they are taken. */
-  cards(filter: ListFilter = {}): Stream.Stream<Card, ReadFailure> {
-    const wanted = this.#inOrder(filter)
-    const pages = Array.from({ length: Math.ceil(wanted.length / cardsPerPage) }, (_, page) =>
-      wanted.slice(page * cardsPerPage, (page + 1) * cardsPerPage)
-    )
-    return Stream.mapArrayEffect(Stream.rechunk(Stream.fromIterable(pages), 1), ([ids]) =>
-      Effect.map(Stream.runCollect(foldCards(this.#log, this.moment.position, ids)), (folded) => {
+  /** Cards in the order of the filter, read from the log as they are taken. */
+  cards(filter: PastListFilter = {}): Stream.Stream<Card, ReadFailure> {
+    return foldPages(this.#inOrder(filter), (page) =>
+      Effect.map(Stream.runCollect(foldCards(this.#log, this.moment.position, page)), (folded) => {
         const cards = new Map(folded.map(({ card }) => [card.id, card]))
-        return (ids ?? none).flatMap((id) => cards.get(id) ?? []) as unknown as readonly [Card, ...Array<Card>]
+        return page.flatMap((id) => cards.get(id) ?? [])
       })
     )
   }
@@ -221,25 +244,60 @@ export class PastBacklog {
     return isClaimable(card, card.unmetDependencies, this.moment.now)
   }
 
-  #inOrder(filter: ListFilter): ReadonlyArray<CardId> {
-    const after = filter.after === undefined ? undefined : this.#cards.get(filter.after)
-    if (filter.after !== undefined && after === undefined) return none
+  #isClaimability(card: PastCard, claimability: Claimability): boolean {
+    const { now } = this.moment
+    switch (claimability) {
+      case "claimable":
+        return this.#isClaimable(card)
+      case "waiting":
+        return card.status === "ready" && card.unmetDependencies > 0
+      case "deferred":
+        return card.status === "ready" && card.unmetDependencies === 0 && !isDue(card.notBefore, now)
+      case "expired":
+        return isExpired(card, now)
+    }
+  }
+
+  #inOrder(filter: PastListFilter): ReadonlyArray<CardId> {
+    const { changedAfter, claimability, labels, limit, maxPriority, minPriority, owner, withoutLabels } = filter
+    const place = filter.after ?? filter.before
+    const placeCard = place === undefined ? undefined : this.#cards.get(place)
+    if (place !== undefined && placeCard === undefined) return none
+    const compare = comparisons[filter.order ?? "claim"]
+    const statuses = filter.status === undefined ? undefined : toArray(filter.status)
+    const phases = filter.phase === undefined ? undefined : toArray(filter.phase)
+    const isBackward = filter.after === undefined && placeCard !== undefined
     const wanted: Array<PastCard> = []
     for (const card of this.#cards) {
+      const fromPlace = placeCard === undefined ? 1 : compare(card, placeCard)
       if (
-        (filter.status === undefined || card.status === filter.status) &&
-        (filter.phase === undefined || card.phase === filter.phase) &&
-        (filter.readyOnly !== true || this.#isClaimable(card)) &&
-        (after === undefined || compareRanks(after, card) < 0)
+        (statuses === undefined || statuses.includes(card.status)) &&
+        (phases === undefined || (card.phase !== null && phases.includes(card.phase))) &&
+        (claimability === undefined || this.#isClaimability(card, claimability)) &&
+        matchesFilter(card, { labels, minPriority, withoutLabels }) &&
+        (maxPriority === undefined || card.priority <= maxPriority) &&
+        (owner === undefined || card.owner === owner) &&
+        (changedAfter === undefined || card.position > changedAfter) &&
+        (filter.order !== "completed" || card.completedAtMillis !== null) &&
+        (isBackward ? fromPlace < 0 : fromPlace > 0)
       ) {
         wanted.push(card)
       }
     }
-    return wanted
-      .sort(compareRanks)
-      .slice(0, filter.limit)
-      .map(({ id }) => id)
+    const sorted = wanted.sort(compare)
+    const page = isBackward && limit !== undefined ? sorted.slice(-limit) : sorted.slice(0, limit)
+    return page.map(({ id }) => id)
   }
+}
+
+const descending = (field: "createdAtMillis" | "completedAtMillis") => (left: PastCard, right: PastCard) =>
+  (right[field] ?? 0) - (left[field] ?? 0) || compareIds(right.id, left.id)
+
+const comparisons: Readonly<Record<ListOrder, (left: PastCard, right: PastCard) => number>> = {
+  claim: compareRanks,
+  changed: (left, right) => right.position - left.position,
+  created: descending("createdAtMillis"),
+  completed: descending("completedAtMillis")
 }
 
 /** The dependencies that a card waits for, in the order of ids, given the status of every card that exists. */

@@ -4,7 +4,16 @@ import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import type { CardTables } from "./CardTables.ts"
 import { foldCards, type FoldedCard, type ReadFailure } from "./foldCards.ts"
-import { type CardRow, contentSize, isDeferred, resultSize, toContentLine, toStateLine } from "./cardLines.ts"
+import {
+  type CardRow,
+  contentSize,
+  isDeferred,
+  noteSize,
+  resultSize,
+  toContentLine,
+  toNoteLine,
+  toStateLine
+} from "./cardLines.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { chunkRows, sendInOrder } from "../sql/bulkStatements.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
@@ -46,20 +55,24 @@ export const makeReadModelBuilder = (
   tables: CardTables
 ): ReadModelBuilder => {
   const { cards, dependencies } = tables
-  const insertCards = prepareStatement<{ readonly states: string; readonly contents: string }>(
+  const insertCards = prepareStatement<{ readonly states: string; readonly contents: string; readonly notes: string }>(
     sql,
-    ({ contents, states }) => sql`
+    ({ contents, notes, states }) => sql`
       INSERT INTO ${cards} (id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
         idempotency_key, acceptance, blocked_reason, created_at, updated_at, completed_at, version, position, claim_owner,
-        claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result)
+        claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result, labels, note_count,
+        last_note, last_note_actor, last_note_at)
       SELECT id, title #>> '{}', body #>> '{}', phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
         idempotency_key, acceptance, blocked_reason #>> '{}', created_at, updated_at, completed_at, version, -place,
-        claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result
+        claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result, labels,
+        note_count, last_note #>> '{}', last_note_actor, last_note_at
       FROM ROWS FROM (pg_catalog.unnest(string_to_array(${states}, chr(10))::${tables.type("card_state_v1")}[]),
-          pg_catalog.unnest(string_to_array(${contents}, chr(10))::${tables.type("card_content_v1")}[]))
+          pg_catalog.unnest(string_to_array(${contents}, chr(10))::${tables.type("card_content_v2")}[]),
+          pg_catalog.unnest(string_to_array(${notes}, chr(10))::${tables.type("card_note_v1")}[]))
         AS row (id, status, unmet_dependencies, not_before, deferred, attempts, updated_at, completed_at, version, place,
           claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, blocked_reason,
-          result, content_id, phase, priority, idempotency_key, created_at, title, body, acceptance)`
+          result, content_id, phase, priority, idempotency_key, created_at, title, body, acceptance, labels, noted_id,
+          note_count, last_note, last_note_actor, last_note_at)`
   )
 
   const insertEdges = prepareStatement<{ readonly edges: string }>(
@@ -82,10 +95,14 @@ export const makeReadModelBuilder = (
     )
     return sendInOrder([
       ...Array.from(
-        chunkRows(rows, (row) => contentSize(row) + resultSize(row)),
+        chunkRows(rows, (row) => contentSize(row) + resultSize(row) + noteSize(row)),
         (chunk) =>
           Effect.suspend(() =>
-            insertCards({ states: chunk.map(toStateLine).join("\n"), contents: chunk.map(toContentLine).join("\n") })
+            insertCards({
+              states: chunk.map(toStateLine).join("\n"),
+              contents: chunk.map(toContentLine).join("\n"),
+              notes: chunk.map(toNoteLine).join("\n")
+            })
           )
       ),
       ...Array.from(

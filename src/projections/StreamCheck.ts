@@ -90,6 +90,7 @@ export class StreamCheck {
       cardId: event.cardId,
       version: event.version,
       occurredAt: DateTime.makeUnsafe(event.occurredAt),
+      actor: event.actor,
       event: decoded.success
     }
     const why = transitionError(this.card, occurrence)
@@ -118,7 +119,8 @@ const withoutTexts = (card: Card): Card => ({
   body: null,
   acceptance: null,
   result: null,
-  blockedReason: null
+  blockedReason: null,
+  lastNote: null
 })
 
 const times = ["occurredAt", "recordedAt"] as const

@@ -9,7 +9,16 @@ import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { chunkRows, type LazyStatement } from "../sql/bulkStatements.ts"
 import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { joinLines, textField } from "../sql/recordLines.ts"
-import { type CardRow, contentSize, isDeferred, resultSize, toContentLine, toStateLine } from "./cardLines.ts"
+import {
+  type CardRow,
+  contentSize,
+  isDeferred,
+  noteSize,
+  resultSize,
+  toContentLine,
+  toNoteLine,
+  toStateLine
+} from "./cardLines.ts"
 import type { LockedState } from "./lockAndLoad.ts"
 import type { RowChange } from "./rowChanges.ts"
 
@@ -28,7 +37,7 @@ export interface BatchWrite {
   readonly receipts: ReadonlyArray<string>
 }
 
-/** Calls of `append_and_project_v2` of the migrations, in the caller's transaction. */
+/** Calls of `append_and_project_v3` of the migrations, in the caller's transaction. */
 export interface AppendAndProject {
   /**
    * The statements that append events, update the read model and write receipts: one, or several for a large batch, to be run
@@ -50,9 +59,9 @@ export const makeAppendAndProject = (
 ): AppendAndProject => {
   const { bind } = prepareStatement<Call & { readonly override: Date | null }>(
     sql,
-    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v2`)}(${call.events}, ${call.data}, ${call.erasable},
+    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v3`)}(${call.events}, ${call.data}, ${call.erasable},
       ${call.commitments}, ${call.continues}, ${call.generation}, ${call.createdStates}, ${call.createdContents},
-      ${call.changed}, ${call.revised}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
+      ${call.changed}, ${call.revised}, ${call.noted}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
       ${call.madeClaimable}, ${call.firstExpiry}, ${call.firstRetry}, ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
   )
   const bindCall = (call: Partial<Call>) => bind({ ...emptyCall, ...call, override: clockOverride() })
@@ -70,7 +79,7 @@ export const makeAppendAndProject = (
   }
 }
 
-/** The arguments of `append_and_project_v2`. */
+/** The arguments of `append_and_project_v3`. */
 interface Call {
   readonly events: string | null
   readonly data: string | null
@@ -82,6 +91,7 @@ interface Call {
   readonly createdContents: string | null
   readonly changed: string | null
   readonly revised: string | null
+  readonly noted: string | null
   readonly counters: string | null
   readonly addedEdges: string | null
   readonly removedEdges: string | null
@@ -107,6 +117,7 @@ const emptyCall: Call = {
   createdContents: null,
   changed: null,
   revised: null,
+  noted: null,
   counters: null,
   addedEdges: null,
   removedEdges: null,
@@ -124,6 +135,8 @@ interface ChangedRows {
   readonly changed: ReadonlyArray<CardRow>
   /** Those of the changed cards whose content changed. */
   readonly revised: ReadonlyArray<CardRow>
+  /** The cards that have a new last note. */
+  readonly noted: ReadonlyArray<CardRow>
   /** Records of the type `card_counter_v1`. */
   readonly counters: ReadonlyArray<string>
   /** Records of the type `dependency_v1`. */
@@ -139,14 +152,20 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
   const { now, state } = locked
   const places = new Map<CardId, number>()
   events.forEach(({ cardId }, index) => places.set(cardId, events.length - 1 - index))
-  const cards = new Map<CardId, boolean>()
+  const cards = new Map<CardId, { content: boolean; noted: boolean }>()
   const counted = new Set<CardId>()
   const edges = new Map<string, number>()
   for (const change of changes) {
     switch (change._tag) {
-      case "CardChanged":
-        cards.set(change.card.id, cards.get(change.card.id) === true || change.content)
+      case "CardChanged": {
+        const known = cards.get(change.card.id)
+        if (known === undefined) cards.set(change.card.id, { content: change.content, noted: change.noted })
+        else {
+          known.content ||= change.content
+          known.noted ||= change.noted
+        }
         break
+      }
       case "UnmetDependenciesChanged":
         counted.add(change.cardId)
         break
@@ -160,12 +179,13 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
   const created: Array<CardRow> = []
   const changed: Array<CardRow> = []
   const revised: Array<CardRow> = []
+  const noted: Array<CardRow> = []
   /** Of the cards that are loaded, the first in claim order. */
   let firstClaimable: Card | undefined
   const madeClaimable: Array<CardId> = []
   let firstExpiry: DateTime.Utc | null = null
   let firstRetry: DateTime.Utc | null = null
-  for (const [id, content] of cards) {
+  for (const [id, parts] of cards) {
     const card = state.card(id)
     const place = places.get(id)
     if (card === undefined || place === undefined) throw new Error(`card ${id} changed without an event`)
@@ -179,8 +199,9 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
     if (createdCards.has(id)) created.push(row)
     else {
       changed.push(row)
-      if (content) revised.push(row)
+      if (parts.content) revised.push(row)
     }
+    if (parts.noted) noted.push(row)
   }
   const counters: Array<string> = []
   for (const id of counted) {
@@ -199,7 +220,7 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
     firstExpiry: firstExpiry === null ? null : formatTime(firstExpiry),
     firstRetry: firstRetry === null ? null : formatTime(firstRetry)
   }
-  return { created, changed, revised, counters, addedEdges, removedEdges, claimsFrom }
+  return { created, changed, revised, noted, counters, addedEdges, removedEdges, claimsFrom }
 }
 
 const earlier = (left: DateTime.Utc | null, right: DateTime.Utc | null): DateTime.Utc | null =>
@@ -216,6 +237,7 @@ const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: Cha
   createdContents: joinLines(rows.created.map(toContentLine)),
   changed: joinLines(rows.changed.map(toStateLine)),
   revised: joinLines(rows.revised.map(toContentLine)),
+  noted: joinLines(rows.noted.map(toNoteLine)),
   counters: joinLines(rows.counters),
   addedEdges: joinLines(rows.addedEdges),
   removedEdges: joinLines(rows.removedEdges),
@@ -260,6 +282,10 @@ const splitCalls = ({ locked, pending, receipts }: BatchWrite, rows: ChangedRows
     ...Array.from(chunkRows(rows.revised, contentSize), (chunk) => () => ({
       generation,
       revised: joinLines(chunk.map(toContentLine))
+    })),
+    ...Array.from(chunkRows(rows.noted, noteSize), (chunk) => () => ({
+      generation,
+      noted: joinLines(chunk.map(toNoteLine))
     })),
     ...Array.from(chunkRows(rows.counters, none), (chunk) => () => ({ generation, counters: joinLines(chunk) })),
     ...Array.from(chunkRows(rows.addedEdges, none), (chunk) => () => ({ generation, addedEdges: joinLines(chunk) })),

@@ -39,13 +39,22 @@ const leastPriority = -(2 ** 31)
 
 export const makeClaimOutlookQueries = (
   sql: SqlClient.SqlClient,
-  { cards, dependencies }: CardTables,
+  { cards, claimableLabels, dependencies }: CardTables,
   now: () => Statement.Fragment,
   end: Statement.Fragment
 ): ClaimOutlookQueries => {
   // The phase is compared only if the filter has one: then each case has an index in claim order.
   const ready = sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred AND priority >= wanted.priority`
-  const due = sql`unmet_dependencies = 0 AND priority >= wanted.priority AND (wanted.any_phase OR phase = wanted.phase)`
+  const hasLabels = sql`labels @> wanted.labels::text[] AND NOT labels && wanted.without::text[]`
+  const matches = sql`unmet_dependencies = 0 AND (wanted.any_phase OR phase = wanted.phase) AND ${hasLabels}`
+  const due = sql`priority >= wanted.priority AND ${matches}`
+  // Of several labels, the one that the fewest claimable cards have.
+  const ofLabel = sql`SELECT FROM ${claimableLabels} AS entry JOIN ${cards} AS cards ON cards.id = entry.id
+    WHERE entry.label = (
+        SELECT one.label FROM pg_catalog.unnest(wanted.labels::text[]) AS one (label)
+        ORDER BY (SELECT count(*) FROM (
+          SELECT FROM ${claimableLabels} AS other WHERE other.label = one.label LIMIT 1000) AS bounded), one.label LIMIT 1)
+      AND entry.priority >= wanted.priority AND ${matches}`
 
   const countClaimable = (wanted: ReadonlyArray<ClaimDemand>) =>
     Effect.map(
@@ -56,7 +65,12 @@ export const makeClaimOutlookQueries = (
               (SELECT min(not_before) FROM ${cards} WHERE deferred AND not_before > clock.now),
               (SELECT min(claim_expires_at) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at > clock.now)
             ) - clock.now AS wait FROM clock)
-          SELECT ${end} AS shown, (CASE WHEN wanted.any_phase
+          SELECT ${end} AS shown, (CASE WHEN wanted.labels <> '{}'
+              THEN (SELECT count(*) FROM (${ofLabel} LIMIT wanted.most) AS one)
+              WHEN wanted.without <> '{}'
+              THEN (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready}
+                AND (wanted.any_phase OR phase = wanted.phase) AND ${hasLabels} LIMIT wanted.most) AS one)
+              WHEN wanted.any_phase
               THEN (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} LIMIT wanted.most) AS one)
               ELSE (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} AND phase = wanted.phase LIMIT wanted.most) AS one)
             END
@@ -67,8 +81,10 @@ export const makeClaimOutlookQueries = (
           FROM unnest(${arrayLiteral(wanted.map(({ filter }) => filter.phase ?? ""))}::text[],
             ${arrayLiteral(wanted.map(({ filter }) => filter.phase === undefined))}::bool[],
             ${arrayLiteral(wanted.map(({ filter }) => filter.minPriority ?? leastPriority))}::int4[],
-            ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[]) WITH ORDINALITY
-            AS wanted (phase, any_phase, priority, most, place), clock, soonest
+            ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[],
+            ${arrayLiteral(wanted.map(({ filter }) => arrayLiteral(filter.labels ?? [])))}::text[],
+            ${arrayLiteral(wanted.map(({ filter }) => arrayLiteral(filter.withoutLabels ?? [])))}::text[]) WITH ORDINALITY
+            AS wanted (phase, any_phase, priority, most, labels, without, place), clock, soonest
           ORDER BY wanted.place`
       ),
       (rows): Shown<ClaimableCounts> => ({
@@ -90,7 +106,9 @@ export const makeClaimOutlookQueries = (
     const chosen = sql.and([
       isOpen,
       ...(choice.phase === undefined ? [] : [sql`phase = ${choice.phase}`]),
-      ...(choice.minPriority === undefined ? [] : [sql`priority >= ${choice.minPriority}`])
+      ...(choice.minPriority === undefined ? [] : [sql`priority >= ${choice.minPriority}`]),
+      ...(choice.labels === undefined ? [] : [sql`labels @> ${arrayLiteral(choice.labels)}::text[]`]),
+      ...(choice.withoutLabels === undefined ? [] : [sql`NOT labels && ${arrayLiteral(choice.withoutLabels)}::text[]`])
     ])
     return Effect.map(
       Effect.suspend(

@@ -114,6 +114,7 @@ interface CardTextRow {
   readonly title: string
   readonly body: string | null
   readonly phase: string | null
+  readonly labels: ReadonlyArray<string>
   readonly priority: number
   readonly status: string
   readonly unmetDependencies: number
@@ -129,6 +130,10 @@ interface CardTextRow {
   readonly acceptance: string | null
   readonly result: string | null
   readonly blockedReason: string | null
+  readonly noteCount: number
+  readonly lastNote: string | null
+  readonly lastNoteActor: string | null
+  readonly lastNoteAt: string | null
   readonly createdAt: string
   readonly updatedAt: string
   readonly completedAt: string | null
@@ -137,11 +142,12 @@ interface CardTextRow {
   readonly dependsOn: ReadonlyArray<string>
 }
 
-const columns = `id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
+const columns = `id, title, body, phase, labels, priority, status, unmet_dependencies AS "unmetDependencies",
   ${isoTimeSql("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
   ${isoTimeSql("claimed_at")} AS "claimedAt", ${isoTimeSql("claim_expires_at")} AS "claimExpiresAt", coalesce(claim_token_high * 2147483648::float8 + claim_token, nullif(claim_token_high, 0)) AS "claimToken",
   attempts, idempotency_key AS "idempotencyKey", acceptance::text AS acceptance, result::text AS result,
-  blocked_reason AS "blockedReason", ${isoTimeSql("created_at")} AS "createdAt", ${isoTimeSql("updated_at")} AS "updatedAt",
+  blocked_reason AS "blockedReason", note_count AS "noteCount", last_note AS "lastNote",
+  last_note_actor AS "lastNoteActor", ${isoTimeSql("last_note_at")} AS "lastNoteAt", ${isoTimeSql("created_at")} AS "createdAt", ${isoTimeSql("updated_at")} AS "updatedAt",
   ${isoTimeSql("completed_at")} AS "completedAt", version, position::float8 AS position`
 
 /** Rows per page: about as many as the cards of a page of events. */
@@ -159,7 +165,7 @@ const readCardRows = (
       WHERE edge.card_id = page.id ORDER BY depends_on_id) AS "dependsOn"`,
     where: sql`id > ${after}`,
     order: "id",
-    heavy: ["body", "acceptance", "result"],
+    heavy: ["body", "acceptance", "result", "last_note"],
     limit: rowsPerPage
   })
 
@@ -190,6 +196,14 @@ const findDifference = (
       return differs(field, card[field])
     }
   }
+  const { labels, lastNote } = card
+  if (labels.length !== row.labels.length || labels.some((label, index) => label !== row.labels[index])) {
+    return differs("labels", labels)
+  }
+  if ((lastNote?.text ?? null) !== row.lastNote) return differs("lastNote", lastNote?.text ?? null)
+  if ((lastNote?.actor ?? null) !== row.lastNoteActor) return differs("lastNoteActor", lastNote?.actor ?? null)
+  const notedAt = textOf(lastNote?.at ?? null)
+  if (notedAt !== row.lastNoteAt) return differs("lastNoteAt", notedAt)
   if (position !== row.position) return differs("position", position)
   const { dependsOn } = card
   if (dependsOn.length !== row.dependsOn.length || dependsOn.some((id, index) => id !== row.dependsOn[index])) {
@@ -212,6 +226,7 @@ const plainFields = [
   "attempts",
   "idempotencyKey",
   "blockedReason",
+  "noteCount",
   "version"
 ] as const
 

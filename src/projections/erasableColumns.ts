@@ -16,10 +16,13 @@ export const columnContents: Readonly<Record<string, Readonly<Record<string, Con
   cards: {
     ...kept(
       "id phase priority status unmet_dependencies not_before deferred claim_owner claim_ttl_seconds claimed_at " +
-        "claim_expires_at claim_token_high claim_token attempts idempotency_key created_at updated_at completed_at version position"
+        "claim_expires_at claim_token_high claim_token attempts idempotency_key created_at updated_at completed_at version position " +
+        "labels note_count last_note_actor last_note_at"
     ),
-    ...erasable("title body acceptance result blocked_reason")
+    ...erasable("title body acceptance result blocked_reason last_note")
   },
+  card_search: { ...kept("id created_at labels"), ...erasable("document") },
+  claimable_labels: kept("label priority created_at id"),
   receipts: { ...kept("command_id actor kind shape recorded_at"), ...erasable("salt digest outcome") },
   parked_events: { ...kept("consumer position parked_at"), ...erasable("reason") },
   dependencies: kept("card_id depends_on_id"),

@@ -46,6 +46,22 @@ export const foldCards = (
     { onHalt: (folded) => (folded === undefined ? [] : [folded]) }
   )
 
+/** Cards that `foldPages` reads at once. */
+const cardsPerPage = 500
+
+/** Streams what is read of cards, page by page. A page is read when its first item is taken. */
+export const foldPages = <A, E, R>(
+  ids: ReadonlyArray<CardId>,
+  read: (page: ReadonlyArray<CardId>) => Effect.Effect<ReadonlyArray<A>, E, R>
+): Stream.Stream<A, E, R> => {
+  const pages = Array.from({ length: Math.ceil(ids.length / cardsPerPage) }, (_, page) =>
+    ids.slice(page * cardsPerPage, (page + 1) * cardsPerPage)
+  )
+  return Stream.mapArrayEffect(Stream.rechunk(Stream.fromIterable(pages), 1), ([page]) =>
+    Effect.map(read(page), (items) => items as unknown as readonly [A, ...Array<A>])
+  )
+}
+
 /** Folds one more stored event of its stream into a card. */
 export const foldEvent = (
   card: Card | undefined,
@@ -56,6 +72,7 @@ export const foldEvent = (
       cardId: stored.cardId,
       version: stored.version,
       occurredAt: DateTime.makeUnsafe(stored.occurredAt),
+      actor: stored.actor,
       event
     })
   )

@@ -31,13 +31,13 @@ export interface LockedState {
   readonly now: DateTime.Utc
 }
 
-/** The result of `lock_and_load_v2`. */
+/** The result of `lock_and_load_v3`. */
 export interface Loaded extends LockedState {
   readonly receipts: ReadonlyArray<ReceiptColumns>
 }
 
 /**
- * Calls of `lock_and_load_v2` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
+ * Calls of `lock_and_load_v3` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
  * `ReadModel.ts`, and loads what a batch decides on.
  */
 export interface LockAndLoad {
@@ -66,9 +66,9 @@ export const makeLockAndLoad = (
 ): LockAndLoad => {
   const { bind } = prepareStatement<LockAndLoadArguments, LoadedRow>(
     sql,
-    (plan) => sql`SELECT * FROM ${sql(`${schema}.lock_and_load_v2`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
+    (plan) => sql`SELECT * FROM ${sql(`${schema}.lock_and_load_v3`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
       ${plan.doneChanges}, ${plan.completed}, ${plan.edgeTargets}, ${plan.haveDependents}, ${plan.claimedById},
-      ${plan.limit}, ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
+      ${plan.limit}, ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.labelled}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
       ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override})`
   )
   const bindLoad: LockAndLoad["bindLoad"] = (plan, receipts, idleMillis) =>
@@ -95,7 +95,7 @@ export const makeLockAndLoad = (
   }
 }
 
-/** The arguments of `lock_and_load_v2`. Arrays are array literals; null when they are empty. */
+/** The arguments of `lock_and_load_v3`. Arrays are array literals; null when they are empty. */
 interface LockAndLoadArguments {
   readonly graphLock: string | null
   readonly cards: string | null
@@ -109,6 +109,8 @@ interface LockAndLoadArguments {
   readonly phases: string | null
   readonly priorities: string | null
   readonly limits: string | null
+  /** The claims that filter by labels, as JSON. */
+  readonly labelled: string | null
   readonly edgesFrom: string | null
   readonly edgesTo: string | null
   readonly reclaims: boolean
@@ -127,6 +129,7 @@ const toArguments = (
   const { claims, created, doneChanges, newEdges } = plan
   // Nearly all claims have no filter.
   const filtered = claims.filter(isFiltered)
+  const labelled = claims.filter(isLabelled)
   const hasFilters = filtered.length > 0
   const hasNewEdges = newEdges.length > 0
   const hasReceipts = receipts.length > 0
@@ -141,10 +144,22 @@ const toArguments = (
       created.size === 0 ? doneChanges : doneChanges.size === 0 ? created : new Set([...doneChanges, ...created])
     ),
     claimedById: setLiteral(plan.claimedById),
-    limit: claims.find((claim) => !isFiltered(claim))?.limit ?? null,
+    limit: claims.find((claim) => !isFiltered(claim) && !isLabelled(claim))?.limit ?? null,
     phases: hasFilters ? arrayLiteral(filtered.map(({ filter }) => filter.phase ?? anyPhase)) : null,
     priorities: hasFilters ? arrayLiteral(filtered.map(({ filter }) => filter.minPriority ?? leastPriority)) : null,
     limits: hasFilters ? arrayLiteral(filtered.map(({ limit }) => limit)) : null,
+    labelled:
+      labelled.length === 0
+        ? null
+        : JSON.stringify(
+            labelled.map(({ filter: { labels = [], minPriority, phase, withoutLabels = [] }, limit }) => [
+              phase ?? null,
+              minPriority ?? leastPriority,
+              limit,
+              labels,
+              withoutLabels
+            ])
+          ),
     edgesFrom: hasNewEdges ? arrayLiteral(newEdges.map((edge) => edge.from)) : null,
     edgesTo: hasNewEdges ? arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to))) : null,
     reclaims: plan.reclaimsExpired,
@@ -155,8 +170,12 @@ const toArguments = (
   }
 }
 
-const isFiltered = ({ filter }: LockPlan["claims"][number]): boolean =>
-  filter.phase !== undefined || filter.minPriority !== undefined
+/** Whether a claim has a filter, but none by labels. */
+const isFiltered = (claim: LockPlan["claims"][number]): boolean =>
+  (claim.filter.phase !== undefined || claim.filter.minPriority !== undefined) && !isLabelled(claim)
+
+const isLabelled = ({ filter }: LockPlan["claims"][number]): boolean =>
+  filter.labels !== undefined || filter.withoutLabels !== undefined
 
 /** Names are not empty. */
 const anyPhase = ""
@@ -165,7 +184,7 @@ const leastPriority = -(2 ** 31)
 
 const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
 
-/** The result of `lock_and_load_v2`. */
+/** The result of `lock_and_load_v3`. */
 interface LoadedRow {
   /** Milliseconds since 1970. A bigint or its text, as is the generation. */
   readonly now: bigint | string
@@ -208,7 +227,10 @@ const decodeRow = ({ cards, facts, now }: LoadedRow, generation: number): Loaded
   return { ...loaded, receipts: receipts ?? [] }
 }
 
-/** The columns of a loaded card. Those after the claim are missing when all of them are null. */
+/**
+ * The columns of a loaded card. Those after the claim are missing when all of them are null, and those of labels and notes
+ * when there are none.
+ */
 type LoadedCard = readonly [
   id: CardId,
   title: string,
@@ -232,7 +254,12 @@ type LoadedCard = readonly [
   acceptance?: Card["acceptance"],
   result?: Card["result"],
   notBefore?: number | null,
-  completedAt?: number | null
+  completedAt?: number | null,
+  labels?: ReadonlyArray<string>,
+  noteCount?: number,
+  lastNote?: string | null,
+  lastNoteActor?: string | null,
+  lastNoteAt?: number | null
 ]
 
 /** The types of the columns leave nothing to check. A verification compares the rows with the log. */
@@ -241,6 +268,7 @@ const decodeLoadedCard = (from: LoadedCard): Card => ({
   title: from[1],
   body: from[15] ?? null,
   phase: from[16] ?? null,
+  labels: from[23] ?? noLabels,
   priority: from[2],
   status: from[3],
   dependsOn: from[9],
@@ -255,11 +283,15 @@ const decodeLoadedCard = (from: LoadedCard): Card => ({
   acceptance: from[19] ?? null,
   result: from[20] ?? null,
   blockedReason: from[18] ?? null,
+  noteCount: from[24] ?? 0,
+  lastNote: from[25] == null ? null : { text: from[25], actor: from[26] ?? "", at: timeOf(from[27] ?? 0) },
   createdAt: timeOf(from[7]),
   updatedAt: timeOf(from[8]),
   completedAt: timeOrNull(from[22]),
   version: from[6]
 })
+
+const noLabels: ReadonlyArray<string> = []
 
 let lastTime = DateTime.makeUnsafe(0)
 

@@ -1,6 +1,6 @@
 import { DateTime, Effect, Option } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
-import type { Card, Status } from "../domain/Card.ts"
+import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
@@ -8,21 +8,13 @@ import { currentHead } from "../events/LogReader.ts"
 import { outsideLog, type Shown } from "../events/ReadGate.ts"
 import type { CountsTable } from "./CardCounts.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
+import { type CardQueries, makeCardQueries } from "./cardQueries.ts"
 import { type ClaimEndQueries, makeClaimEndQueries } from "./claimEndQueries.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
+import { type GraphQueries, makeGraphQueries } from "./graphQueries.ts"
+import { type ListFilter, makeListQuery } from "./listQueries.ts"
 import { databaseNow, databaseTime } from "../sql/DatabaseClock.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
-
-/** The cards to list. */
-export interface ListFilter {
-  readonly status?: Status | undefined
-  readonly phase?: string | undefined
-  /** Only claimable cards. */
-  readonly readyOnly?: boolean | undefined
-  readonly limit?: number | undefined
-  /** Only cards after this one in claim order. */
-  readonly after?: CardId | undefined
-}
 
 /** The facts of an explanation. */
 export interface CardWithUnmet {
@@ -35,31 +27,12 @@ export interface CardWithUnmet {
  * The queries of the read model, for `ReadGate`. Each result comes from one statement, so it is a state that existed. The same
  * statement reads the position that it shows.
  */
-export interface ReadQueries extends ClaimEndQueries, ClaimOutlookQueries {
+export interface ReadQueries extends CardQueries, ClaimEndQueries, ClaimOutlookQueries, GraphQueries {
   /** Shows the position of the card's own last event: the card depends on no later one. */
   readonly get: (id: CardId) => Effect.Effect<Shown<Option.Option<Card>>, SqlError.SqlError>
   readonly list: (filter: ListFilter) => Effect.Effect<Shown<ReadonlyArray<Card>>, SqlError.SqlError>
   readonly stats: Effect.Effect<Shown<Stats>, SqlError.SqlError>
   readonly getWithUnmet: (id: CardId) => Effect.Effect<Shown<Option.Option<CardWithUnmet>>, SqlError.SqlError>
-}
-
-const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
-
-/** The condition of the index of the claim order. Deferred cards whose retry time has passed are claimable too. */
-const claimableCondition = "status = 'ready' AND unmet_dependencies = 0 AND NOT deferred"
-
-/** Cards of a list that one index has in its order. */
-interface ListPart {
-  readonly condition: Statement.Fragment
-  readonly from: Statement.Fragment
-}
-
-/** The conditions of the indexes that together have all cards of a status. */
-const conditionsOf: Readonly<Record<Status, ReadonlyArray<string>>> = {
-  ready: [claimableCondition, "status = 'ready' AND (unmet_dependencies > 0 OR deferred)"],
-  claimed: ["status = 'claimed'"],
-  blocked: ["status = 'blocked'"],
-  done: ["status = 'done'"]
 }
 
 export const makeReadQueries = (
@@ -83,68 +56,6 @@ export const makeReadQueries = (
     Effect.map(selectCard({ id }), ([row]): Shown<Option.Option<Card>> =>
       row === undefined ? noCard : { value: Option.some(decodeCountedCard(row).card), position: row.shown }
     )
-
-  const readEnd = Effect.map(sql<ShownRow>`SELECT ${end} AS shown`, ([row]): Shown<ReadonlyArray<Card>> => ({
-    value: [],
-    position: row?.shown ?? 0
-  }))
-
-  const ofIndex = (condition: string): ListPart => ({ condition: sql.literal(condition), from: sql`${cards}` })
-
-  /** The cards whose retry time has passed since the last claim: few, which are read by their retry times and sorted. */
-  const dueAgain = (): ListPart => ({
-    condition: sql`unmet_dependencies = 0`,
-    from: sql`(SELECT * FROM ${cards} WHERE deferred AND not_before <= ${now()} OFFSET 0) AS due`
-  })
-
-  /**
-   * One ordered index scan for each index, merged, without a sort. With `after` there are two for each index, and each begins
-   * at its first card: one for the same priority, one for lower priorities.
-   */
-  const list = (filter: ListFilter) => {
-    const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
-    const wanted = filter.readyOnly === true ? (["ready"] as const) : allStatuses
-    const statuses = wanted.filter((status) => filter.status === undefined || status === filter.status)
-    if (statuses.length === 0) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))
-    const columnOfAfter = (column: string) =>
-      sql`(SELECT ${sql.literal(column)} FROM ${cards} WHERE id = ${filter.after ?? null})`
-    const places =
-      filter.after === undefined
-        ? [[]]
-        : [
-            [
-              sql`priority = ${columnOfAfter("priority")}`,
-              sql`(created_at, id) > (${columnOfAfter("created_at")}, ${columnOfAfter("id")})`
-            ],
-            [sql`priority < ${columnOfAfter("priority")}`]
-          ]
-    const page = ({ condition, from }: ListPart, place: ReadonlyArray<Statement.Fragment>) => {
-      const where = sql.and([
-        condition,
-        ...(filter.phase === undefined ? [] : [sql`phase = ${filter.phase}`]),
-        ...place
-      ])
-      return sql`(SELECT * FROM ${from} WHERE ${where} ORDER BY priority DESC, created_at, id ${limit})`
-    }
-    const parts =
-      filter.readyOnly === true
-        ? [ofIndex(claimableCondition), dueAgain()]
-        : statuses.flatMap((status) => conditionsOf[status].map(ofIndex))
-    const pages = parts.flatMap((part) => places.map((place) => page(part, place)))
-    return Effect.flatMap(
-      sql<ShownRow>`SELECT ${columns}, ${end} AS shown FROM (${unionAll(pages)}) AS cards
-        ORDER BY priority DESC, created_at, id ${limit}`,
-      (rows) => {
-        const position = rows[0]?.shown
-        // No row says what an empty list shows. An end that is read later includes it.
-        if (position === undefined) return readEnd
-        return Effect.succeed({ value: rows.map((row) => decodeCountedCard(row).card), position })
-      }
-    )
-  }
-
-  const unionAll = (parts: ReadonlyArray<Statement.Fragment>): Statement.Fragment =>
-    parts.reduce((all, part) => sql`${all} UNION ALL ${part}`)
 
   /** The counts and times that depend on the clock, by indexes. */
   const selectTimed = (clock: Statement.Fragment) => sql`
@@ -210,9 +121,11 @@ export const makeReadQueries = (
 
   return {
     get,
-    list,
+    list: makeListQuery(sql, schema, tables, now, end),
     stats,
     getWithUnmet,
+    ...makeCardQueries(sql, schema, tables, now, end),
+    ...makeGraphQueries(sql, tables, now, end),
     ...makeClaimEndQueries(sql, tables, end),
     ...makeClaimOutlookQueries(sql, tables, now, end)
   }

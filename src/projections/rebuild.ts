@@ -90,7 +90,7 @@ const retryDelay = { first: 100, longest: 1_000 } as const
 const cardsAtOnce = 500
 
 /** The tables of a read model, in the order in which they are locked. */
-const rebuiltTables = ["cards", "dependencies"] as const
+const rebuiltTables = ["cards", "dependencies", "card_search", "claimable_labels"] as const
 
 /**
  * Builds the read model from the log in shadow tables, catches up with new events, and swaps the tables in one transaction
@@ -150,7 +150,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
     )
     yield* onProgress({ phase: "counting", done: total, total })
     yield* step(build.countUnmet)
-    yield* step(sql`ANALYZE ${tables.cards}, ${tables.dependencies}`)
+    yield* step(sql`ANALYZE ${tables.cards}, ${tables.dependencies}, ${tables.search}, ${tables.claimableLabels}`)
 
     let rounds = 0
     let leftForSwap = eventsLeftForSwap
@@ -176,7 +176,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
     const swap = Effect.gen(function* () {
       yield* limitLockWait(sql)
       // The tables before the head, as in every command, so no command that has locked a table waits for this.
-      yield* sql`LOCK TABLE ${live.cards}, ${live.dependencies} IN ACCESS EXCLUSIVE MODE`
+      yield* sql`LOCK TABLE ${live.cards}, ${live.dependencies}, ${live.search}, ${live.claimableLabels} IN ACCESS EXCLUSIVE MODE`
       const head = (yield* log.head("lock")).position
       if (head - position > leftForSwap) return yield* new TooFarBehind()
       yield* build.replaceCards(yield* changedCards(position, head), head, yield* context.now)

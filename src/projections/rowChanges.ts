@@ -7,8 +7,10 @@ export type RowChange =
   | {
       readonly _tag: "CardChanged"
       readonly card: Card
-      /** Whether the title, body, phase, priority or acceptance may have changed. */
+      /** Whether the title, body, phase, labels, priority or acceptance may have changed. */
       readonly content: boolean
+      /** Whether the number of notes or the last note may have changed. */
+      readonly noted: boolean
     }
   | { readonly _tag: "DependencyAdded"; readonly cardId: CardId; readonly dependsOnId: CardId }
   | { readonly _tag: "DependencyRemoved"; readonly cardId: CardId; readonly dependsOnId: CardId }
@@ -25,6 +27,9 @@ export interface ReadModelFacts {
 /** Events that may change the texts of a card. A redaction changes them from the event that it erases. */
 const contentEvents: ReadonlySet<string> = new Set(["CardCreated", "CardRevised", "CardRedacted"])
 
+/** Events that may change the last note. */
+const noteEvents: ReadonlySet<string> = new Set(["CardNoted", "CardRedacted"])
+
 /**
  * How an event changes the read model: the one definition, for commands and for replays. Pure and total: an event that cannot
  * follow the events before it changes nothing.
@@ -34,7 +39,10 @@ export const rowChanges = (facts: ReadModelFacts, occurrence: StreamEvent): Read
   const before = facts.card(cardId)
   const after = evolve(before, occurrence)
   if (after === undefined || after === before) return []
-  const changes: Array<RowChange> = [{ _tag: "CardChanged", card: after, content: contentEvents.has(event._tag) }]
+  const { _tag } = event
+  const changes: Array<RowChange> = [
+    { _tag: "CardChanged", card: after, content: contentEvents.has(_tag), noted: noteEvents.has(_tag) }
+  ]
   if (event._tag === "CardCreated") {
     for (const dependsOnId of after.dependsOn) changes.push({ _tag: "DependencyAdded", cardId, dependsOnId })
     const unmetDependencies = after.dependsOn.filter((id) => !facts.isDone(id)).length

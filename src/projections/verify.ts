@@ -10,6 +10,7 @@ import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
 import { checkClaimsFrom } from "./claimsFrom.ts"
+import { checkSearchTables } from "./checkSearchTables.ts"
 import { checkCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
 import { makeRowComparison } from "./compareRows.ts"
@@ -40,6 +41,7 @@ const last = Number.MAX_SAFE_INTEGER
  */
 export const verify = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
+  schema: string,
   log: EventLog["Service"],
   gate: ReadGate["Service"],
   tables: CardTables,
@@ -121,6 +123,7 @@ export const verify = Effect.fnUntraced(function* (
   if (divergences.count === 0) {
     yield* checkCounts(counts, divergences)
     yield* checkClaimsFrom(sql, tables, divergences)
+    yield* checkSearchTables(sql, schema, tables, divergences)
   }
   yield* progress(total, total)
   return {

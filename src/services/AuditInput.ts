@@ -31,6 +31,14 @@ export type MomentInput =
 /** A moment of one card: a moment of the backlog, or the state after the card's own event number `version`. */
 export type CardMomentInput = MomentInput | { readonly version: number }
 
+/** The input of `AuditService.diff`. */
+export interface DiffInput {
+  /** The earlier moment. */
+  readonly from: MomentInput
+  /** The later moment. Defaults to the end of the log. */
+  readonly to?: MomentInput | undefined
+}
+
 /** The options of `AuditService.events`. */
 export interface EventsInput {
   /** Only events after this position. Defaults to 0: from the first event. */
@@ -194,6 +202,9 @@ export const decodePosition = decodeInput(Position)
 
 /** Checks a moment of the backlog. */
 export const decodeAt = decodeInput(At)
+
+/** Checks the moments of `diff`. */
+export const decodeDiff = decodeInput(Schema.Struct({ from: At, to: Schema.optional(At) }))
 
 /** Checks a moment of a card. */
 export const decodeCardAt = decodeInput(CardAt)

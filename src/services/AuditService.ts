@@ -1,6 +1,7 @@
 import { Context, DateTime, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
+import type { CardDiff } from "../domain/CardDiff.ts"
 import type { Explanation } from "../domain/Explanation.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
@@ -27,6 +28,7 @@ import type { FileLine } from "../projections/LogFileCheck.ts"
 import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import { makeReadModelBuilder } from "../projections/ReadModelBuilder.ts"
+import { diffCards } from "../projections/diffCards.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import {
   rebuild,
@@ -37,7 +39,7 @@ import {
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { decodeListOptions, type ListInput } from "./BacklogInput.ts"
+import { decodePastListOptions, type PastListInput } from "./BacklogInput.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
 import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"
@@ -49,6 +51,7 @@ import {
   decodeAt,
   decodeCardAt,
   decodeConsumer,
+  decodeDiff,
   decodeErasureOptions,
   decodeEventOptions,
   decodeId,
@@ -62,6 +65,7 @@ import {
   decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions,
+  type DiffInput,
   type ErasuresInput,
   type EventsInput,
   type ImportLogInput,
@@ -96,13 +100,13 @@ export interface BacklogAt {
   readonly time: DateTime.Utc
   /** Returns a card, or `Option.none()` when it did not exist. */
   readonly get: (id: string) => Effect.Effect<Option.Option<Card>, InvalidInput | ReadFailure | ServerFailure>
-  /** Lists cards in the order of claims, as `BacklogService.list` does. */
+  /** Lists cards as `BacklogService.list` does, but does not search for words. */
   readonly list: (
-    options?: ListInput
+    options?: PastListInput
   ) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
   /** Streams the same cards. */
   readonly cards: (
-    options?: ListInput
+    options?: PastListInput
   ) => Stream.Stream<Card, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
   readonly stats: Stats
   /** Explains why a card could or could not be claimed. */
@@ -200,6 +204,22 @@ export class AuditService extends Context.Service<
     readonly backlogAt: (
       at: MomentInput
     ) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure | ServerFailure>
+
+    /**
+     * Streams the cards that changed between two moments, by id: their states at both, and which fields differ.
+     *
+     * **Details**
+     *
+     * Reads the events between the moments, and all events of the cards that they changed. Fails with `InvalidInput` if
+     * `from` is later than `to`.
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: the log ends before a position, or a time is in the future.
+     */
+    readonly diff: (
+      between: DiffInput
+    ) => Stream.Stream<CardDiff, MomentNotReached | InvalidInput | ReadFailure | ServerFailure>
 
     /**
      * Streams events in the order of their positions. With `follow: true` the stream continues with new events.
@@ -529,7 +549,7 @@ export class AuditService extends Context.Service<
         )
 
       // An embedded database never gathers statistics by itself, and a server only after a while.
-      const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}`
+      const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}, ${tables.search}, ${tables.claimableLabels}`
 
       // Reads the log only: the read model may be damaged.
       const history = gate.stream("AuditService.history", (input: string) =>
@@ -569,9 +589,26 @@ export class AuditService extends Context.Service<
         "AuditService.backlogAt",
         Effect.fnUntraced(function* (input: MomentInput) {
           const moment = yield* resolveMoment(log, gate, now, yield* decodeAt(input))
-          return { value: backlogAtOf(gate, yield* PastBacklog.at(log, moment)), position: moment.position }
+          return { value: backlogAtOf(log, gate, yield* PastBacklog.at(log, moment)), position: moment.position }
         }),
         { answer: "slow" }
+      )
+
+      const diff = gate.stream("AuditService.diff", (between: DiffInput) =>
+        Stream.unwrap(
+          Effect.gen(function* () {
+            const { from, to } = yield* decodeDiff(between)
+            const { position: after } = yield* resolveMoment(log, gate, now, from)
+            const { position: upTo } = yield* to === undefined ? gate.end : resolveMoment(log, gate, now, to)
+            if (after > upTo) {
+              return yield* new InvalidInput({
+                problem: `the first moment (position ${after}) is later than the second (position ${upTo})\n  at ["from"]`
+              })
+            }
+            yield* gate.awaitShowable(upTo)
+            return diffCards(log, after, upTo)
+          })
+        )
       )
 
       const events = gate.stream("AuditService.events", (input: EventsInput = {}) =>
@@ -598,8 +635,8 @@ export class AuditService extends Context.Service<
           const report = yield* gate.inSnapshot(
             Effect.gen(function* () {
               // Before the snapshot is taken, so that no rebuild or removal swaps the tables in between.
-              yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
-              return yield* verify(sql, log, gate, tables, counts, yield* now, options)
+              yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${tables.search}, ${tables.claimableLabels}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
+              return yield* verify(sql, schema, log, gate, tables, counts, yield* now, options)
             })
           )
           return { value: report, position: report.position }
@@ -648,6 +685,7 @@ export class AuditService extends Context.Service<
         cardAt,
         explainAt: explain,
         backlogAt,
+        diff,
         events,
         consume: <E, R>(input: ConsumeInput<E, R>) =>
           gate.read(
@@ -758,19 +796,23 @@ const shownLast = <A extends { readonly position: number }>(rows: ReadonlyArray<
   position: rows.reduce((last, { position }) => Math.max(last, position), 0)
 })
 
-const backlogAtOf = (gate: ReadGate["Service"], past: PastBacklog): BacklogAt => {
+const backlogAtOf = (log: EventLog["Service"], gate: ReadGate["Service"], past: PastBacklog): BacklogAt => {
   const { now: time, position } = past.moment
-  const cards = (options: ListInput = {}) =>
+  const cards = gate.stream("BacklogAt.backlogAt.cards", (options: PastListInput = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const filter = yield* decodeListOptions(options)
+        const { changedSince, ...conditions } = yield* decodePastListOptions(options)
         yield* gate.awaitShowable(position)
-        if (filter.after !== undefined && Option.isNone(yield* past.get(filter.after))) {
-          return yield* new CardNotFound({ id: filter.after })
+        const place = conditions.after ?? conditions.before
+        if (place !== undefined && Option.isNone(yield* past.get(place))) {
+          return yield* new CardNotFound({ id: place })
         }
-        return past.cards(filter)
+        const changedAfter =
+          changedSince === undefined ? undefined : yield* log.read.positionBefore(DateTime.toDateUtc(changedSince))
+        return past.cards({ ...conditions, changedAfter })
       })
     )
+  )
   return {
     position,
     time,
@@ -780,10 +822,10 @@ const backlogAtOf = (gate: ReadGate["Service"], past: PastBacklog): BacklogAt =>
         (value) => ({ value, position })
       )
     ),
-    list: gate.read("BacklogAt.backlogAt.list", (options?: ListInput) =>
+    list: gate.read("BacklogAt.backlogAt.list", (options?: PastListInput) =>
       Effect.map(Stream.runCollect(cards(options)), (value) => ({ value, position }))
     ),
-    cards: gate.stream("BacklogAt.backlogAt.cards", cards),
+    cards,
     stats: past.stats,
     explain: gate.read(
       "BacklogAt.backlogAt.explain",

@@ -1,8 +1,9 @@
 import { type DateTime, Schema } from "effect"
-import { Status, Token } from "../domain/Card.ts"
+import { Labels, Priority, Status, Token, Version } from "../domain/Card.ts"
+import { Claimability, ListOrder } from "../domain/CardFilter.ts"
 import { CardId } from "../domain/CardId.ts"
 import { ClaimFilter, type ClaimRequest } from "../domain/Command.ts"
-import { Name } from "../domain/Text.ts"
+import { Name, storable } from "../domain/Text.ts"
 import { decodeInput } from "./decodeInput.ts"
 
 /*
@@ -10,7 +11,7 @@ import { decodeInput } from "./decodeInput.ts"
  * schema in `src/domain/Command.ts`, without `_tag`; `test/services/BacklogInput.test.ts` compares the two.
  *
  * Limits: ids, names and keys have 1 to 200 characters, no control characters and no surrounding white space. Titles have
- * 1 to 500 characters, bodies up to 1 MiB of UTF-8, reasons up to 16 KiB. Acceptance criteria and results are JSON of up
+ * 1 to 500 characters, bodies up to 1 MiB of UTF-8, notes up to 64 KiB, reasons up to 16 KiB. Acceptance criteria and results are JSON of up
  * to 1 MiB and 500 levels. No text contains NUL or a lone surrogate.
  */
 
@@ -36,14 +37,20 @@ export interface CommandOrigin {
 
 /** One card to create. */
 export interface NewCardInput {
-  /** The id of the card. Must be unused; ids are never reused. */
-  readonly id: string
+  /**
+   * The id of the card. Must be unused; ids are never reused. Defaults to a generated id of 8 characters after
+   * `GeneratedIdPrefix`, longer if that one is in use. With an `idempotencyKey` or a `commandId` it is derived from these, so
+   * that a command that is sent again gets the same id.
+   */
+  readonly id?: string | undefined
   /** The title. */
   readonly title: string
   /** The description. Defaults to null: none. */
   readonly body?: string | null | undefined
   /** The phase, by which claims and lists can filter. Defaults to null: none. */
   readonly phase?: string | null | undefined
+  /** The labels, by which claims and lists can filter: at most 32 names. Defaults to none. */
+  readonly labels?: ReadonlyArray<string> | undefined
   /** A 32-bit integer. Claims take cards with a greater priority first. Defaults to 0. */
   readonly priority?: number | undefined
   /** The initial status. Defaults to `ready`. */
@@ -65,6 +72,8 @@ export interface NewCardInput {
   readonly idempotencyKey?: string | null | undefined
   /** Why the card is blocked. Only with `status: "blocked"`. Defaults to null: none. */
   readonly blockedReason?: string | null | undefined
+  /** The card is not claimable before this time. Only with the status `ready`. Defaults to null: claimable at once. */
+  readonly notBefore?: DateTime.Utc | null | undefined
   /** When the card was created in the system that it is imported from. Defaults to the time of the database. */
   readonly occurredAt?: DateTime.Utc | undefined
 }
@@ -92,9 +101,28 @@ export interface ReviseInput extends CommandOrigin {
   readonly priority?: number | undefined
   /** The new acceptance criteria, as any JSON; null removes them. Defaults to no change. */
   readonly acceptance?: Schema.Json | undefined
+  /** Labels to add. Those that the card has already are ignored. At most 32. Defaults to none. */
+  readonly addLabels?: ReadonlyArray<string> | undefined
+  /** Labels to remove. Those that the card does not have are ignored. At most 32. Defaults to none. */
+  readonly removeLabels?: ReadonlyArray<string> | undefined
+  /**
+   * The card is not claimable before this time; null removes it. On a card that is blocked or done, it takes effect when the
+   * card is ready again. On a claimed card it is refused with `CardIsClaimed`. Defaults to no change.
+   */
+  readonly notBefore?: DateTime.Utc | null | undefined
 }
 
-/** The input of `BacklogService.claim`. `id` excludes `phase` and `minPriority`. */
+/** The input of `BacklogService.note`. */
+export interface NoteInput extends CommandOrigin {
+  /** The id of the card. */
+  readonly id: string
+  /** The text of the note: 1 character to 64 KiB of UTF-8. */
+  readonly text: string
+  /** The token of a claim, which must be the current one: `claimToken` of the claimed card. Defaults to no check. */
+  readonly token?: number | undefined
+}
+
+/** The input of `BacklogService.claim`. `id` excludes a filter. */
 export interface ClaimInput extends ClaimRequest, CommandOrigin {
   /** The id of the card to claim. Defaults to the best claimable card. */
   readonly id?: string | undefined
@@ -114,6 +142,8 @@ export interface RenewInput extends CommandOrigin {
   readonly token: number
   /** How long the lease lasts from now, in seconds: 1 to 2,592,000 (30 days). Defaults to the claim's current value. */
   readonly ttlSeconds?: number | undefined
+  /** A note on the progress of the work: 1 character to 64 KiB of UTF-8. Defaults to null: none. */
+  readonly note?: string | null | undefined
 }
 
 /** The input of `BacklogService.release`. */
@@ -216,6 +246,7 @@ export interface CommandInputs {
   readonly Create: CreateInput
   readonly CreateMany: CreateManyInput
   readonly Revise: ReviseInput
+  readonly Note: NoteInput
   readonly Claim: ClaimInput
   readonly ClaimMany: ClaimManyInput
   readonly Renew: RenewInput
@@ -229,28 +260,87 @@ export interface CommandInputs {
   readonly Reopen: ReopenInput
 }
 
-/** The options of `BacklogService.list`. */
+/** The options of `BacklogService.list`. A card is listed if every condition is true. */
 export interface ListInput {
-  /** Only cards with this status. Defaults to every status. */
-  readonly status?: Status | undefined
-  /** Only cards of this phase. Defaults to all phases. */
-  readonly phase?: string | undefined
-  /** Only claimable cards. Defaults to false. */
-  readonly readyOnly?: boolean | undefined
+  /** Only cards with this status, or one of these. Defaults to every status. */
+  readonly status?: Status | ReadonlyArray<Status> | undefined
+  /**
+   * Only cards with which a claim can do this: `claimable`, `waiting` (for dependencies), `deferred` (to a later time) or
+   * `expired` (the lease of the claim). Defaults to all cards.
+   */
+  readonly claimability?: Claimability | undefined
+  /** Only cards of this phase, or of one of these. Defaults to all phases. */
+  readonly phase?: string | ReadonlyArray<string> | undefined
+  /** Only cards that have all of these labels. Defaults to all cards. */
+  readonly labels?: ReadonlyArray<string> | undefined
+  /** Only cards that have none of these labels. Defaults to all cards. */
+  readonly withoutLabels?: ReadonlyArray<string> | undefined
+  /** Only cards that this owner holds. Defaults to all cards. */
+  readonly owner?: string | undefined
+  /** Only cards of this priority or a greater one. Defaults to all priorities. */
+  readonly minPriority?: number | undefined
+  /** Only cards of this priority or a lower one. Defaults to all priorities. */
+  readonly maxPriority?: number | undefined
+  /** Only cards that were changed at this time or later, by the time of recording. Defaults to all cards. */
+  readonly changedSince?: DateTime.Utc | undefined
+  /**
+   * Only cards whose id, title and body together contain all of these words, or words that begin with them. Upper and lower case are
+   * the same. Of a body the first 100,000 characters are searched. 1 to 500 characters. Defaults to all cards.
+   */
+  readonly text?: string | undefined
+  /** The order. Defaults to `claim`, the order in which claims take cards. */
+  readonly order?: ListOrder | undefined
   /** Maximum number of cards to return, 1 or more. Defaults to no limit. */
   readonly limit?: number | undefined
   /** Only cards after the card with this id, the last one of the previous page. Defaults to the first page. */
   readonly after?: string | undefined
+  /** Only cards before the card with this id, the first one of the next page: the last `limit` of them. Excludes `after`. */
+  readonly before?: string | undefined
+  /**
+   * `summary` leaves out the fields `body`, `acceptance` and `result`, which may be long. Defaults to `all`.
+   */
+  readonly fields?: "all" | "summary" | undefined
 }
 
-/** The options of `BacklogService.list`. */
-export const ListOptions = Schema.Struct({
-  status: Schema.optional(Status),
-  phase: Schema.optional(Name),
-  readyOnly: Schema.optional(Schema.Boolean),
+const listConditions = {
+  status: Schema.optional(Schema.Union([Status, Schema.Array(Status).check(Schema.isMinLength(1))])),
+  claimability: Schema.optional(Claimability),
+  phase: Schema.optional(Schema.Union([Name, Schema.Array(Name).check(Schema.isMinLength(1))])),
+  labels: Schema.optional(Labels),
+  withoutLabels: Schema.optional(Labels),
+  owner: Schema.optional(Name),
+  minPriority: Schema.optional(Priority),
+  maxPriority: Schema.optional(Priority),
+  changedSince: Schema.optional(Schema.DateTimeUtc),
+  text: Schema.optional(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(500), storable)),
+  order: Schema.optional(ListOrder),
   limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }))),
-  after: Schema.optional(CardId)
-})
+  after: Schema.optional(CardId),
+  before: Schema.optional(CardId),
+  fields: Schema.optional(Schema.Literals(["all", "summary"]))
+}
+
+const oneDirection = Schema.makeFilter<{ readonly after?: string | undefined; readonly before?: string | undefined }>(
+  ({ after, before }) =>
+    after === undefined || before === undefined
+      ? undefined
+      : { path: ["before"], issue: "is not allowed together with after" },
+  { expected: "a page after a card or before one" }
+)
+
+/** The options of `BacklogService.list`. */
+export const ListOptions = Schema.Struct(listConditions).check(oneDirection)
+
+const { fields: _fields, text: _text, ...pastConditions } = listConditions
+
+/** The options of `BacklogAt.list`: those of `BacklogService.list`, except for `text` and `fields`. */
+export type PastListInput = Omit<ListInput, "text" | "fields">
+
+/** The options of `BacklogAt.list`. */
+export const PastListOptions = Schema.Struct(pastConditions).check(oneDirection)
+
+/** Checks the options of `BacklogAt.list`. */
+export const decodePastListOptions = decodeInput(PastListOptions)
 
 /** Checks the options of `BacklogService.list`. */
 export const decodeListOptions = decodeInput(ListOptions)
@@ -292,3 +382,105 @@ export const AwaitClaimEnd = Schema.Struct({ id: CardId, token: Token, waitSecon
 
 /** Checks the input of `BacklogService.awaitClaimEnd`. */
 export const decodeAwaitClaimEnd = decodeInput(AwaitClaimEnd)
+
+const pageLimit = Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })))
+
+/** How many rows a page of notes, claims or dependents has by default. */
+export const defaultPageSize = 100
+
+/** The input of `BacklogService.notes`. */
+export interface NotesInput {
+  /** The id of the card. */
+  readonly id: string
+  /** Maximum number of notes: 1 to 1,000. Defaults to 100. */
+  readonly limit?: number | undefined
+  /** Only notes before the one with this version, the last one of the previous page. Defaults to the first page. */
+  readonly before?: number | undefined
+}
+
+/** The input of `BacklogService.notes`. */
+export const NotesOptions = Schema.Struct({ id: CardId, limit: pageLimit, before: Schema.optional(Version) })
+
+/** Checks the input of `BacklogService.notes`. */
+export const decodeNotesOptions = decodeInput(NotesOptions)
+
+/** The options of `BacklogService.claims`. */
+export interface ClaimsInput {
+  /** Only claims of this owner. Defaults to all owners. */
+  readonly owner?: string | undefined
+  /** Maximum number of claims: 1 to 1,000. Defaults to 100. */
+  readonly limit?: number | undefined
+  /** Only claims after this one, the last one of the previous page: its `expiresAt`. Requires `after`. */
+  readonly afterExpiresAt?: DateTime.Utc | undefined
+  /** The id of that claim's card. Requires `afterExpiresAt`. Defaults to the first page. */
+  readonly after?: string | undefined
+}
+
+/** The options of `BacklogService.claims`. */
+export const ClaimsOptions = Schema.Struct({
+  owner: Schema.optional(Name),
+  limit: pageLimit,
+  afterExpiresAt: Schema.optional(Schema.DateTimeUtc),
+  after: Schema.optional(CardId)
+}).check(
+  Schema.makeFilter(
+    ({ after, afterExpiresAt }) =>
+      (after === undefined) === (afterExpiresAt === undefined)
+        ? undefined
+        : { path: ["after"], issue: "and afterExpiresAt must be given together" },
+    { expected: "both after and afterExpiresAt, or neither" }
+  )
+)
+
+/** Checks the options of `BacklogService.claims`. */
+export const decodeClaimsOptions = decodeInput(ClaimsOptions)
+
+/** The input of `BacklogService.dependents`. */
+export interface DependentsInput {
+  /** The id of the card. */
+  readonly id: string
+  /** Maximum number of cards: 1 to 1,000. Defaults to 100. */
+  readonly limit?: number | undefined
+  /** Only cards after the one with this id, the last one of the previous page. Defaults to the first page. */
+  readonly after?: string | undefined
+}
+
+/** The input of `BacklogService.dependents`. */
+export const DependentsOptions = Schema.Struct({ id: CardId, limit: pageLimit, after: Schema.optional(CardId) })
+
+/** Checks the input of `BacklogService.dependents`. */
+export const decodeDependentsOptions = decodeInput(DependentsOptions)
+
+/** The input of `BacklogService.neighbourhood`. */
+export interface NeighbourhoodInput {
+  /** The id of the card. */
+  readonly id: string
+  /** How many edges away from the card: 0 to 10. Defaults to 1. */
+  readonly hops?: number | undefined
+  /** Maximum number of cards: 1 to 1,000. Defaults to 100. */
+  readonly limit?: number | undefined
+}
+
+/** The input of `BacklogService.neighbourhood`. */
+export const NeighbourhoodOptions = Schema.Struct({
+  id: CardId,
+  hops: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10 }))),
+  limit: pageLimit
+})
+
+/** Checks the input of `BacklogService.neighbourhood`. */
+export const decodeNeighbourhoodOptions = decodeInput(NeighbourhoodOptions)
+
+/** The options of `BacklogService.criticalPath`. */
+export interface CriticalPathInput {
+  /** Only cards of this phase. Defaults to all phases. */
+  readonly phase?: string | undefined
+  /** Only cards with this label. Defaults to all cards. */
+  readonly label?: string | undefined
+}
+
+/** The options of `BacklogService.criticalPath`. */
+export const CriticalPathOptions = Schema.Struct({ phase: Schema.optional(Name), label: Schema.optional(Name) })
+
+/** Checks the options of `BacklogService.criticalPath`. */
+export const decodeCriticalPathOptions = decodeInput(CriticalPathOptions)

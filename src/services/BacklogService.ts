@@ -1,7 +1,11 @@
-import { Context, Effect, Layer, Option, type Result } from "effect"
+import { Context, DateTime, Effect, Layer, Option, type Result } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import type { ActiveClaim } from "../domain/ActiveClaim.ts"
 import type { Card, ClaimedCard } from "../domain/Card.ts"
+import { type CardSummary, summarize } from "../domain/CardFilter.ts"
+import type { GraphCard, Impact, Neighbourhood } from "../domain/CardGraph.ts"
 import { CardId } from "../domain/CardId.ts"
+import type { CardNote } from "../domain/CardNote.ts"
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
 import { type ClaimFilter, Command, CompleteMany } from "../domain/Command.ts"
 import { explain, type Explanation } from "../domain/Explanation.ts"
@@ -14,10 +18,12 @@ import {
   type CommandIdConflict,
   type DependencyCycle,
   type DependencyNotFound,
-  type SelfDependency
+  type SelfDependency,
+  type TooManyLabels
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { ReadGate } from "../events/ReadGate.ts"
+import { EventLog } from "../events/EventLog.ts"
+import { ReadGate, type Shown } from "../events/ReadGate.ts"
 import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import {
@@ -26,18 +32,30 @@ import {
   type BlockInput,
   type ClaimInput,
   type ClaimManyInput,
+  type ClaimsInput,
   type CommandInputs,
   type CompleteInput,
   type CompleteManyInput,
   type CreateInput,
   type CreateManyInput,
+  type CriticalPathInput,
   decodeAwaitClaimable,
   decodeAwaitClaimEnd,
   decodeClaimFilter,
+  decodeClaimsOptions,
+  decodeCriticalPathOptions,
+  decodeDependentsOptions,
   decodeListOptions,
+  decodeNeighbourhoodOptions,
+  decodeNotesOptions,
+  defaultPageSize,
   defaultWaitSeconds,
+  type DependentsInput,
   type LinkInput,
   type ListInput,
+  type NeighbourhoodInput,
+  type NoteInput,
+  type NotesInput,
   type ReclaimInput,
   type ReleaseInput,
   type RenewInput,
@@ -129,6 +147,8 @@ export class BacklogService extends Context.Service<
      *
      * **Details**
      *
+     * Without an `id` the card gets a generated one: see `GeneratedIdPrefix`.
+     *
      * `dependsOn` may name cards that do not exist yet. The card is not claimable until they exist and are done. When a card
      * with the same `idempotencyKey` exists, returns that card unchanged and records no event, also when two programs create
      * it at the same time.
@@ -172,19 +192,48 @@ export class BacklogService extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Card>, CardAlreadyExists | SelfDependency | DependencyCycle | CommandFailure>
 
     /**
-     * Changes title, body, phase, priority or acceptance criteria of a card and returns the card.
+     * Changes title, body, phase, priority, acceptance criteria, labels or the time before which a card cannot be claimed, and
+     * returns the card.
      *
      * **Details**
      *
      * Changes the given fields and leaves absent fields as they are; `null` removes a value. When nothing differs, records no
-     * event. Works in every status and does not end a claim.
+     * event. Works in every status and does not end a claim. A label in both `addLabels` and `removeLabels` is added.
      *
      * **Rejections**
      *
      * - `CardNotFound`: no card has this id.
+     * - `TooManyLabels`: the card would have more than 32 labels.
+     * - `CardIsClaimed`: `notBefore` is a time, and the card is claimed. Its holder can release it with `retryAfterSeconds`.
      * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly revise: (input: ReviseInput) => Effect.Effect<Card, CardNotFound | CommandFailure>
+    readonly revise: (
+      input: ReviseInput
+    ) => Effect.Effect<Card, CardNotFound | TooManyLabels | CardIsClaimed | CommandFailure>
+
+    /**
+     * Appends a note to a card and returns the card, whose `lastNote` it is.
+     *
+     * **When to use**
+     *
+     * Use to record progress, a finding or a hand-over, which the next worker on the card reads with `notes`. `renew` can carry a
+     * note too.
+     *
+     * **Details**
+     *
+     * Works in every status, and does not change it. With a `token`, only if that is the token of the current claim.
+     *
+     * **Gotchas**
+     *
+     * The same text again is another note. Set a `commandId` when a command may be sent again.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `ClaimLost`: `token` is given, and is not the token of the current claim.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly note: (input: NoteInput) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
 
     /**
      * Claims the best claimable card, or the card with the given `id`, and returns it with its `claimToken`.
@@ -197,7 +246,9 @@ export class BacklogService extends Context.Service<
      * **Details**
      *
      * A card is claimable when its status is `ready`, all its dependencies exist and are done, and its `notBefore` is past.
-     * The best card is the one with the greatest priority, then the oldest, then the first by id. The claim is a lease of
+     * The best card is the one with the greatest priority, then the oldest, then the first by id. `phase`, `minPriority`, `labels`
+     * and `withoutLabels` limit the choice. A claim with one label costs as much as one without. With several, it reads at most the
+     * claimable cards that have the rarest of them; with only `withoutLabels`, at most all claimable cards. The claim is a lease of
      * `ttlSeconds`, which defaults to 900 seconds. Leases that expired are reclaimed in the same transaction, so their cards
      * are candidates. Returns `Option.none()` when no card is claimable, or when the card with the given `id` is not.
      *
@@ -449,11 +500,17 @@ export class BacklogService extends Context.Service<
     readonly get: (id: string) => Effect.Effect<Option.Option<Card>, QueryFailure>
 
     /**
-     * Lists cards in the order in which claims take them: greatest priority first, then the oldest, then by id.
+     * Lists and searches cards. Defaults to the order in which claims take them: greatest priority first, then the oldest, then
+     * by id.
      *
      * **When to use**
      *
-     * Use with `limit` and `after` to read a large backlog page by page.
+     * Use with `limit` and `after`, or `before`, to read a large backlog page by page; with `text` to search.
+     *
+     * **Details**
+     *
+     * A list with a `limit` reads an index in its order until it has enough cards. Words, labels, an owner, `changedSince` and the
+     * claimabilities `deferred` and `expired` have an index of their own, which is used when at most 5,000 cards match.
      *
      * **Gotchas**
      *
@@ -461,9 +518,70 @@ export class BacklogService extends Context.Service<
      *
      * **Rejections**
      *
-     * - `CardNotFound`: no card has the id `after`.
+     * - `CardNotFound`: no card has the id `after` or `before`.
      */
-    readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | QueryFailure>
+    readonly list: {
+      (
+        options?: ListInput & { readonly fields?: "all" | undefined }
+      ): Effect.Effect<ReadonlyArray<Card>, CardNotFound | QueryFailure>
+      (
+        options: ListInput & { readonly fields: "summary" }
+      ): Effect.Effect<ReadonlyArray<CardSummary>, CardNotFound | QueryFailure>
+    }
+
+    /**
+     * Returns the notes on a card, the last one first.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     */
+    readonly notes: (input: NotesInput) => Effect.Effect<ReadonlyArray<CardNote>, CardNotFound | QueryFailure>
+
+    /**
+     * Returns who holds which card, since when and until when, with renewals and attempt: the claim that expires first at the
+     * beginning. Expired claims that are not reclaimed yet are included.
+     */
+    readonly claims: (options?: ClaimsInput) => Effect.Effect<ReadonlyArray<ActiveClaim>, QueryFailure>
+
+    /**
+     * Returns the cards that depend on a card, by id. Also those that depend on a card that does not exist yet.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id, and none depends on it.
+     */
+    readonly dependents: (
+      input: DependentsInput
+    ) => Effect.Effect<ReadonlyArray<GraphCard>, CardNotFound | QueryFailure>
+
+    /**
+     * Returns the cards around a card, at most `hops` edges away in any direction, with the edges between them.
+     *
+     * **Details**
+     *
+     * Returns at most `limit` cards, the nearest first, and says at which cards neighbours were left out.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     */
+    readonly neighbourhood: (input: NeighbourhoodInput) => Effect.Effect<Neighbourhood, CardNotFound | QueryFailure>
+
+    /**
+     * Returns what the completion of a card would make claimable now, and how many open cards wait for it.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     */
+    readonly impact: (id: string) => Effect.Effect<Impact, CardNotFound | QueryFailure>
+
+    /**
+     * Returns a longest chain of open cards of which each depends on the one before: the least number of steps that are left.
+     * Of all cards, of one phase or with one label. The cost grows with the number of open cards.
+     */
+    readonly criticalPath: (options?: CriticalPathInput) => Effect.Effect<ReadonlyArray<GraphCard>, QueryFailure>
 
     /** Counts the cards by status, and those that are claimable, wait for others or have an expired claim. */
     readonly stats: Effect.Effect<Stats, BacklogFailure>
@@ -568,6 +686,7 @@ export class BacklogService extends Context.Service<
     Effect.gen(function* () {
       yield* requireOneEffect
       const readModel = yield* ReadModel
+      const log = yield* EventLog
       const gate = yield* ReadGate
       const commands = yield* CommandQueue
       const mapReplicaErrors = withReplicaErrors(yield* SqlClient.SqlClient)
@@ -575,6 +694,27 @@ export class BacklogService extends Context.Service<
       const metrics = makeCommandMetrics(yield* Effect.context())
       const claimable = yield* ClaimableWatch
       const claimEnds = yield* ClaimEndWatch
+
+      /** What is found at a card, which must exist. `get` reads the card, if nothing is found. */
+      const ofCard = <A, E, E2>(
+        id: CardId,
+        find: Effect.Effect<Shown<ReadonlyArray<A>>, E>,
+        get: Effect.Effect<Shown<Option.Option<Card>>, E2>
+      ) =>
+        Effect.tap(find, ({ value }) =>
+          value.length > 0
+            ? Effect.void
+            : Effect.flatMap(get, (card) =>
+                Option.isNone(card.value) ? Effect.fail(new CardNotFound({ id })) : Effect.void
+              )
+        )
+
+      const requireFound = <A, E>(id: CardId, find: Effect.Effect<Shown<Option.Option<A>>, E>) =>
+        Effect.flatMap(find, ({ position, value }) =>
+          Option.isNone(value)
+            ? Effect.fail(new CardNotFound({ id }))
+            : Effect.succeed({ value: value.value, position } satisfies Shown<A>)
+        )
 
       const measuredAs = <Input, A, E, R>(command: string, of: (input: Input) => Effect.Effect<A, E, R>) => {
         const measure = metrics.measured(command)
@@ -601,6 +741,7 @@ export class BacklogService extends Context.Service<
         create: method("Create"),
         createMany: method("CreateMany"),
         revise: method("Revise"),
+        note: method("Note"),
         claim: method("Claim"),
         claimMany: method("ClaimMany"),
         renew: method("Renew"),
@@ -634,15 +775,63 @@ export class BacklogService extends Context.Service<
         list: gate.read(
           "BacklogService.list",
           Effect.fnUntraced(function* (options: ListInput = {}) {
-            const filter = yield* decodeListOptions(options)
-            const found = yield* readModel.list(filter)
-            if (filter.after !== undefined && found.value.length === 0) {
-              if (Option.isNone((yield* readModel.get(filter.after)).value)) {
-                return yield* new CardNotFound({ id: filter.after })
-              }
-            }
-            return found
+            const { changedSince, fields, ...conditions } = yield* decodeListOptions(options)
+            const isSummary = fields === "summary"
+            const changedAfter =
+              changedSince === undefined ? undefined : yield* log.read.positionBefore(DateTime.toDateUtc(changedSince))
+            const list = readModel.list({ ...conditions, changedAfter, isSummary })
+            const place = conditions.after ?? conditions.before
+            const found = yield* place === undefined ? list : ofCard(place, list, readModel.get(place))
+            const value: ReadonlyArray<Card | CardSummary> = isSummary ? found.value.map(summarize) : found.value
+            return { ...found, value }
           })
+        ) as BacklogService["Service"]["list"],
+        notes: gate.read(
+          "BacklogService.notes",
+          Effect.fnUntraced(function* (input: NotesInput) {
+            const filter = yield* decodeNotesOptions(input)
+            const notes = readModel.notes({ ...filter, limit: filter.limit ?? defaultPageSize })
+            return yield* ofCard(filter.id, notes, readModel.get(filter.id))
+          })
+        ),
+        claims: gate.read(
+          "BacklogService.claims",
+          Effect.fnUntraced(function* (input: ClaimsInput = {}) {
+            const { after, afterExpiresAt, limit = defaultPageSize, owner } = yield* decodeClaimsOptions(input)
+            return yield* readModel.claims({
+              owner,
+              limit,
+              after:
+                after === undefined || afterExpiresAt === undefined
+                  ? undefined
+                  : { id: after, expiresAt: afterExpiresAt }
+            })
+          })
+        ),
+        dependents: gate.read(
+          "BacklogService.dependents",
+          Effect.fnUntraced(function* (input: DependentsInput) {
+            const filter = yield* decodeDependentsOptions(input)
+            const dependents = readModel.dependents({ ...filter, limit: filter.limit ?? defaultPageSize })
+            return yield* ofCard(filter.id, dependents, readModel.get(filter.id))
+          })
+        ),
+        neighbourhood: gate.read(
+          "BacklogService.neighbourhood",
+          Effect.fnUntraced(function* (input: NeighbourhoodInput) {
+            const { hops = 1, id, limit = defaultPageSize } = yield* decodeNeighbourhoodOptions(input)
+            return yield* requireFound(id, readModel.neighbourhood({ id, hops, limit }))
+          })
+        ),
+        impact: gate.read(
+          "BacklogService.impact",
+          Effect.fnUntraced(function* (input: string) {
+            const id = yield* decodeId(input)
+            return yield* requireFound(id, readModel.impact(id))
+          })
+        ),
+        criticalPath: gate.read("BacklogService.criticalPath", (input: CriticalPathInput = {}) =>
+          Effect.flatMap(decodeCriticalPathOptions(input), readModel.criticalPath)
         ),
         readiness: yield* makeCommandReadiness(yield* Interpreter),
         stats: gate.read("BacklogService.stats", () => readModel.stats)(),

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { ModelCommand, ModelOutcome } from "./Model.ts"
+import { type ModelCommand, type ModelOutcome, withAnsweredIds } from "./Model.ts"
 
 /** A command that was sent, with the stamps of its start and its end, and its outcome. */
 export interface Operation {
@@ -70,7 +70,7 @@ export class HistoryRecorder {
     return Effect.suspend(() => {
       const invoked = ++this.#stamp
       const note = (outcome: ModelOutcome | undefined, responded: number) => {
-        this.#operations.push({ command, invoked, responded, outcome })
+        this.#operations.push({ command: withAnsweredIds(command, outcome), invoked, responded, outcome })
       }
       return send.pipe(
         Effect.tap((outcome) => Effect.sync(() => note(outcome, ++this.#stamp))),

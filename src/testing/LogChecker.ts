@@ -129,6 +129,8 @@ export class LogChecker {
           : `the card waits for ${unmet.join(", ")}, and the event names ${event.overrode.join(", ")}`
       case "CardReopened":
         return card.status === "done" ? undefined : `the card is ${card.status}`
+      case "CardNoted":
+        return event.claim === null || isHolder(event.claim) ? undefined : notHeld
       case "CardRevised":
       case "CardRedacted":
         return undefined

@@ -93,12 +93,34 @@ const asJson = (value: unknown): unknown =>
 /** Returns the ids of the cards that a command names and may change. */
 export const namedCards = (command: ModelCommand): ReadonlyArray<string> =>
   command._tag === "CreateMany"
-    ? command.cards.map(({ id }) => id)
+    ? command.cards.flatMap(({ id }) => id ?? [])
     : command._tag === "Link" || command._tag === "Unlink"
       ? [command.from]
       : "id" in command && command.id !== undefined
         ? [command.id]
         : []
+
+/**
+ * Returns a command whose new cards all have ids: those without one get the ids of the answer. Without an answer they get an
+ * id that no card has.
+ */
+export const withAnsweredIds = (command: ModelCommand, outcome: ModelOutcome | undefined): ModelCommand => {
+  const answer = outcome?._tag === "Answered" ? outcome.answer : undefined
+  switch (command._tag) {
+    case "Create":
+      return command.id === undefined ? { ...command, id: (answer as ModelCard | undefined)?.id ?? unknownId } : command
+    case "CreateMany": {
+      if (command.cards.every(({ id }) => id !== undefined)) return command
+      const created = answer as ReadonlyArray<ModelCard> | undefined
+      const cards = command.cards.map((card, index) => ({ ...card, id: card.id ?? created?.[index]?.id ?? unknownId }))
+      return { ...command, cards }
+    }
+    default:
+      return command
+  }
+}
+
+const unknownId = "unknown"
 
 /** Returns the cards that a command claimed, from its answer. */
 export const claimedCards = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {

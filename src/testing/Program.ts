@@ -2,7 +2,9 @@ import type { ClaimRequest } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
 /** A command without the parts that a worker adds. */
-export type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
+export type Unsigned<C> = C extends unknown
+  ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext" | "notBefore">
+  : never
 
 /**
  * The token that a worker sends: that of a claim which it believes to hold; that of a claim from before it crashed; a
@@ -13,10 +15,12 @@ export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 /** A command without the parts that depend on the worker's state. The id `held` means the card that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
   /** Of the next claim, when a card is completed. */
-  readonly claimNext?: Pick<ClaimRequest, "phase" | "minPriority" | "maxAttempts">
+  readonly claimNext?: Pick<ClaimRequest, "phase" | "minPriority" | "labels" | "withoutLabels" | "maxAttempts">
   readonly token?: TokenChoice
   /** Whether a created card's business time comes from the worker's own clock. */
   readonly byOwnClock?: boolean
+  /** The time before which a card cannot be claimed, in seconds after the worker's own time; `null` for none. */
+  readonly notBeforeSeconds?: number | null
 }
 
 /** What happens to an answer: it is received, it is lost, or the worker interrupts the command while it runs. */

@@ -54,12 +54,16 @@ export class SimulatedWorker {
   }
 
   #instantiate(
-    { byOwnClock, token: choice, ...template }: CommandTemplate,
+    { byOwnClock, notBeforeSeconds, token: choice, ...template }: CommandTemplate,
     withCommandId: boolean,
     ownTime: number
   ): ModelCommand {
     const correlationId = this.#nextId()
     const origin = { actor: this.#name, correlationId, ...(withCommandId ? { commandId: correlationId } : {}) }
+    const deferral =
+      notBeforeSeconds === undefined
+        ? undefined
+        : { notBefore: notBeforeSeconds === null ? null : DateTime.makeUnsafe(ownTime + notBeforeSeconds * 1000) }
     const claim = this.#chooseClaim("id" in template ? template.id : undefined, choice)
     switch (template._tag) {
       case "Create":
@@ -67,6 +71,7 @@ export class SimulatedWorker {
           ...template,
           ...this.#withPrefix(template),
           ...(byOwnClock === true ? { occurredAt: DateTime.makeUnsafe(ownTime) } : {}),
+          ...deferral,
           ...origin
         }
       case "CreateMany":
@@ -93,7 +98,10 @@ export class SimulatedWorker {
           ...origin
         }
       }
+      case "Note":
+        return { ...template, id: claim.id, ...(choice === "none" ? {} : { token: claim.token }), ...origin }
       case "Revise":
+        return { ...template, id: `${this.#prefix}${template.id}`, ...deferral, ...origin }
       case "Block":
       case "Unblock":
       case "Reopen":
@@ -106,12 +114,12 @@ export class SimulatedWorker {
   }
 
   #withPrefix(card: {
-    readonly id: string
+    readonly id?: string | undefined
     readonly dependsOn?: ReadonlyArray<string> | undefined
     readonly idempotencyKey?: string | null | undefined
   }) {
     return {
-      id: `${this.#prefix}${card.id}`,
+      ...(card.id === undefined ? {} : { id: `${this.#prefix}${card.id}` }),
       ...(card.dependsOn === undefined ? {} : { dependsOn: card.dependsOn.map((id) => `${this.#prefix}${id}`) }),
       ...(card.idempotencyKey == null ? {} : { idempotencyKey: `${this.#prefix}${card.idempotencyKey}` })
     }

@@ -19,7 +19,7 @@ export const toModelEvent = (recorded: RecordedEvent): ModelEvent | undefined =>
 export const applyEvent = (
   card: ModelCard | undefined,
   event: ModelEvent,
-  { cardId, occurredAt, version }: RecordedEvent
+  { actor, cardId, occurredAt, version }: RecordedEvent
 ): ModelCard | undefined => {
   const time = DateTime.formatIso(occurredAt)
   if (event._tag === "CardCreated") {
@@ -30,8 +30,9 @@ export const applyEvent = (
       dependsOn: [...dependsOn].sort(byId),
       ...noClaim,
       attempts: 0,
-      notBefore: null,
       result: null,
+      noteCount: 0,
+      lastNote: null,
       createdAt: time,
       updatedAt: time,
       completedAt: created.status === "done" ? time : null,
@@ -39,12 +40,16 @@ export const applyEvent = (
     }
   }
   if (card === undefined) return undefined
-  return { ...card, ...changesBy(card, event, time, version), updatedAt: time, version }
+  const changes =
+    event._tag === "CardNoted"
+      ? { noteCount: card.noteCount + 1, lastNote: { text: event.text, actor, at: time } }
+      : changesBy(card, event, time, version)
+  return { ...card, ...changes, updatedAt: time, version }
 }
 
 const changesBy = (
   card: ModelCard,
-  event: Exclude<ModelEvent, { readonly _tag: "CardCreated" }>,
+  event: Exclude<ModelEvent, { readonly _tag: "CardCreated" | "CardNoted" }>,
   time: string,
   version: number
 ): Partial<ModelCard> => {

@@ -28,6 +28,7 @@ const Reason = Schema.NullOr(Schema.Literals(["legal", "spam"]))
 const Value = Schema.NullOr(Schema.Literals([1, "text"]))
 const Ttl = Schema.Literals([1, 60, 900])
 const Token = Schema.Literals([2, 2, 3, 4, 5, 6])
+const Labels = Schema.Array(Schema.Literals(["red", "blue"])).check(Schema.isMaxLength(3))
 
 const newCardFields = ({ idempotencyKeys, ids }: Required<Pools>) => ({
   id: Schema.Literals(ids),
@@ -36,6 +37,7 @@ const newCardFields = ({ idempotencyKeys, ids }: Required<Pools>) => ({
   status: maybe(Schema.Literals(["ready", "ready", "ready", "blocked", "done"])),
   dependsOn: maybe(Schema.Array(Schema.Literals(ids)).check(Schema.isMaxLength(3))),
   acceptance: maybe(Value),
+  labels: maybe(Labels),
   idempotencyKey: maybe(Schema.Literals(idempotencyKeys))
 })
 
@@ -55,7 +57,14 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
   const Worker = Schema.Literals(all.workers)
   const card = newCardFields(all)
   const maxAttempts = maybe(Schema.Literals([1, 2]))
-  const choice = { owner: Worker, ttlSeconds: maybe(Ttl), minPriority: maybe(Schema.Literals([0, 1])), maxAttempts }
+  const choice = {
+    owner: Worker,
+    ttlSeconds: maybe(Ttl),
+    minPriority: maybe(Schema.Literals([0, 1])),
+    labels: maybe(Labels),
+    withoutLabels: maybe(Labels),
+    maxAttempts
+  }
   const kind = <Tag extends Command["_tag"], Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
     const content = { ...fields, actor: Worker }
     const withId = Schema.TaggedStruct(tag, { ...content, commandId: Schema.Literals(all.commandIds) })
@@ -70,12 +79,15 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
         title: maybe(Schema.Literals(["T", "U"])),
         priority: maybe(Schema.Literals([-1, 0, 1])),
         body: maybe(Reason),
-        acceptance: maybe(Value)
+        acceptance: maybe(Value),
+        addLabels: maybe(Labels),
+        removeLabels: maybe(Labels)
       }),
+      ...kind("Note", { id: Id, text: Schema.Literals(["N", "M"]), token: maybe(Token) }),
       ...kind("Claim", { owner: Worker, id: Id, ttlSeconds: maybe(Ttl), maxAttempts }),
       ...kind("Claim", choice),
       ...kind("ClaimMany", { ...choice, limit: Schema.Literals([1, 2, 5]) }),
-      ...kind("Renew", { id: Id, token: Token, ttlSeconds: maybe(Ttl) }),
+      ...kind("Renew", { id: Id, token: Token, ttlSeconds: maybe(Ttl), note: maybe(Schema.Literals(["N"])) }),
       ...kind("Release", {
         id: Id,
         token: Token,

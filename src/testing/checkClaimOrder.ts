@@ -1,11 +1,10 @@
-import type { ClaimFilter } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { applyEvent, toModelEvent } from "./applyEvent.ts"
 import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
 import { type ModelCard, type ModelCommand, namedCards, receiptKey } from "./Model.ts"
 import { describeCommand } from "./describeProblem.ts"
 import { describeValue } from "./differences.ts"
-import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"
+import { byClaimOrder, isDue, isExpired, matchesFilter, unmetDependencies } from "./modelQueries.ts"
 
 /** The result of `checkClaimOrder`. */
 export interface ClaimOrderReport {
@@ -86,7 +85,7 @@ export const checkClaimOrder = (
       if (card.id === claimed?.id || changed.has(card.id) || card.dependsOn.some((id) => changed.has(id))) continue
       const claimable = (card.status === "ready" && isDue(card, now)) || isExpired(card, now)
       if (!claimable || unmetDependencies({ cards: before }, card).length > 0) continue
-      if (!isAmong(card, command)) continue
+      if (!matchesFilter(card, command)) continue
       if (mayLockMore || (card.notBefore !== null && otherClaims.length > 0)) continue
       if (others.some((other) => mayLock(other, card))) continue
       compared++
@@ -117,10 +116,8 @@ const claimsBest = (command: ModelCommand): boolean =>
 
 /** Whether a claim may lock more cards than it takes: it takes several, follows a completion, or filters. */
 const mayLockUntaken = (command: ModelCommand): boolean =>
-  command._tag !== "Claim" || command.phase !== undefined || command.minPriority !== undefined
-
-const isAmong = (card: ModelCard, { minPriority, phase }: ClaimFilter): boolean =>
-  (phase === undefined || card.phase === phase) && (minPriority === undefined || card.priority >= minPriority)
+  command._tag !== "Claim" ||
+  [command.phase, command.minPriority, command.labels, command.withoutLabels].some((filter) => filter !== undefined)
 
 /** Returns the backlog before the first event of a log, and after each event. */
 const statesOf = (

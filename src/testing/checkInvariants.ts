@@ -20,8 +20,9 @@ export interface BacklogState {
  * - ids and idempotency keys are unique; dependencies are sorted by id, unique, and have no cycle;
  * - a card has a claim exactly while it is `claimed`, and the claim is complete: owner, ttl, start, expiry, token; its token
  *   is a version that the card has reached, or of a later generation, and it expires after its start;
- * - a done card has a completion time, and no other card has one or a result; only a blocked card has a reason, and only a
- *   ready card a retry time;
+ * - a done card has a completion time, and no other card has one or a result; only a blocked card has a reason, and no claimed
+ *   card has a time before which it cannot be claimed;
+ * - labels are sorted, unique, and at most 32; a card has a last note exactly if it has notes;
  * - no card has more attempts than its version allows;
  * - the counts and the list of claimable cards agree with the cards.
  */
@@ -44,7 +45,7 @@ export const checkInvariants = ({ cards, claimable, stats, time }: BacklogState)
     for (const line of differences(counted, stats)) check(false, `in the counts, ${line}`)
   }
   if (claimable !== undefined) {
-    const found = listCards(model, time, { readyOnly: true }).map((card) => card.id)
+    const found = listCards(model, time, { claimability: "claimable" }).map((card) => card.id)
     check(found.join() === claimable.join(), `the claimable cards are ${found.join(", ")}, not ${claimable.join(", ")}`)
   }
   return violations
@@ -75,7 +76,14 @@ const cardViolations = (card: ModelCard): ReadonlyArray<string> => {
   check((card.completedAt !== null) === isDone, `it is ${card.status}, completed at ${card.completedAt}`)
   check(card.result === null || isDone, `it is ${card.status}, but has a result`)
   check(card.blockedReason === null || card.status === "blocked", `it is ${card.status}, but has a blocked reason`)
-  check(card.notBefore === null || card.status === "ready", `it is ${card.status}, but has a retry time`)
+  check(card.notBefore === null || card.status !== "claimed", "it is claimed, but has a time before which it cannot be")
+  check(
+    (card.lastNote === null) === (card.noteCount === 0),
+    `it has ${card.noteCount} notes, and the last is ${card.lastNote?.text}`
+  )
+  const labels = [...new Set(card.labels)].sort(byId)
+  check(labels.join("\n") === card.labels.join("\n"), "its labels are not sorted or not unique")
+  check(labels.length <= 32, `it has ${labels.length} labels`)
   check(card.attempts >= (isClaimed ? 1 : 0) && card.attempts < card.version, `it has ${card.attempts} attempts`)
   check(!card.dependsOn.includes(card.id), "it depends on itself")
   const sorted = [...new Set(card.dependsOn)].sort(byId)

@@ -34,6 +34,8 @@ const send = (
       return Effect.map(backlog.createMany(untagged(command)), (cards) => cards.map((card) => encodeCard(card)))
     case "Revise":
       return Effect.map(backlog.revise(untagged(command)), encodeCard)
+    case "Note":
+      return Effect.map(backlog.note(untagged(command)), encodeCard)
     case "Claim":
       return Effect.map(
         backlog.claim(untagged(command)),

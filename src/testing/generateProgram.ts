@@ -27,13 +27,14 @@ const retriedKinds = [
   "Reclaim",
   "Unlink",
   "Unblock",
-  "Reopen"
+  "Reopen",
+  "Note"
 ] as const satisfies ReadonlyArray<CommandTemplate["_tag"]>
 
 /**
  * Generates a program of three workers and seven cards. The same seed gives the same program. The first step creates some
  * cards; the others send every kind of command, advance the clock, crash workers, send old tokens and lose answers. One kind of
- * command is sent again under its id, unchanged and with other content: another kind with the next seed, each kind with 14
+ * command is sent again under its id, unchanged and with other content: another kind with the next seed, each kind with 15
  * successive seeds.
  */
 export const generateProgram = (seed: number, size: ProgramSize = {}): Program => {
@@ -120,16 +121,41 @@ const chooseStep = (random: SeededRandom): Step => {
   if (kind < 27)
     return { _tag: "Retry", worker, as: random.pick(["same", "same", "same", "new", "changed"]), concurrent }
   const withCommandId = random.chance(45)
-  const delivery: AnswerDelivery = random.chance(80) ? "received" : random.chance(80) ? "lost" : "interrupted"
+  const chosen: AnswerDelivery = random.chance(80) ? "received" : random.chance(80) ? "lost" : "interrupted"
+  const template = chooseTemplate(random)
+  // Only an answer tells the id of a card that was created without one.
+  const delivery = hasMissingId(template) ? "received" : chosen
   return {
     _tag: "Send",
     worker,
-    template: chooseTemplate(random),
+    template,
     withCommandId,
     delivery,
     concurrent: concurrent && delivery !== "interrupted"
   }
 }
+
+const hasMissingId = (template: CommandTemplate): boolean =>
+  template._tag === "Create"
+    ? template.id === undefined
+    : template._tag === "CreateMany" && template.cards.some(({ id }) => id === undefined)
+
+const labels = ["red", "blue", "𝒜"] as const
+
+/** As many labels as a card can have. */
+const chooseManyLabels = (random: SeededRandom): ReadonlyArray<string> => {
+  const prefix = random.pick(["m", "n"])
+  return Array.from({ length: 32 }, (_, index) => `${prefix}${index}`)
+}
+
+const chooseLabels = (random: SeededRandom): ReadonlyArray<string> =>
+  Array.from({ length: random.pick([0, 1, 1, 2]) }, () => random.pick(labels))
+
+const chooseFilter = (random: SeededRandom) => ({
+  ...(random.chance(30) ? { minPriority: random.pick([0, 1]) } : {}),
+  ...(random.chance(25) ? { labels: chooseLabels(random) } : {}),
+  ...(random.chance(15) ? { withoutLabels: chooseLabels(random) } : {})
+})
 
 const chooseCard = (random: SeededRandom) => {
   const status = random.pick(["ready", "ready", "ready", "ready", "blocked", "done"] as const)
@@ -141,8 +167,15 @@ const chooseCard = (random: SeededRandom) => {
     dependsOn: Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () => random.pick(idChoices)),
     ...(random.chance(15) ? { idempotencyKey: random.pick(["k1", "k2"]) } : {}),
     ...(random.chance(20) ? { body: "B" } : {}),
-    ...(status === "blocked" && random.chance(50) ? { blockedReason: "legal" } : {})
+    ...(status === "blocked" && random.chance(50) ? { blockedReason: "legal" } : {}),
+    ...(random.chance(40) ? { labels: chooseLabels(random) } : {})
   }
+}
+
+/** A card that may be created without an id. */
+const chooseNewCard = (random: SeededRandom) => {
+  const { id, ...card } = chooseCard(random)
+  return random.chance(15) ? card : { ...card, id }
 }
 
 /** Chooses cards that can be created together: unique ids, and dependencies on earlier cards only. */
@@ -163,12 +196,22 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
   const ttlSeconds = random.pick([1, 60, 60, 900])
   const reason = random.pick(["legal", "spam"])
   const attempts = random.chance(30) ? { maxAttempts: random.pick([1, 1, 2, 3]) } : {}
-  const choice = { ...(random.chance(30) ? { minPriority: random.pick([0, 1]) } : {}), ...attempts }
-  switch (random.below(25)) {
-    case 0:
-      return { _tag: "Create", ...chooseCard(random), byOwnClock: random.chance(20) }
+  const choice = { ...chooseFilter(random), ...attempts }
+  switch (random.below(27)) {
+    case 0: {
+      const card = chooseNewCard(random)
+      return {
+        _tag: "Create",
+        ...card,
+        byOwnClock: random.chance(20),
+        ...(card.status === "ready" && random.chance(20) ? { notBeforeSeconds: random.pick([-60, 60]) } : {})
+      }
+    }
     case 1:
-      return { _tag: "CreateMany", cards: Array.from({ length: random.below(4) }, () => chooseCard(random)) }
+      return { _tag: "CreateMany", cards: Array.from({ length: random.below(4) }, () => chooseNewCard(random)) }
+    case 25:
+    case 26:
+      return { _tag: "Note", id: mine, token: random.chance(60) ? "none" : held, text: random.pick(["found it", "N"]) }
     case 2:
       return {
         _tag: "Revise",
@@ -176,7 +219,12 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
         ...(random.chance(60) ? { priority: random.pick([-1, 0, 1, 2]) } : {}),
         ...(random.chance(30) ? { title: random.pick(["T", "U"]) } : {}),
         ...(random.chance(30) ? { body: random.pick([null, "B"]) } : {}),
-        ...(random.chance(30) ? { acceptance: random.pick([null, { b: 1, a: [2, "x"] }, { a: [2, "x"], b: 1 }]) } : {})
+        ...(random.chance(30) ? { acceptance: random.pick([null, { b: 1, a: [2, "x"] }, { a: [2, "x"], b: 1 }]) } : {}),
+        ...(random.chance(50)
+          ? { addLabels: random.chance(50) ? chooseManyLabels(random) : chooseLabels(random) }
+          : {}),
+        ...(random.chance(30) ? { removeLabels: chooseLabels(random) } : {}),
+        ...(random.chance(20) ? { notBeforeSeconds: random.pick([null, 60]) } : {})
       }
     case 3:
     case 4:
@@ -186,7 +234,13 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
     case 7:
       return { _tag: "Claim", id, ttlSeconds, ...attempts }
     case 8:
-      return { _tag: "Renew", id: mine, token: held, ...(random.chance(60) ? { ttlSeconds } : {}) }
+      return {
+        _tag: "Renew",
+        id: mine,
+        token: held,
+        ...(random.chance(60) ? { ttlSeconds } : {}),
+        ...(random.chance(30) ? { note: "half done" } : {})
+      }
     case 9:
     case 20:
     case 21:

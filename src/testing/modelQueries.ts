@@ -1,4 +1,5 @@
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
+import type { Claimability } from "../domain/CardFilter.ts"
 import type { ClaimFilter } from "../domain/Command.ts"
 import type { Explanation } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
@@ -27,23 +28,56 @@ export const byId = (left: string, right: string): number => Buffer.compare(Buff
 export const byClaimOrder = (left: ModelCard, right: ModelCard): number =>
   right.priority - left.priority || Date.parse(left.createdAt) - Date.parse(right.createdAt) || byId(left.id, right.id)
 
+/** Whether a card matches the filter of a claim. */
+export const matchesFilter = (
+  card: ModelCard,
+  { labels = [], minPriority, phase, withoutLabels = [] }: ClaimFilter
+): boolean =>
+  (phase === undefined || card.phase === phase) &&
+  (minPriority === undefined || card.priority >= minPriority) &&
+  labels.every((label) => card.labels.includes(label)) &&
+  !withoutLabels.some((label) => card.labels.includes(label))
+
 /** Filters of `listCards`. */
-export interface ModelListOptions {
+export interface ModelListOptions extends ClaimFilter {
   readonly status?: ModelCard["status"]
-  readonly phase?: string
-  readonly readyOnly?: boolean
+  readonly claimability?: Claimability
+  readonly owner?: string
+  readonly maxPriority?: number
+}
+
+/** Whether a card has a claimability at `now`, in milliseconds since 1970. */
+const isClaimability = (
+  model: Pick<Model, "cards">,
+  card: ModelCard,
+  now: number,
+  claimability: Claimability
+): boolean => {
+  const waits = unmetDependencies(model, card).length > 0
+  switch (claimability) {
+    case "claimable":
+      return isClaimable(model, card, now)
+    case "waiting":
+      return card.status === "ready" && waits
+    case "deferred":
+      return card.status === "ready" && !waits && !isDue(card, now)
+    case "expired":
+      return isExpired(card, now)
+  }
 }
 
 /** Returns what `BacklogService.list` returns at `now`, in milliseconds since 1970. */
 export const listCards = (
   model: Pick<Model, "cards">,
   now: number,
-  { phase, readyOnly, status }: ModelListOptions = {}
+  { claimability, maxPriority, owner, status, ...filter }: ModelListOptions = {}
 ): ReadonlyArray<ModelCard> =>
   [...model.cards.values()]
     .filter((card) => status === undefined || card.status === status)
-    .filter((card) => phase === undefined || card.phase === phase)
-    .filter((card) => readyOnly !== true || isClaimable(model, card, now))
+    .filter((card) => claimability === undefined || isClaimability(model, card, now, claimability))
+    .filter((card) => owner === undefined || card.claimOwner === owner)
+    .filter((card) => maxPriority === undefined || card.priority <= maxPriority)
+    .filter((card) => matchesFilter(card, filter))
     .sort(byClaimOrder)
 
 /** Returns what `BacklogService.stats` returns at `now`, in milliseconds since 1970. */
@@ -104,13 +138,11 @@ const firstBy = (order: (left: ModelCard, right: ModelCard) => number, cards: Re
 export const whyNothingClaimable = (
   model: Pick<Model, "cards">,
   now: number,
-  { minPriority, phase }: ClaimFilter = {}
+  filter: ClaimFilter = {}
 ): typeof ClaimOutlook.Encoded => {
   const all = [...model.cards.values()]
   const open = all.filter((card) => card.status !== "done")
-  const chosen = open
-    .filter((card) => phase === undefined || card.phase === phase)
-    .filter((card) => minPriority === undefined || card.priority >= minPriority)
+  const chosen = open.filter((card) => matchesFilter(card, filter))
   const unmet = (card: ModelCard): number => unmetDependencies(model, card).length
   const held = chosen.filter((card) => card.status === "claimed" && !isExpired(card, now))
   const blocked = chosen.filter((card) => card.status === "blocked")

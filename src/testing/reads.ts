@@ -98,22 +98,28 @@ const readsByKind = (models: ReadonlyArray<Model>): ReadonlyArray<ReadonlyArray<
     lists,
     ids.map(readExplanation),
     [readStats],
-    [readList({ readyOnly: true })],
+    (["claimable", "waiting", "deferred", "expired"] as const).map((claimability) => readList({ claimability })),
+    openFilters(models).map((filter) => readList({ ...filter, status: "ready" })),
     claimFilters(models).map(readOutlook)
   ]
 }
+
+/** Filters of lists of open cards: an existing label, and one that is excluded. */
+const openFilters = (models: ReadonlyArray<Model>): ReadonlyArray<ClaimFilter> => claimFilters(models).slice(1)
 
 const idsOf = (models: ReadonlyArray<Model>): ReadonlyArray<string> => [
   ...new Set(models.flatMap(({ cards }) => [...cards.keys()]))
 ]
 
-/** Filters of claims: none, an existing phase, an existing priority. */
+/** Filters of claims: none, an existing phase, an existing priority, an existing label. */
 const claimFilters = (models: ReadonlyArray<Model>): ReadonlyArray<ClaimFilter> => {
   const cards = models.flatMap((model) => [...model.cards.values()])
   return [
     {},
     ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
-    ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1)
+    ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1),
+    ...cards.flatMap(({ labels: [label] }) => (label === undefined ? [] : { labels: [label] })).slice(0, 1),
+    ...cards.flatMap(({ labels: [label] }) => (label === undefined ? [] : { withoutLabels: [label] })).slice(0, 1)
   ]
 }
 

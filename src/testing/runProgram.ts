@@ -4,7 +4,7 @@ import { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/decodeInput.ts"
 import type { BacklogFailure } from "../services/serverFailures.ts"
 import { BacklogTestClock } from "../services/layers.ts"
-import { emptyModel, type Model, type ModelCard } from "./Model.ts"
+import { emptyModel, type Model, type ModelCard, withAnsweredIds } from "./Model.ts"
 import type { AnswerDelivery, Program, Step } from "./Program.ts"
 import { restoreModel } from "./step.ts"
 import { SimulatedWorker } from "./SimulatedWorker.ts"
@@ -82,7 +82,7 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
       ({ command, delivery, clockError }) =>
         (delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)).pipe(
           Effect.provideService(Clock.Clock, skewClock(ownClock, clockError)),
-          Effect.map((outcome): ObservedCommand => ({ command, outcome }))
+          Effect.map((outcome): ObservedCommand => ({ command: withAnsweredIds(command, outcome), outcome }))
         ),
       { concurrency: "unbounded" }
     )

@@ -11,7 +11,7 @@ import {
   receiptKey,
   sameJson
 } from "./Model.ts"
-import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
+import { byClaimOrder, byId, isClaimable, isExpired, matchesFilter } from "./modelQueries.ts"
 
 /*
  * A second implementation of the rules, as simple as possible: whole states, no events, no facts loaded in advance. It
@@ -20,7 +20,8 @@ import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
 
 /**
  * Carries out a command on a model at `now`, the database clock in milliseconds since 1970. Returns the model after it, and
- * its outcome. A refused command changes nothing except the receipts. The command must be valid by its schema.
+ * its outcome. A refused command changes nothing except the receipts. The command must be valid by its schema, and new cards
+ * must have ids (`withAnsweredIds`).
  */
 export const step = (model: Model, command: ModelCommand, now: number): readonly [Model, ModelOutcome] => {
   const { commandId } = command
@@ -183,6 +184,16 @@ const apply = (cards: Cards, command: ModelCommand, now: number, generation: num
       return create(cards, command.cards, now)
     case "Revise":
       return revise(cards, command, now)
+    case "Note": {
+      const { id, text, token } = command
+      return addNote(
+        cards,
+        token === undefined ? requireCard(cards, id) : requireClaim(cards, id, token),
+        now,
+        command.actor,
+        text
+      )
+    }
     case "Claim":
       return claim(cards, command, now, generation)
     case "ClaimMany": {
@@ -197,8 +208,9 @@ const apply = (cards: Cards, command: ModelCommand, now: number, generation: num
       const card = requireClaim(cards, command.id, command.token)
       const claimTtlSeconds = command.ttlSeconds ?? card.claimTtlSeconds
       const claimExpiresAt = iso(now + (claimTtlSeconds ?? 0) * 1000)
-      if (claimTtlSeconds === card.claimTtlSeconds && claimExpiresAt === card.claimExpiresAt) return card
-      return change(cards, card, now, { claimTtlSeconds, claimExpiresAt })
+      const isRenewed = claimTtlSeconds !== card.claimTtlSeconds || claimExpiresAt !== card.claimExpiresAt
+      const renewed = isRenewed ? change(cards, card, now, { claimTtlSeconds, claimExpiresAt }) : card
+      return command.note == null ? renewed : addNote(cards, renewed, now, command.actor, command.note)
     }
     case "Release": {
       const card = requireClaim(cards, command.id, command.token)
@@ -256,30 +268,37 @@ const apply = (cards: Cards, command: ModelCommand, now: number, generation: num
   }
 }
 
+const addNote = (cards: Cards, card: ModelCard, now: number, actor: string, text: string): ModelCard =>
+  change(cards, card, now, { noteCount: card.noteCount + 1, lastNote: { text, actor, at: iso(now) } })
+
 const create = (cards: Cards, wanted: ReadonlyArray<typeof NewCard.Encoded>, now: number): ReadonlyArray<ModelCard> => {
   const withKey = (key: string | null | undefined): ModelCard | undefined =>
     key == null ? undefined : [...cards.values()].find((card) => card.idempotencyKey === key)
   const created: Array<ModelCard> = []
   for (const each of wanted) {
     if (withKey(each.idempotencyKey) !== undefined) continue
-    if (cards.has(each.id)) throw new Refusal({ _tag: "CardAlreadyExists", id: each.id })
-    if (each.dependsOn?.includes(each.id) === true) throw new Refusal({ _tag: "SelfDependency", id: each.id })
+    const id = idOf(each)
+    if (cards.has(id)) throw new Refusal({ _tag: "CardAlreadyExists", id })
+    if (each.dependsOn?.includes(id) === true) throw new Refusal({ _tag: "SelfDependency", id })
     const createdAt = each.occurredAt === undefined ? iso(now) : DateTime.formatIso(each.occurredAt)
     const card: ModelCard = {
-      id: each.id,
+      id,
       title: each.title,
       body: each.body ?? null,
       phase: each.phase ?? null,
+      labels: [...new Set(each.labels)].sort(byId),
       priority: each.priority ?? 0,
       status: each.status ?? "ready",
       dependsOn: [...new Set(each.dependsOn)].sort(byId),
       ...noClaim,
       attempts: 0,
-      notBefore: null,
+      notBefore: each.notBefore == null ? null : DateTime.formatIso(each.notBefore),
       idempotencyKey: each.idempotencyKey ?? null,
       acceptance: each.acceptance ?? null,
       result: null,
       blockedReason: each.blockedReason ?? null,
+      noteCount: 0,
+      lastNote: null,
       createdAt,
       updatedAt: createdAt,
       completedAt: each.status === "done" ? createdAt : null,
@@ -289,13 +308,31 @@ const create = (cards: Cards, wanted: ReadonlyArray<typeof NewCard.Encoded>, now
     created.push(card)
   }
   for (const card of created) for (const id of card.dependsOn) rejectCycle(cards, card.id, id)
-  return wanted.map((each) => withKey(each.idempotencyKey) ?? requireCard(cards, each.id))
+  return wanted.map((each) => withKey(each.idempotencyKey) ?? requireCard(cards, idOf(each)))
+}
+
+const idOf = ({ id, title }: typeof NewCard.Encoded): string => {
+  if (id === undefined) throw new Error(`the new card ${JSON.stringify(title)} has no id: see withAnsweredIds`)
+  return id
 }
 
 const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>, now: number): ModelCard => {
   const card = requireCard(cards, command.id)
-  const { acceptance, body, phase, priority, title } = command
-  const given = Object.entries({ acceptance, body, phase, priority, title }).filter(
+  const { acceptance, addLabels = [], body, phase, priority, removeLabels = [], title } = command
+  const labels = [...new Set([...card.labels.filter((label) => !removeLabels.includes(label)), ...addLabels])].sort(
+    byId
+  )
+  if (labels.length > 32) throw new Refusal({ _tag: "TooManyLabels", id: card.id, count: labels.length })
+  const notBefore = command.notBefore == null ? command.notBefore : DateTime.formatIso(command.notBefore)
+  if (card.status === "claimed" && notBefore != null) {
+    throw new Refusal({
+      _tag: "CardIsClaimed",
+      id: card.id,
+      holder: card.claimOwner ?? "",
+      expiresAt: card.claimExpiresAt ?? ""
+    })
+  }
+  const given = Object.entries({ acceptance, body, labels, notBefore, phase, priority, title }).filter(
     ([field, value]) => value !== undefined && !sameJson(value, card[field as keyof ModelCard])
   )
   return given.length === 0 ? card : change(cards, card, now, Object.fromEntries(given))
@@ -308,7 +345,7 @@ const claim = (
   now: number,
   generation: number
 ): ModelCard | null => {
-  const { id, maxAttempts, minPriority, owner, phase, ttlSeconds = 900 } = input
+  const { id, maxAttempts, owner, ttlSeconds = 900 } = input
   if (id === undefined) {
     reclaimExpired(cards, now)
   } else {
@@ -317,8 +354,7 @@ const claim = (
   }
   const candidates = [...cards.values()]
     .filter((card) => id === undefined || card.id === id)
-    .filter((card) => phase === undefined || card.phase === phase)
-    .filter((card) => minPriority === undefined || card.priority >= minPriority)
+    .filter((card) => matchesFilter(card, input))
     .filter((card) => isClaimable({ cards }, card, now))
     .sort(byClaimOrder)
   const best = candidates.find((card) => blockIfExhausted(cards, card, maxAttempts, now) === undefined)

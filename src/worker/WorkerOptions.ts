@@ -13,6 +13,10 @@ export interface WorkerOptions<E = never, R = never> {
   readonly phase?: string | undefined
   /** Claims only cards with at least this priority. Defaults to cards of any priority. */
   readonly minPriority?: number | undefined
+  /** Claims only cards that have all of these labels. Defaults to all cards. */
+  readonly labels?: ReadonlyArray<string> | undefined
+  /** Claims only cards that have none of these labels. Defaults to all cards. */
+  readonly withoutLabels?: ReadonlyArray<string> | undefined
   /**
    * Works on one card. What it returns, any JSON, is stored as the card's result; `undefined` is stored as `null`. The
    * attempt fails when the handler fails, dies or interrupts itself. A handler that fails with `HandlerUnusable` stops the
@@ -124,6 +128,8 @@ const DataOptions = Schema.Struct({
   actor: Schema.optional(Complete.fields.actor),
   phase: ClaimMany.fields.phase,
   minPriority: ClaimMany.fields.minPriority,
+  labels: ClaimMany.fields.labels,
+  withoutLabels: ClaimMany.fields.withoutLabels,
   ttlSeconds: ClaimMany.fields.ttlSeconds,
   concurrency: Schema.optional(integer(1, 500)),
   prefetch: Schema.optional(integer(0, 500)),
@@ -140,7 +146,12 @@ const DataOptions = Schema.Struct({
 const decode = decodeInput(DataOptions)
 
 const applyDefaults = (options: typeof DataOptions.Type) => ({
-  choice: { phase: options.phase, minPriority: options.minPriority },
+  choice: {
+    phase: options.phase,
+    minPriority: options.minPriority,
+    labels: options.labels,
+    withoutLabels: options.withoutLabels
+  },
   owner: options.owner,
   actor: options.actor ?? options.owner,
   ttlSeconds: options.ttlSeconds ?? 300,

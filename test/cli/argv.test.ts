@@ -34,7 +34,7 @@ describe("the lists of flags", () => {
     const overview = await json(["--help"])
     const commands = overview.data.commands.map(({ name }: { name: string }) => name) as ReadonlyArray<string>
     assert.isAbove(commands.length, 25)
-    for (const synonym of Object.values(commandAliases)) assert.include(commands, synonym)
+    for (const [synonym] of Object.values(commandAliases)) assert.include(commands, synonym)
     const found = { switches: new Set<string>(), valued: new Set<string>() }
     for (const command of [...commands, "receipts prune", "token create", "token list", "token revoke"]) {
       const help = await json([...command.split(" "), "--help"])

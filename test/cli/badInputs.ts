@@ -31,7 +31,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "a misspelt command", argv: ["clame"], code: 2, tag: "UnknownSubcommand", says: "claim" },
   { why: "an unknown command", argv: ["frobnicate"], code: 2, tag: "UnknownSubcommand" },
   { why: "a misspelt flag", argv: create("--priorty", "1"), code: 2, tag: "UnrecognizedOption", says: "--priority" },
-  { why: "another command's flag", argv: ["list", "--owner", "w"], code: 2, tag: "UnrecognizedOption" },
+  { why: "another command's flag", argv: ["list", "--ttl", "5"], code: 2, tag: "UnrecognizedOption" },
   { why: "a missing flag", argv: ["claim"], code: 2, tag: "MissingOption", says: "--owner" },
   { why: "a missing argument", argv: ["show"], code: 2, tag: "MissingArgument" },
   { why: "one argument too many", argv: ["show", "a", "b"], code: 2, tag: "UnexpectedArgument" },
@@ -65,6 +65,47 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     code: 2,
     tag: "InvalidInput"
   },
+  { why: "a time without a zone", argv: create("--not-before", "2026-01-01T00:00:00"), code: 2, tag: "InvalidInput" },
+  {
+    why: "a time before which a done card cannot be claimed",
+    argv: create("--not-before", "2026-01-01", "--status", "done"),
+    code: 2,
+    tag: "InvalidInput"
+  },
+  { why: "an empty note", argv: ["note", "a", "--text", ""], code: 2, tag: "InvalidInput" },
+  {
+    why: "a note of 65 KiB",
+    argv: ["note", "a", "--text", long(65 * 1024)],
+    code: 2,
+    tag: "InvalidInput",
+    says: "65536"
+  },
+  { why: "an invalid label", argv: create("--label", "a\nb"), code: 2, tag: "InvalidInput" },
+  {
+    why: "too many labels",
+    argv: create(...Array.from({ length: 33 }, (_, n) => ["--label", `l${n}`]).flat()),
+    code: 2,
+    tag: "InvalidInput",
+    says: "32"
+  },
+  { why: "a change of nothing", argv: ["revise", "a"], code: 2, tag: "InvalidInput", says: "--add-label" },
+  {
+    why: "a claim of one card with a label",
+    argv: ["claim", "a", "--owner", "w", "--label", "l"],
+    code: 2,
+    tag: "InvalidInput"
+  },
+  {
+    why: "two claimabilities",
+    argv: ["list", "--ready", "--claimability", "waiting"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "--claimability"
+  },
+  { why: "two pages", argv: ["list", "--after", "a", "--before", "b"], code: 2, tag: "InvalidInput" },
+  { why: "a search for nothing", argv: ["search"], code: 2, tag: "MissingArgument" },
+  { why: "too many hops", argv: ["deps", "a", "--hops", "11"], code: 2, tag: "InvalidInput" },
+  { why: "no notes", argv: ["notes", "a", "--limit", "0"], code: 2, tag: "InvalidInput" },
   { why: "a limit of 0", argv: ["list", "--limit", "0"], code: 2, tag: "InvalidInput" },
   { why: "an unknown status", argv: ["list", "--status", "open"], code: 2, tag: "InvalidValue", says: "ready" },
   {

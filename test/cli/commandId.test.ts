@@ -2,7 +2,8 @@ import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { cli, json, onServer, sql } from "./support.ts"
 
 /** The commands that change cards. */
-const changing = "block claim complete create link reclaim redact release renew reopen revise unblock unlink".split(" ")
+const changing =
+  "block claim complete create link note reclaim redact release renew reopen revise unblock unlink".split(" ")
 
 const flagsOf = async (command: string): Promise<ReadonlyArray<string>> =>
   (await json([command, "--help"])).data.flags.map(({ name }: { readonly name: string }) => name)

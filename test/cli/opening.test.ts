@@ -45,7 +45,14 @@ const others: ReadonlyArray<ReadonlyArray<string>> = [
   ["unlink", "a", "b"],
   ["block", "a"],
   ["unblock", "a"],
-  ["reopen", "a"]
+  ["reopen", "a"],
+  ["note", "a", "--text", "n"],
+  ["notes", "a"],
+  ["search", "a"],
+  ["claims"],
+  ["deps", "a"],
+  ["critical-path"],
+  ["diff", "0"]
 ]
 
 /** Commands that create a backlog. */
@@ -154,7 +161,7 @@ describe("a place without a backlog", () => {
     assert.strictEqual(code, 0)
     assert.match(
       stderr,
-      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from\): older programs/
+      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes\): older programs/
     )
   })
 })

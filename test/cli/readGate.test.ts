@@ -8,6 +8,12 @@ import { cli, json, onServer, temporaryDirectory } from "./support.ts"
 const readCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
   show: ["a"],
   list: [],
+  search: ["a"],
+  notes: ["a"],
+  claims: [],
+  deps: ["a"],
+  diff: ["0"],
+  "critical-path": [],
   explain: ["a"],
   stats: [],
   history: ["a"],
@@ -24,7 +30,7 @@ const readCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /** The commands that write or serve. What they read passes the gate of the services. */
 const otherCommands = (
-  "create revise work claim renew release complete reclaim link unlink block unblock reopen rebuild redact serve mcp import " +
+  "create revise note work claim renew release complete reclaim link unlink block unblock reopen rebuild redact serve mcp import " +
   "restored receipts migrate"
 ).split(" ")
 

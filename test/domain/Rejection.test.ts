@@ -10,7 +10,8 @@ import {
   DependencyCycle,
   DependencyNotFound,
   Rejection,
-  SelfDependency
+  SelfDependency,
+  TooManyLabels
 } from "../../src/domain/Rejection.ts"
 import { at, id } from "./support.ts"
 
@@ -43,9 +44,10 @@ const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
     new ClaimLost({ id: a, token: 2, status: "claimed", holder: "w", expiresAt: at(1) })
   ],
   [
-    'Card "a" is held by "w" until 2026-01-05T09:01:00.000Z. Pass the claim\'s token, or use force.',
+    'Card "a" is held by "w" until 2026-01-05T09:01:00.000Z. To complete it, pass the claim\'s token, or use force. To defer it, release it with a retry time.',
     new CardIsClaimed({ id: a, holder: "w", expiresAt: at(1) })
   ],
+  ['Card "a" would have 33 labels. A card has at most 32: remove some first.', new TooManyLabels({ id: a, count: 33 })],
   ['Card "a" is done. Reopen it first.', new CardIsDone({ id: a })],
   [
     'The command id "id" was already used for a different command. Choose another id.',

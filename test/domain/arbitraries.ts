@@ -4,7 +4,7 @@ import { CardId } from "../../src/domain/CardId.ts"
 import { Event } from "../../src/domain/Event.ts"
 import type { StreamEvent } from "../../src/domain/evolve.ts"
 import { jsonStorageProblem } from "../../src/domain/Json.ts"
-import { Title } from "../../src/domain/Text.ts"
+import { Name, Title } from "../../src/domain/Text.ts"
 
 /** Storable JSON, sampled from JSON values, because the schema `Json` filters all values. */
 const SamplableJson = Schema.Json.check(Schema.makeFilter(jsonStorageProblem))
@@ -49,6 +49,7 @@ export const streamEventArbitrary: Arbitrary.Arbitrary<StreamEvent> = Arbitrary.
   cardId: Arbitrary.schema(SamplableId),
   version: Arbitrary.schema(Version),
   occurredAt: Arbitrary.schema(Schema.DateTimeUtc),
+  actor: Arbitrary.schema(Name.check(Schema.isMinLength(1))),
   event: eventArbitrary
 })
 

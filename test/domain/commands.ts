@@ -1,7 +1,7 @@
 import { Arbitrary, DateTime, Schema } from "effect"
-import type { Command } from "../../src/domain/Command.ts"
+import type { IdentifiedCommand } from "../../src/domain/Command.ts"
 import type { BacklogView } from "../../src/domain/Decision.ts"
-import { backlogAfter, command, created, id, type MemoryBacklog, type Order } from "./support.ts"
+import { at, backlogAfter, command, created, id, type MemoryBacklog, type Order } from "./support.ts"
 
 /*
  * Commands for property tests. They use so few cards, workers and keys that they conflict often. Tokens are relative to the
@@ -18,8 +18,15 @@ const Reason = Schema.NullOr(Schema.Literals(["legal", "spam"]))
 const Value = Schema.NullOr(Schema.Literals([1, "text"]))
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
 
+const Label = Schema.Literals(["l1", "l2", "l3"])
+const SomeLabels = Schema.Array(Label).check(Schema.isMaxLength(3))
+/** Names of labels, of which two together are too many for one card. */
+const ManyLabels = Schema.Literals(["few", "few", "twenty", "other twenty"])
+const NotBefore = Schema.Literals(["soon", "later"])
+
 const card = {
   id: Id,
+  labels: maybe(SomeLabels),
   title: Schema.Literals(["T", "U"]),
   priority: maybe(Schema.Literals([-1, 0, 1])),
   status: maybe(Schema.Literals(["ready", "ready", "ready", "blocked", "done"])),
@@ -29,7 +36,12 @@ const card = {
 
 const named = { id: Id }
 
-const claimFilter = { owner: Worker, minPriority: maybe(Schema.Literals([0, 1])) }
+const claimFilter = {
+  owner: Worker,
+  minPriority: maybe(Schema.Literals([0, 1])),
+  labels: maybe(SomeLabels),
+  withoutLabels: maybe(SomeLabels)
+}
 
 /** A command whose token is not resolved yet. */
 const Intention = Schema.Union([
@@ -40,8 +52,12 @@ const Intention = Schema.Union([
     title: maybe(Schema.Literals(["T", "U"])),
     priority: maybe(Schema.Literals([-1, 0, 1])),
     body: maybe(Reason),
-    acceptance: maybe(Value)
+    acceptance: maybe(Value),
+    addLabels: maybe(ManyLabels),
+    removeLabels: maybe(SomeLabels),
+    notBefore: maybe(Schema.NullOr(NotBefore))
   }),
+  Schema.TaggedStruct("Note", { ...named, text: Schema.Literals(["found", "lost"]), token: maybe(Token) }),
   Schema.TaggedStruct("Claim", {
     owner: Worker,
     id: maybe(Id),
@@ -49,7 +65,12 @@ const Intention = Schema.Union([
   }),
   Schema.TaggedStruct("Claim", claimFilter),
   Schema.TaggedStruct("ClaimMany", { ...claimFilter, limit: Schema.Literals([1, 2, 5]) }),
-  Schema.TaggedStruct("Renew", { ...named, token: Token, ttlSeconds: maybe(Schema.Literals([1, 60, 900])) }),
+  Schema.TaggedStruct("Renew", {
+    ...named,
+    token: Token,
+    ttlSeconds: maybe(Schema.Literals([1, 60, 900])),
+    note: maybe(Schema.Literal("busy"))
+  }),
   Schema.TaggedStruct("Release", {
     ...named,
     token: Token,
@@ -94,8 +115,22 @@ export const stocked = (): MemoryBacklog =>
     created("𝒜", { dependsOn: [id("a")] })
   ])
 
-/** Resolves the token of an intention on the current backlog. */
-export const commandOf = (backlog: BacklogView, { intention }: Step): Command => {
+const twenty = (prefix: string) => Array.from({ length: 20 }, (_, index) => `${prefix}${index}`)
+
+const labelsCalled = { few: ["l1", "l4"], twenty: twenty("m"), "other twenty": twenty("n") }
+
+const timesCalled = { soon: at(10), later: at(600) }
+
+/** Resolves the token, labels and time of an intention on the current backlog. */
+export const commandOf = (backlog: BacklogView, { intention }: Step): IdentifiedCommand => {
+  if (intention._tag === "Revise") {
+    const { addLabels, notBefore, ...rest } = intention
+    return command({
+      ...rest,
+      ...(addLabels === undefined ? {} : { addLabels: labelsCalled[addLabels] }),
+      ...(notBefore === undefined ? {} : { notBefore: notBefore === null ? null : timesCalled[notBefore] })
+    })
+  }
   if (!("token" in intention) || intention.token === undefined) return command(intention as Order)
   const current = backlog.card(id(intention.id))?.claimToken ?? 2
   const token = { current, stale: Math.max(1, current - 1), future: current + 1 }[intention.token]

@@ -70,6 +70,12 @@ const orders: Readonly<Record<string, Order>> = {
   "Revise to other values": { _tag: "Revise", id: "x", title: "Other", priority: 7, body: "b" },
   "Revise to the same values": { _tag: "Revise", id: "x", title: "X", priority: 0, body: null },
   "Revise nothing": { _tag: "Revise", id: "x" },
+  "Revise labels": { _tag: "Revise", id: "x", addLabels: ["new", "b"], removeLabels: ["none"] },
+  "Revise to a later time": { _tag: "Revise", id: "x", notBefore: at(90) },
+  "Note, no token": { _tag: "Note", id: "x", text: "found" },
+  "Note, token 4": { _tag: "Note", id: "x", text: "found", token: 4 },
+  "Note, token 2": { _tag: "Note", id: "x", text: "found", token: 2 },
+  "Renew, token 4, with a note": { _tag: "Renew", id: "x", token: 4, note: "found" },
   "Claim the next": { _tag: "Claim", owner: "w2" },
   "Claim x": { _tag: "Claim", owner: "w2", id: "x" },
   "Claim the next, priority 1": { _tag: "Claim", owner: "w2", minPriority: 1 },
@@ -125,6 +131,12 @@ CreateMany y and x        | both     | EXISTS    | EXISTS    | EXISTS    | EXIST
 Revise to other values    | NOTFOUND | revised   | revised   | revised   | revised   | revised   | revised   | revised
 Revise to the same values | NOTFOUND | -         | -         | -         | -         | -         | -         | -
 Revise nothing            | NOTFOUND | -         | -         | -         | -         | -         | -         | -
+Revise labels             | NOTFOUND | labelled  | labelled  | labelled  | labelled  | labelled  | labelled  | labelled
+Revise to a later time    | NOTFOUND | putLater  | putLater  | putLater  | HELD      | HELD      | putLater  | putLater
+Note, no token            | NOTFOUND | noted     | noted     | noted     | noted     | noted     | noted     | noted
+Note, token 4             | NOTFOUND | LOST      | LOST      | LOST      | notedHeld | notedHeld | LOST      | LOST
+Note, token 2             | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | LOST
+Renew, token 4, with a note| NOTFOUND | LOST      | LOST      | LOST      | renewedToo| renewedToo| LOST      | LOST
 Claim the next            | -        | claimed   | -         | -         | -         | reassigned| -         | -
 Claim x                   | -        | claimed   | -         | -         | -         | reassigned| -         | -
 Claim the next, priority 1| -        | -         | -         | -         | -         | reclaimed | -         | -
@@ -215,7 +227,9 @@ const claimedByW2 = on("x", { _tag: "CardClaimed", owner: "w2", ttlSeconds: 900,
 const outcomes: Readonly<Record<string, Outcome>> = {
   "-": () => [],
 
-  created: of("Create", (order) => [created(order.id, { title: "New", idempotencyKey: order.idempotencyKey ?? null })]),
+  created: of("Create", (order) => [
+    created(order.id ?? "", { title: "New", idempotencyKey: order.idempotencyKey ?? null })
+  ]),
   both: () => [created("y", { title: "New" }), created("x", { title: "New" })],
   revised: () => [on("x", { _tag: "CardRevised", title: "Other", priority: 7, body: "b" })],
   claimed: () => [claimedByW2],
@@ -225,6 +239,14 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   ],
   renewed: renewed(),
   renewed5: renewed(5),
+  renewedToo: (order, state) => [
+    ...(renewed()(order, state) as ReadonlyArray<DecidedEvent>),
+    on("x", { _tag: "CardNoted", text: "found", claim: held(state) })
+  ],
+  labelled: () => [on("x", { _tag: "CardRevised", labels: ["b", "new"] })],
+  putLater: () => [on("x", { _tag: "CardRevised", notBefore: at(90) })],
+  noted: () => [on("x", { _tag: "CardNoted", text: "found", claim: null })],
+  notedHeld: (_, state) => [on("x", { _tag: "CardNoted", text: "found", claim: held(state) })],
   released: released(null),
   putOff: released(at(11)),
   reclaimed: (_, state) => {

@@ -9,7 +9,7 @@ import { at, created, type TimedEvent, id, on } from "./support.ts"
 /** Folds the events of one card. */
 const fold = (...events: ReadonlyArray<TimedEvent>): Card | undefined =>
   events.reduce<Card | undefined>(
-    (card, occurred) => evolve(card, { ...occurred, version: (card?.version ?? 0) + 1 }),
+    (card, occurred) => evolve(card, { ...occurred, actor: "ann", version: (card?.version ?? 0) + 1 }),
     undefined
   )
 
@@ -28,6 +28,7 @@ const newCard: Card = {
   title: "T",
   body: "B",
   phase: "P",
+  labels: [],
   priority: 3,
   status: "ready",
   dependsOn: [id("b"), id("z")],
@@ -45,6 +46,8 @@ const newCard: Card = {
   createdAt: at(0),
   updatedAt: at(0),
   completedAt: null,
+  noteCount: 0,
+  lastNote: null,
   version: 1
 }
 

@@ -3,7 +3,7 @@ import { Arbitrary, DateTime, Effect, Result, Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { compareClaimOrder } from "../../src/domain/Claimability.ts"
-import type { ClaimRequest, Command } from "../../src/domain/Command.ts"
+import type { ClaimRequest, IdentifiedCommand } from "../../src/domain/Command.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
@@ -22,16 +22,19 @@ const options = { arbitrary: { runs: 300, size: 100 } }
 /** A step's decision and the backlog before it. */
 interface Moment {
   readonly backlog: MemoryBacklog
-  readonly command: Command
+  readonly command: IdentifiedCommand
   readonly now: DateTime.Utc
   readonly decision: Decision
 }
 
 /** The request of a command that claims the best card. */
-const requestOf = (command: Command): ClaimRequest | undefined => {
+const requestOf = (command: IdentifiedCommand): ClaimRequest | undefined => {
   if (command._tag === "Complete") return command.claimNext
   return command._tag === "ClaimMany" || (command._tag === "Claim" && command.id === undefined) ? command : undefined
 }
+
+const notes = (command: IdentifiedCommand): boolean =>
+  command._tag === "Note" || (command._tag === "Renew" && command.note !== undefined)
 
 const eventsOf = (decision: Decision): ReadonlyArray<DecidedEvent> =>
   Result.isSuccess(decision) ? decision.success : []
@@ -116,16 +119,16 @@ describe("after any commands", () => {
 
   /*
    * The second Create of an id is refused because the id is used; the second Release or Complete with a token has a token
-   * that is no longer current. Refusals append nothing either. Claims of the best card are excluded: a repeated claim takes
-   * another card.
+   * that is no longer current. Refusals append nothing either. Claims of the best card and notes are excluded: a repeated claim
+   * takes another card, and a repeated note is another one.
    */
   it.prop(
-    "a command repeated at the same time appends nothing, except claims of the best card",
+    "a command repeated at the same time appends nothing, except claims of the best card and notes",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
         after: ({ backlog, command, now }) => {
-          if (requestOf(command) !== undefined) return
+          if (requestOf(command) !== undefined || notes(command)) return
           expect(eventsOf(decide(backlog.state, command, now))).toEqual([])
         }
       })
@@ -182,7 +185,7 @@ describe("after any commands", () => {
             expect([card.status, card.completedAt === null]).toEqual([card.status, card.status !== "done"])
             if (card.status !== "done") expect(card.result).toBeNull()
             if (card.status !== "blocked") expect(card.blockedReason).toBeNull()
-            if (card.status !== "ready") expect(card.notBefore).toBeNull()
+            if (card.status === "claimed") expect(card.notBefore).toBeNull()
           }
         }
       })
@@ -272,6 +275,8 @@ describe("after any commands", () => {
               (card) =>
                 card.id !== completed &&
                 card.priority >= (claimRequest.minPriority ?? -Infinity) &&
+                (claimRequest.labels ?? []).every((label) => card.labels.includes(label)) &&
+                !(claimRequest.withoutLabels ?? []).some((label) => card.labels.includes(label)) &&
                 (card.status === "ready" || (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
                 unmetOf(backlog, { ...card, dependsOn: card.dependsOn.filter((id) => id !== completed) }) === 0 &&
                 (card.notBefore === null || hasPassed(card.notBefore))

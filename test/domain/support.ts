@@ -1,7 +1,7 @@
 import { expect } from "@effect/vitest"
 import { DateTime, Result, Schema } from "effect"
 import { CardId } from "../../src/domain/CardId.ts"
-import { Command } from "../../src/domain/Command.ts"
+import { Command, type IdentifiedCommand } from "../../src/domain/Command.ts"
 import { decide } from "../../src/domain/decide.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
@@ -58,6 +58,8 @@ export const created = (cardId: string, birth: Partial<Birth> = {}, occurredAt =
       acceptance: null,
       idempotencyKey: null,
       blockedReason: null,
+      labels: [],
+      notBefore: null,
       ...birth
     },
     occurredAt
@@ -70,8 +72,9 @@ export type Order = Unsigned<typeof Command.Encoded>
 
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
-/** The command, decoded by its schema. */
-export const command = (order: Order): Command => decodeCommand({ actor: "ann", ...order })
+/** The command, decoded by its schema. New cards must have ids. */
+export const command = (order: Order): IdentifiedCommand =>
+  decodeCommand({ actor: "ann", ...order }) as IdentifiedCommand
 
 /** A backlog in memory, with its log. */
 export class MemoryBacklog {
@@ -81,7 +84,7 @@ export class MemoryBacklog {
   /** Appends an event to the log and applies its changes. */
   append({ cardId, event }: DecidedEvent, occurredAt: DateTime.Utc): StreamEvent {
     const version = (this.state.card(cardId)?.version ?? 0) + 1
-    const occurrence = { cardId, version, occurredAt, event }
+    const occurrence = { cardId, version, occurredAt, actor: "ann", event }
     const changes = rowChanges(this.state, occurrence)
     if (changes.length === 0) throw new Error(`no backlog has a log with ${event._tag} of ${cardId} at this place`)
     this.state.recordAttempt(occurrence)

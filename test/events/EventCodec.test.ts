@@ -26,6 +26,20 @@ const withoutNegativeZero = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutNegativeZero(inner)]))
 }
 
+/** What is stored of an event: at schema version 1 if it has nothing that version 2 added. */
+const storedFormOf = (event: Event): EncodedEvent => {
+  const { _tag: type, ...data } = Schema.encodeSync(Event)(event)
+  const { labels, notBefore, ...rest } = data as {
+    readonly labels?: ReadonlyArray<string>
+    readonly notBefore?: unknown
+  }
+  if (type === "CardCreated" && labels?.length === 0 && notBefore === null) {
+    return { type, schemaVersion: 1, data: rest }
+  }
+  if (type === "CardRevised" && labels === undefined && notBefore === undefined) return { type, schemaVersion: 1, data }
+  return { type, schemaVersion: upcasters[type].length + 1, data }
+}
+
 /** As the database gives it back. */
 const stored = (encoded: EncodedEvent): EncodedEvent => JSON.parse(JSON.stringify(encoded)) as EncodedEvent
 
@@ -36,7 +50,7 @@ describe("an event", () => {
     ([event]) => {
       const encoded = encodeEvent(event)
       expect(encoded.type).toBe(event._tag)
-      expect(encoded.schemaVersion).toBe(upcasters[event._tag].length + 1)
+      expect(encoded.schemaVersion).toBe(storedFormOf(event).schemaVersion)
       expect(encoded.data).not.toHaveProperty("_tag")
       const decoded = Result.getOrThrow(decodeEvent(stored(encoded)))
       expect(withoutNegativeZero(decoded)).toEqual(withoutNegativeZero(event))
@@ -48,10 +62,7 @@ describe("an event", () => {
     "is encoded as the schema does, also on the fast path",
     [eventArbitrary],
     ([event]) => {
-      const { _tag, ...data } = Schema.encodeSync(Event)(event)
-      expect(stored(encodeEvent(event))).toStrictEqual(
-        stored({ type: _tag, schemaVersion: upcasters[_tag].length + 1, data })
-      )
+      expect(stored(encodeEvent(event))).toStrictEqual(stored(storedFormOf(event)))
     },
     manyRuns
   )

@@ -29,7 +29,23 @@ const expected: Readonly<Record<string, Event>> = {
     dependsOn: [id("addresses/clean"), id("schema v2"), id("アドレス")],
     acceptance: { rows: 120_000, checks: ["no duplicates", "country set"], ratio: 0.995, owner: null },
     idempotencyKey: "import-2026-01-05/17",
-    blockedReason: "waits for the export of January"
+    blockedReason: "waits for the export of January",
+    labels: [],
+    notBefore: null
+  },
+  "CardCreated.v2": {
+    _tag: "CardCreated",
+    title: "Import the customers' addresses",
+    body: 'From the old system: see #12.\n\n- keep the "country" column\n- 北京, Zürich, 😀',
+    phase: "import",
+    priority: -7,
+    status: "ready",
+    dependsOn: [id("addresses/clean"), id("schema v2"), id("アドレス")],
+    acceptance: { rows: 120_000, checks: ["no duplicates", "country set"], ratio: 0.995, owner: null },
+    idempotencyKey: "import-2026-01-05/18",
+    blockedReason: null,
+    labels: ["needs-review", "rust", "北京"],
+    notBefore: utc("2026-02-01T08:00:00.000Z")
   },
   "CardRevised.v1": {
     _tag: "CardRevised",
@@ -38,6 +54,21 @@ const expected: Readonly<Record<string, Event>> = {
     phase: "import-2",
     priority: 2_147_483_647,
     acceptance: ["all rows", "no duplicates"]
+  },
+  "CardRevised.v2": {
+    _tag: "CardRevised",
+    title: "Import the customers' postal addresses",
+    body: null,
+    phase: "import-2",
+    priority: 2_147_483_647,
+    acceptance: ["all rows", "no duplicates"],
+    labels: ["rust"],
+    notBefore: null
+  },
+  "CardNoted.v1": {
+    _tag: "CardNoted",
+    text: 'Half of the rows are in.\n\n- "country" is missing in 17: 北京',
+    claim: { owner: "agent-7", token: 2 }
   },
   "CardClaimed.v1": {
     _tag: "CardClaimed",

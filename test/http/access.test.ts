@@ -135,12 +135,12 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
-      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards caller cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
-      "parked stats whyNothingClaimable"
+      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards caller cardAt checkpoint checkpoints claims criticalPath dependents diff erasures " +
+      "events explain explainAt get history impact list neighbourhood notes parked stats whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(
       may("worker"),
-      [...reads, "block", "claim", "claimMany", "complete", "completeMany", "release", "renew"].sort()
+      [...reads, "block", "claim", "claimMany", "complete", "completeMany", "note", "release", "renew"].sort()
     )
     assert.deepStrictEqual(may("auditor"), [...reads, "anchor", "exportLog", "redact", "removeErased", "verify"].sort())
     assert.deepStrictEqual(

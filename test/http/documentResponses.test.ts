@@ -28,6 +28,7 @@ import {
   ReplicaBehind,
   ReplicaConflict,
   SelfDependency,
+  TooManyLabels,
   UndecodableEvent
 } from "../../src/index.ts"
 import { ask as askRaw, serveSecured } from "../security/support/serveSecured.ts"
@@ -52,6 +53,7 @@ const failures: Readonly<Record<string, unknown>> = {
   ClaimLost: new ClaimLost({ id, token: 2, status: "claimed", holder: "w", expiresAt }),
   CardIsClaimed: new CardIsClaimed({ id, holder: "w", expiresAt }),
   CardIsDone: new CardIsDone({ id }),
+  TooManyLabels: new TooManyLabels({ id, count: 33 }),
   CommandIdConflict: new CommandIdConflict({ commandId: "c" }),
   MomentNotReached: new MomentNotReached({ asked: "a", reached: "b" }),
   CheckpointMoved: new CheckpointMoved({ consumer: "c", expected: 1, found: 2 }),
@@ -87,7 +89,15 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/create": ["", { id: "new", title: "N", acceptance: { size: 1 }, dependsOn: ["a"], actor }],
   "/create-many": ["", { cards: [{ id: "new2", title: "N" }], actor }],
   "/revise": ["", { id: "a", body: "b", actor }],
+  "/note": ["", { id: "a", text: "n", actor }],
   "/get": ["?id=a"],
+  "/notes": ["?id=a"],
+  "/claims": [""],
+  "/dependents": ["?id=a"],
+  "/neighbourhood": ["?id=a"],
+  "/impact": ["?id=a"],
+  "/critical-path": [""],
+  "/diff": ["?fromPosition=0"],
   "/list": [""],
   "/claim": ["", { owner: "w", actor }],
   "/claim-many": ["", { owner: "w", limit: 2, actor }],
@@ -145,7 +155,7 @@ const failing = <Service extends object>(service: Service, error: unknown): Serv
   const fail = error === failures["Defect"] ? Effect.die(error) : Effect.fail(error)
   return Object.fromEntries(
     Object.entries(service).map(([name, member]) => {
-      if (/^(?:history|events|exportLog)$/.test(name)) {
+      if (/^(?:diff|history|events|exportLog)$/.test(name)) {
         const stream = Stream.fromEffect(fail)
         return [name, Predicate.isFunction(member) ? () => stream : stream]
       }
@@ -191,11 +201,24 @@ onServer("the responses of the server", (test) => {
       yield* ok("/explain")
       yield* ok("/list")
       for (const path of ["/renew", "/complete", "/reopen", "/reclaim", "/claim-many", "/claim-many"]) yield* ok(path)
+      for (const path of ["/note", "/get", "/notes", "/claims", "/diff"]) yield* ok(path)
       yield* ok("/claim", 204)
       yield* ok("/why-nothing-claimable")
       for (const path of ["/create", "/create-many", "/revise", "/link", "/unlink"]) yield* ok(path)
       conform("/release", 409, yield* post("/release", { id: "a", token: 1, actor }))
-      for (const path of ["/block", "/explain", "/unblock", "/complete-many", "/explain", "/stats"]) yield* ok(path)
+      for (const path of [
+        "/block",
+        "/explain",
+        "/unblock",
+        "/dependents",
+        "/neighbourhood",
+        "/impact",
+        "/critical-path",
+        "/complete-many",
+        "/explain",
+        "/stats"
+      ])
+        yield* ok(path)
       for (const path of ["/history", "/card-at", "/explain-at", "/backlog-at", "/backlog-at/cards"]) yield* ok(path)
       yield* ok("/checkpoint")
       yield* ok("/advance", 204)

@@ -30,7 +30,14 @@ const queries: Readonly<Record<string, string>> = {
   "/parked": "",
   "/anchor": "",
   "/erasures": "",
-  "/export-log": ""
+  "/export-log": "",
+  "/notes": "?id=a",
+  "/claims": "",
+  "/dependents": "?id=a",
+  "/neighbourhood": "?id=a",
+  "/impact": "?id=a",
+  "/critical-path": "",
+  "/diff": "?fromPosition=0"
 }
 
 const readPaths = (): ReadonlyArray<string> => {

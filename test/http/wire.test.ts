@@ -45,9 +45,9 @@ onServer("the text of responses", (test) => {
       const created = /"createdAt":"([^"]+)"/.exec(body)?.[1] ?? ""
       expect(created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       expect(body).toBe(
-        `{"id":"a","title":"Ä 𝒜","body":null,"phase":null,"priority":0,"status":"ready","dependsOn":[],"claimOwner":null,` +
+        `{"id":"a","title":"Ä 𝒜","body":null,"phase":null,"labels":[],"priority":0,"status":"ready","dependsOn":[],"claimOwner":null,` +
           `"claimTtlSeconds":null,"claimedAt":null,"claimExpiresAt":null,"claimToken":null,"attempts":0,"notBefore":null,` +
-          `"idempotencyKey":null,"acceptance":{"a":[null],"b":1.5},"result":null,"blockedReason":null,` +
+          `"idempotencyKey":null,"acceptance":{"a":[null],"b":1.5},"result":null,"blockedReason":null,"noteCount":0,"lastNote":null,` +
           `"createdAt":"${created}","updatedAt":"${created}","completedAt":null,"version":1}`
       )
     })

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { encodeBeads } from "../../src/import/encodeBeads.ts"
 import { decodeBeadsLine, toIssue } from "../../src/import/readBeads.ts"
-import { Card } from "../../src/index.ts"
+import { Card, CardNote } from "../../src/index.ts"
 import { cli, json, onServer, temporaryDirectory } from "../cli/support.ts"
 import { plainCard } from "../support/plainCard.ts"
 
@@ -16,8 +16,8 @@ const plain = {
   updatedAt: "2026-01-06T09:00:00.000Z"
 }
 
-const exported = (fields: Partial<typeof Card.Encoded>) => {
-  const { line, lost } = encodeBeads(Schema.decodeSync(Card)({ ...plain, ...fields }))
+const exported = (fields: Partial<typeof Card.Encoded>, notes: ReadonlyArray<CardNote> = []) => {
+  const { line, lost } = encodeBeads(Schema.decodeSync(Card)({ ...plain, ...fields }), notes)
   return { issue: JSON.parse(line), lost, again: toIssue(Result.getOrThrow(decodeBeadsLine(line))) }
 }
 
@@ -26,6 +26,7 @@ describe("a card exported to beads", () => {
     const { again, lost } = exported({
       body: "B\n\n## Design\n\nD",
       phase: "p",
+      labels: ["q", "r"],
       priority: 4,
       dependsOn: ["b", "c"],
       acceptance: "All of it"
@@ -36,6 +37,7 @@ describe("a card exported to beads", () => {
       title: "A",
       body: "B\n\n## Design\n\nD",
       phase: "p",
+      labels: ["q", "r"],
       priority: 4,
       status: "ready",
       acceptance: "All of it"
@@ -70,6 +72,29 @@ describe("a card exported to beads", () => {
     assert.deepInclude(exported(fields).issue, expected)
   })
 
+  it("notes become comments and back, with their authors and times", () => {
+    const note = (version: number, text: string) =>
+      Schema.decodeSync(CardNote)({ version, text, actor: "ann", at: "2026-01-06T10:00:00.000Z", claim: null })
+    const { again, issue } = exported({ noteCount: 2 }, [
+      note(3, "bo wrote at 2026-01-05T10:00:00.000Z:\n\nSecond."),
+      note(2, "First.")
+    ])
+    assert.deepStrictEqual(issue.comments, [
+      { id: 1, issue_id: "a", author: "ann", text: "First.", created_at: "2026-01-06T10:00:00.000Z" },
+      { id: 2, issue_id: "a", author: "bo", text: "Second.", created_at: "2026-01-05T10:00:00.000Z" }
+    ])
+    assert.deepStrictEqual(again.notes, [
+      "ann wrote at 2026-01-06T10:00:00.000Z:\n\nFirst.",
+      "bo wrote at 2026-01-05T10:00:00.000Z:\n\nSecond."
+    ])
+  })
+
+  it("a time before which a card cannot be claimed is defer_until", () => {
+    const { again, issue } = exported({ notBefore: "2100-01-01T00:00:00.000Z" })
+    assert.strictEqual(issue.defer_until, "2100-01-01T00:00:00.000Z")
+    assert.strictEqual(again.card.notBefore && DateTime.formatIso(again.card.notBefore), "2100-01-01T00:00:00.000Z")
+  })
+
   it("an export names the fields that are lost", () => {
     assert.deepStrictEqual(
       exported({
@@ -77,7 +102,6 @@ describe("a card exported to beads", () => {
         status: "claimed",
         claimOwner: "w",
         attempts: 2,
-        notBefore: plain.createdAt,
         idempotencyKey: "k",
         acceptance: 1,
         result: [1],
@@ -89,7 +113,6 @@ describe("a card exported to beads", () => {
         "blockedReason",
         "claim, except its owner",
         "idempotencyKey",
-        "notBefore",
         "acceptance that is not text, written as JSON",
         "result that is not text, written as JSON"
       ]
@@ -106,7 +129,18 @@ describe("a backlog exported to beads", () => {
     await cli([...place.flags, "create", "--id", "own", "--title", "Own", "--acceptance", "[1]", "--priority", "7"])
   })
   afterAll(() => place.remove())
-  const comparable = ["acceptance", "body", "createdAt", "dependsOn", "id", "phase", "priority", "status", "title"]
+  const comparable = [
+    "acceptance",
+    "body",
+    "createdAt",
+    "dependsOn",
+    "id",
+    "labels",
+    "phase",
+    "priority",
+    "status",
+    "title"
+  ]
   const same = (card: Record<string, unknown>) => Object.fromEntries(comparable.map((field) => [field, card[field]]))
 
   const beyond = new Set<string>()
@@ -127,7 +161,7 @@ describe("a backlog exported to beads", () => {
     )
     const file = join(await temporaryDirectory(), "issues.jsonl")
     const { data } = await json([...place.flags, "export", file, "--format", "beads"])
-    assert.deepInclude(data, { issues: 14, position: 14 })
+    assert.deepInclude(data, { issues: 14, position: 15 })
     assert.deepStrictEqual(Object.values(data.notCarriedOver), [1, 3, 2])
     assert.strictEqual(await readFile(file, "utf8"), stdout)
     assert.strictEqual((await json([...place.flags, "export", file, "--format", "beads"])).code, 5)

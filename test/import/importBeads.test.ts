@@ -141,7 +141,8 @@ describe("an import of a file with every case", () => {
     assert.deepInclude(card, {
       title: "Build the store",
       body: "In one package.\n\n- small\n- fast\n\n## Design\n\nTwo tables.\n\n## Notes\n\nAsk Ben.",
-      phase: "alpha",
+      phase: null,
+      labels: ["alpha", "backend", "urgent"],
       priority: 3,
       status: "ready",
       dependsOn: ["mb-1"],

@@ -122,10 +122,11 @@ describe("a Backlog.md task file", () => {
     assert.isUndefined(claim({ status: "In Progress", assignee: [] }))
   })
 
-  it("a check list becomes the acceptance criteria, and the rest the body without markers", () => {
-    const { card } = issue(
-      "\n## Description\n\n<!-- SECTION:DESCRIPTION:BEGIN -->\nWhat.\n<!-- SECTION:DESCRIPTION:END -->\n\n## Acceptance Criteria\n<!-- AC:BEGIN -->\n- [ ] #1 one\n- [x] #2 two\n<!-- AC:END -->\n\n## Notes\n\nN.\n"
+  it("a check list becomes the acceptance criteria, implementation notes a note, and the rest the body without markers", () => {
+    const { card, notes } = issue(
+      "\n## Description\n\n<!-- SECTION:DESCRIPTION:BEGIN -->\nWhat.\n<!-- SECTION:DESCRIPTION:END -->\n\n## Acceptance Criteria\n<!-- AC:BEGIN -->\n- [ ] #1 one\n- [x] #2 two\n<!-- AC:END -->\n\n## Notes\n\nN.\n\n## Implementation Notes\n\n<!-- SECTION:NOTES:BEGIN -->\nDone.\n<!-- SECTION:NOTES:END -->\n"
     )
+    assert.deepStrictEqual(notes, ["Done."])
     assert.deepStrictEqual(card.acceptance, [
       { text: "one", done: false },
       { text: "two", done: true }
@@ -151,11 +152,11 @@ describe("a Backlog.md task file", () => {
   })
 
   it.each([
-    [{ priority: "high", milestone: "m-1", labels: ["a"] }, { phase: "m-1", priority: 3 }, ["labels"]],
+    [{ priority: "high", milestone: "m-1", labels: ["a"] }, { phase: "m-1", labels: ["a"], priority: 3 }, []],
     [
       { labels: ["a", "b"], reporter: "@ann", references: [] },
-      { phase: "a", priority: 0 },
-      ["reporter", "labels after the first"]
+      { phase: null, labels: ["a", "b"], priority: 0 },
+      ["reporter"]
     ]
   ])("front matter %j is decoded", (fields, expected, lost) => {
     const { card, notCarriedOver } = issue("", fields)

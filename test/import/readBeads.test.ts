@@ -70,13 +70,14 @@ describe("a line of a beads file", () => {
       id: "a",
       title: "A",
       body: "What.\n\n\n## Design\n\nHow.\n\n## Notes\n\nWhy.",
-      phase: "alpha",
+      phase: null,
+      labels: ["alpha", "beta"],
       priority: 4,
       status: "done",
       acceptance: "When."
     })
     assert.strictEqual(occurredAt && DateTime.formatIso(occurredAt), "2026-01-22T20:04:05.123Z")
-    assert.deepStrictEqual(issue.notCarriedOver, ["issue_type", "labels after the first"])
+    assert.deepStrictEqual(issue.notCarriedOver, ["issue_type"])
   })
 
   it.each([
@@ -95,7 +96,7 @@ describe("a line of a beads file", () => {
     [{ status: "pinned" }, 'Its status in the source was "pinned".'],
     [{ status: "hooked", assignee: "ann" }, 'Its status in the source was "hooked", held by "ann".'],
     [{ pinned: true }, "It is pinned in the source."],
-    [{ defer_until: "2026-06-01T02:00:01+02:00" }, "It is deferred until 2026-06-01T00:00:01.000Z."]
+    [{ pinned: true, defer_until: "2026-06-02T00:00:00Z" }, "It is pinned in the source."]
   ])("an issue with %j is blocked, with the reason", (fields, reason) => {
     const { card } = toIssue(decoded(fields), now)
     assert.deepStrictEqual([card.status, card.blockedReason], ["blocked", reason])
@@ -107,7 +108,44 @@ describe("a line of a beads file", () => {
     { defer_until: null },
     { defer_until: "0001-01-01T00:00:00Z" }
   ])("an issue with %j is ready", (fields) => {
-    assert.strictEqual(toIssue(decoded(fields), now).card.status, "ready")
+    const { card } = toIssue(decoded(fields), now)
+    assert.deepStrictEqual([card.status, card.notBefore], ["ready", undefined])
+  })
+
+  it.each(["open", "in_progress", "deferred"])(
+    "an issue with status %s and a later defer_until waits for it",
+    (status) => {
+      const { card } = toIssue(decoded({ status, defer_until: "2026-06-01T02:00:01+02:00" }), now)
+      assert.strictEqual(card.status, "ready")
+      assert.strictEqual(card.notBefore && DateTime.formatIso(card.notBefore), "2026-06-01T00:00:01.000Z")
+    }
+  )
+
+  it("the label phase:NAME is the phase, and all others are labels", () => {
+    const { card } = toIssue(decoded({ labels: ["rust", "phase:two: b", "phase:"] }), now)
+    assert.deepStrictEqual([card.phase, card.labels], ["two: b", ["rust", "phase:"]])
+  })
+
+  it("comments become notes with their authors and times, and other comments are counted", () => {
+    const { notCarriedOver, notes } = toIssue(
+      decoded({
+        comments: [
+          { id: 1, author: "ann\nbo", text: "One.", created_at: "2026-01-23T00:00:00Z" },
+          { id: 2, text: "Two." },
+          { id: 3, text: "" },
+          { id: 4, text: `${"x".repeat(19_999)}\u{1f600}y` }
+        ]
+      }),
+      now
+    )
+    assert.deepStrictEqual(notes, [
+      "ann bo wrote at 2026-01-23T00:00:00.000Z:\n\nOne.",
+      "Two.",
+      "x".repeat(19_999),
+      "\u{1f600}y"
+    ])
+    assert.notInclude(notCarriedOver, "comments")
+    assert.include(toIssue(decoded({ comments: "many" }), now).notCarriedOver, "comments")
   })
 
   it("an issue in progress is ready, and keeps the name of its holder", () => {
@@ -236,18 +274,27 @@ describe("an import plan", () => {
     )
   })
 
-  it("parts of a deferred issue are blocked, with the reason", async () => {
+  it("parts of a deferred issue are deferred until the latest of the times", async () => {
+    const { cards } = await planOf([
+      { id: "epic", defer_until: "2026-06-02T00:00:00Z" },
+      { id: "part", dependencies: [partOf("epic")] },
+      { id: "later part", defer_until: "2026-06-03T00:00:00Z", dependencies: [partOf("epic")] },
+      { id: "part of it", defer_until: "2026-06-01T12:00:00Z", dependencies: [partOf("later part")] },
+      { id: "finished", status: "closed", dependencies: [partOf("epic")] }
+    ])
     assert.deepStrictEqual(
-      await stateOf(
-        { id: "epic", defer_until: "2026-06-02T00:00:00Z" },
-        { id: "part", dependencies: [partOf("epic")] },
-        { id: "finished", status: "closed", dependencies: [partOf("epic")] }
-      ),
-      {
-        epic: "It is deferred until 2026-06-02T00:00:00.000Z.",
-        part: '"epic", of which it is a part, is deferred until 2026-06-02T00:00:00.000Z.',
-        finished: "done"
-      }
+      Array.from(cards.values(), ({ id, notBefore, status }) => [
+        id,
+        status,
+        notBefore === undefined ? null : DateTime.formatIso(notBefore).slice(0, 10)
+      ]),
+      [
+        ["epic", "ready", "2026-06-02"],
+        ["part", "ready", "2026-06-02"],
+        ["later part", "ready", "2026-06-03"],
+        ["part of it", "ready", "2026-06-03"],
+        ["finished", "done", null]
+      ]
     )
   })
 

@@ -85,6 +85,7 @@ describe("a tasks.json", () => {
       title: "T",
       body: "What.\n\n## Details\n\nHow.",
       phase: null,
+      labels: [],
       priority: 2,
       status: "ready",
       acceptance: "Proof."
@@ -153,14 +154,14 @@ describe("a tasks.json", () => {
       metadata: {}
     })
     assert.deepStrictEqual(
-      issues.map(({ card, edges, id, parent }) => [id, card.phase, parent, edges.map(({ to }) => to)]),
+      issues.map(({ card, edges, id, parent }) => [id, card.phase, card.labels, parent, edges.map(({ to }) => to)]),
       [
-        ["1", null, undefined, []],
-        ["1.1", null, "1", []],
-        ["master/1", "master", undefined, []],
-        ["master/1.1", "master", "master/1", []],
-        ["later/7", "later", undefined, ["later/1"]],
-        ["later/7.1", "later", "later/7", []]
+        ["1", null, [], undefined, []],
+        ["1.1", null, [], "1", []],
+        ["master/1", "master", ["master"], undefined, []],
+        ["master/1.1", "master", ["master"], "master/1", []],
+        ["later/7", "later", ["later"], undefined, ["later/1"]],
+        ["later/7.1", "later", ["later"], "later/7", []]
       ]
     )
   })

@@ -12,8 +12,7 @@ import { connectAgent } from "./support/agents.ts"
 /** Calls of each tool that reads. */
 const calls: Readonly<Record<string, ReadonlyArray<object>>> = {
   backlog_list: [{}],
-  backlog_show: [{}, { id: "a" }, { id: "a", part: "body" }],
-  backlog_history: [{ id: "a" }]
+  backlog_show: [{}, { id: "a" }, { id: "a", part: "body" }, { id: "a", part: "notes" }, { id: "a", part: "history" }]
 }
 
 layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("the read gate for agents", (it) => {

@@ -207,7 +207,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
           return [response.status, await response.text()] as const
         })
       yield* Effect.promise(async () => {
-        expect(await toolsOf(eve)).toEqual(["backlog_list", "backlog_show", "backlog_history"])
+        expect(await toolsOf(eve)).toEqual(["backlog_list", "backlog_show"])
         const claimed = await call(client, "claim", { phase: "tokens" })
         expect(claimed.data.claimed).toMatchObject([{ id: "t", owner: "t1/browser" }])
       })

@@ -98,20 +98,19 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const again = yield* boss.call("claim", { id: "design" })
         expect(again.data.claimed[0]).toMatchObject({ attempts: 2, owner: "planner" })
         expect((yield* boss.call("set_status", { id: "design", status: "ready" })).data.owner).toBeUndefined()
-        const history = yield* boss.call("history", { id: "design", limit: 4 })
+        const history = yield* boss.call("show", { id: "design", part: "history" })
         expect(history.data.events.map(({ type }: { readonly type: string }) => type)).toEqual([
           "CardCreated",
           "CardClaimed",
           "ClaimRenewed",
-          "CardCompleted"
-        ])
-        const rest = yield* boss.call("history", { id: "design", afterVersion: history.data.afterVersion })
-        expect(rest.data.events.map(({ type }: { readonly type: string }) => type)).toEqual([
+          "CardCompleted",
           "CardReopened",
           "CardClaimed",
           "CardReclaimed"
         ])
-        expect(rest.data).not.toHaveProperty("afterVersion")
+        expect(history.data).not.toHaveProperty("next")
+        const rest = yield* boss.call("show", { id: "design", part: "history", from: 6 })
+        expect(rest.data.events.map(({ type }: { readonly type: string }) => type)).toEqual(["CardReclaimed"])
         const { body, result } = Option.getOrThrow(yield* (yield* BacklogService).get("build"))
         const design = Option.getOrThrow(yield* (yield* BacklogService).get("design"))
         expect([body, result, design.body]).toEqual([null, null, "Draw it."])
@@ -125,6 +124,51 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           "CardBlocked",
           "CardUnblocked"
         ])
+        yield* verifyBacklog
+      })
+    )
+
+    it.effect("pass findings on to the next holder of a card", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connectAgent("worker", "w1")
+        const w2 = yield* connectAgent("worker", "w2")
+        yield* cards("notes", { id: "n1", labels: ["rust", "slow"] }, { id: "n2" })
+        const none = yield* w1.call("claim", { phase: "notes", labels: ["go"] })
+        expect(none.data).toMatchObject({ claimed: [], why: { reason: "NoneChosen" } })
+        const claimed = yield* w1.call("claim", { phase: "notes", labels: ["rust"] })
+        expect(claimed.data.claimed).toMatchObject([{ id: "n1", token: 2, labels: ["rust", "slow"] }])
+        expect(claimed.text).toContain('labels "rust", "slow"')
+        yield* w1.call("note", { id: "n1", token: 2, text: "The port is taken.\n| Not this." })
+        expect((yield* w1.call("renew", { id: "n1", token: 2, note: "Trying another port." })).isError).toBe(false)
+        expect((yield* w2.call("note", { id: "n1", token: 2, text: "mine" })).text).toContain("No claim of yours")
+        yield* w1.call("release", { id: "n1", token: 2 })
+        const lost = yield* w1.call("note", { id: "n1", token: 2, text: "late" })
+        expect(lost.isError).toBe(true)
+
+        const again = yield* w2.call("claim", { id: "n1" })
+        expect(again.text).toContain('Note by "w1" at 2026-01-01T00:00:00Z:\n| Trying another port.\nNote by "w1"')
+        expect(again.text).toContain("| The port is taken.\n| | Not this.")
+        expect(again.data.claimed[0]).toMatchObject({
+          noteCount: 2,
+          notes: [{ text: "Trying another port." }, { text: "The port is taken.\n| Not this." }]
+        })
+        const all = yield* w2.call("show", { id: "n1", part: "notes" })
+        expect(all.data.notes.map(({ actor }: { readonly actor: string }) => actor)).toEqual(["w1", "w1"])
+        const rest = yield* w2.call("show", { id: "n1", part: "notes", from: all.data.notes[0].version })
+        expect(rest.data.notes).toMatchObject([{ text: "The port is taken.\n| Not this." }])
+
+        const found = yield* w2.call("list", { phase: "notes", text: "do n1", owner: "w2" })
+        expect(found.data.cards).toMatchObject([{ id: "n1" }])
+        const made = yield* (yield* planner).call("create", {
+          cards: [{ title: "Without an id", phase: "notes", notBefore: "2026-01-01T01:00:00+00:30" }]
+        })
+        const [id] = made.data.created
+        expect(id).toMatch(/^[2-9a-z]{8}$/)
+        expect((yield* w2.call("show", { id })).text).toContain("2026-01-01T00:30:00Z")
+        yield* (yield* planner).call("revise", { id, clear: ["notBefore"], addLabels: ["go"] })
+        expect((yield* w1.call("claim", { phase: "notes", labels: ["go"] })).data.claimed).toMatchObject([{ id }])
+        const wrong = yield* (yield* planner).call("revise", { id, notBefore: "tomorrow" })
+        expect(wrong.text).toContain("Expected a time with a zone")
         yield* verifyBacklog
       })
     )
@@ -163,7 +207,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           [boss.call("revise", { id: "r2", removeDependsOn: ["r1"], addDependsOn: ["nothing"] }), "Create it first."],
           [boss.call("revise", { id: "r1", body: "new", clear: ["body"] }), "body is in clear, and it has a value"],
           [boss.call("revise", { id: "r1", clear: ["title"] }), 'at ["clear"][0]'],
-          [boss.call("create", { cards: [{ id: null, title: "T" }] }), 'Missing key\n|   at ["cards"][0]["id"]'],
+          [boss.call("create", { cards: [{ id: null, title: null }] }), 'Missing key\n|   at ["cards"][0]["title"]'],
           [boss.call("revise", { id: "r1", body: null }), "no change is given"],
           [
             boss.call("create", { cards: [{ id: " r", title: "" }] }),

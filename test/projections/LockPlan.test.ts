@@ -3,7 +3,7 @@ import { Arbitrary, type DateTime, Result } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"
-import type { Command } from "../../src/domain/Command.ts"
+import type { IdentifiedCommand } from "../../src/domain/Command.ts"
 import { decide } from "../../src/domain/decide.ts"
 import { type LockPlan, planLocks } from "../../src/projections/LockPlan.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
@@ -236,13 +236,13 @@ const load = (plan: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.
 }
 
 /** Carries out a batch, and returns every decision and every change. */
-const carryOut = (state: ReadModelState, commands: ReadonlyArray<Command>, now: DateTime.Utc) =>
+const carryOut = (state: ReadModelState, commands: ReadonlyArray<IdentifiedCommand>, now: DateTime.Utc) =>
   commands.map((each) => {
     const decision = decide(state, each, now)
     const changes: Array<RowChange> = []
     for (const { cardId, event } of Result.isSuccess(decision) ? decision.success : []) {
       const version = (state.card(cardId)?.version ?? 0) + 1
-      for (const change of rowChanges(state, { cardId, event, version, occurredAt: now })) {
+      for (const change of rowChanges(state, { cardId, event, version, occurredAt: now, actor: "ann" })) {
         state.apply(change)
         changes.push(change)
       }
@@ -251,8 +251,8 @@ const carryOut = (state: ReadModelState, commands: ReadonlyArray<Command>, now: 
   })
 
 /** Orders a batch: claims by id, claims of the best cards, completions with a claim, then everything else. */
-const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> => {
-  const rank = (each: Command) => {
+const claimsFirst = (commands: ReadonlyArray<IdentifiedCommand>): ReadonlyArray<IdentifiedCommand> => {
+  const rank = (each: IdentifiedCommand) => {
     if (each._tag === "Claim") return each.id === undefined ? 1 : 0
     if (each._tag === "ClaimMany") return 1
     return each._tag === "Complete" && each.claimNext !== undefined ? 2 : 3
@@ -260,7 +260,11 @@ const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> =
   return [...commands].sort((left, right) => rank(left) - rank(right))
 }
 
-const expectSameOutcome = (backlog: MemoryBacklog, commands: ReadonlyArray<Command>, now: DateTime.Utc): void => {
+const expectSameOutcome = (
+  backlog: MemoryBacklog,
+  commands: ReadonlyArray<IdentifiedCommand>,
+  now: DateTime.Utc
+): void => {
   const batch = claimsFirst(commands)
   const part = load(planLocks(batch), backlog, now)
   expect(carryOut(part, batch, now)).toEqual(carryOut(backlog.state, batch, now))

@@ -67,12 +67,12 @@ describe("ReadModelState", () => {
   it("applies row changes", () => {
     const state = new ReadModelState()
     const card = cardOf(created("a", { dependsOn: [b] }))
-    state.apply({ _tag: "CardChanged", card, content: true })
+    state.apply({ _tag: "CardChanged", card, content: true, noted: false })
     state.apply({ _tag: "DependencyAdded", cardId: a, dependsOnId: b })
     state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 1 })
     expect([state.unmetDependencies(a), state.hasDependents(b)]).toEqual([1, true])
 
-    state.apply({ _tag: "CardChanged", card: { ...card, priority: 1 }, content: true })
+    state.apply({ _tag: "CardChanged", card: { ...card, priority: 1 }, content: true, noted: false })
     expect([state.unmetDependencies(a), state.card(a)?.priority]).toEqual([1, 1])
 
     state.apply({ _tag: "DependencyRemoved", cardId: a, dependsOnId: b })
@@ -115,7 +115,12 @@ describe("ReadModelState", () => {
     const expired = (minute: number) => state.expiredClaims(at(minute)).map((card) => card.id)
     expect([0, 1, 2].map(expired)).toEqual([[], [b], [b, c]])
     expect(expired(1)).toEqual([b])
-    state.apply({ _tag: "CardChanged", card: { ...cardOf(created("b")), status: "done" }, content: false })
+    state.apply({
+      _tag: "CardChanged",
+      card: { ...cardOf(created("b")), status: "done" },
+      content: false,
+      noted: false
+    })
     expect(expired(2)).toEqual([c])
   })
 
@@ -129,7 +134,7 @@ describe("ReadModelState", () => {
     const offered = (minute: number) => [...state.claimCandidates(at(minute))].map((card) => card.id)
     expect(offered(1)).toEqual([b, c])
     expect(offered(2)).toEqual([a, b, c])
-    const change = (card: Card) => state.apply({ _tag: "CardChanged", card, content: false })
+    const change = (card: Card) => state.apply({ _tag: "CardChanged", card, content: false, noted: false })
     const second = cardOf(created("b", { priority: 1 }))
     change({ ...second, status: "blocked" })
     expect(offered(2)).toEqual([a, c])

@@ -25,7 +25,7 @@ const line = (change: RowChange): string => {
 const changesAfter = (history: ReadonlyArray<TimedEvent>, { cardId, event, occurredAt }: TimedEvent) => {
   const { state } = backlogAfter(history)
   const version = (state.card(cardId)?.version ?? 0) + 1
-  return rowChanges(state, { cardId, event, occurredAt, version })
+  return rowChanges(state, { cardId, event, occurredAt, version, actor: "ann" })
 }
 
 const completed: Event = { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null }

@@ -146,7 +146,7 @@ const getStaleAfterClaims: Fault = (backlog) => {
 const caches: Readonly<Record<string, Fault>> = {
   "get never forgets": staleGet,
   "get forgets only cards that commands name": getStaleAfterClaims,
-  "list never forgets": (backlog) => ({ ...backlog, list: cached(backlog.list) }),
+  "list never forgets": (backlog) => ({ ...backlog, list: cached(backlog.list) as typeof backlog.list }),
   "explain never forgets": (backlog) => ({ ...backlog, explain: cached(backlog.explain) }),
   "stats never forgets": (backlog) => ({ ...backlog, stats: cached(() => backlog.stats)(undefined) }),
   "whyNothingClaimable never forgets": (backlog) => ({
@@ -180,7 +180,7 @@ const wrongCreateMany: Fault = (backlog) => ({
 const wrongOrder: Fault = (backlog) => ({
   ...backlog,
   claim: Effect.fnUntraced(function* (input) {
-    const claimable = input.id === undefined ? yield* Effect.orDie(backlog.list({ readyOnly: true })) : []
+    const claimable = input.id === undefined ? yield* Effect.orDie(backlog.list({ claimability: "claimable" })) : []
     const worst = claimable.findLast((card) => card.priority >= (input.minPriority ?? -Infinity))
     return yield* backlog.claim(worst === undefined ? input : { ...input, id: worst.id })
   })

@@ -1,6 +1,8 @@
 import { Context, DateTime, Deferred, Effect, Layer, Option, Result, Schema } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
+import type { Claimability } from "../../src/domain/CardFilter.ts"
 import { CardId, compareIds } from "../../src/domain/CardId.ts"
+import { matchesFilter } from "../../src/domain/decide.ts"
 import { compareClaimOrder, isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
 import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
 import { type ClaimFilter, Command } from "../../src/domain/Command.ts"
@@ -10,12 +12,16 @@ import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { BacklogService, type CompletionRejection } from "../../src/services/BacklogService.ts"
 import type { CommandInputs } from "../../src/services/BacklogInput.ts"
 import { decideBatch, type FirstOutcome } from "../../src/services/commands/Interpreter.ts"
+import { proposeMissingIds } from "../../src/services/commands/generateIds.ts"
 import type { Answer, Outcome } from "../../src/services/commands/Outcome.ts"
 import { computeDigests, receiptKey, haveSameContent } from "../../src/services/commands/Receipt.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
 const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>
   DateTime.toEpochMillis(one) - DateTime.toEpochMillis(other)
+
+/** Methods that the testing kit does not call. */
+const unused = Effect.die(new Error("the backlog in memory has no such query"))
 
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
@@ -48,7 +54,12 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             isSame ? earlier.outcome : Result.fail(new CommandIdConflict({ commandId: earlier.commandId }))
           )
         }
-        const { changes, first, outcomes, pending } = decideBatch({ state, now: read() }, commands, known)
+        const { changes, first, outcomes, pending } = decideBatch(
+          { state, now: read() },
+          commands,
+          known,
+          proposeMissingIds(commands, "")
+        )
         for (const change of changes) if (change._tag === "CardChanged") cards.set(change.card.id, change.card)
         for (const one of first) receipts.set(receiptKey({ ...one, actor: one.command.actor }), one)
         for (const { event } of pending) note(event._tag)
@@ -70,16 +81,20 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
           })
 
+      const claimabilityOf = (card: Card): Claimability | undefined => {
+        if (card.status === "claimed") return isExpired(card, read()) ? "expired" : undefined
+        if (card.status !== "ready") return undefined
+        if (unmetOf(card).length > 0) return "waiting"
+        return isDue(card.notBefore, read()) ? "claimable" : "deferred"
+      }
       const claimable = (card: Card): boolean => isClaimable(card, state.unmetDependencies(card.id), read())
       const unmetOf = (card: Card) =>
         card.dependsOn
           .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
           .filter(({ status }) => status !== "done")
-      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimFilter) => {
+      const outlookAmong = (filter: ClaimFilter) => {
         const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
-        const chosen = open.filter(
-          (card) => card.priority >= minPriority && (phase === undefined || card.phase === phase)
-        )
+        const chosen = open.filter((card) => matchesFilter(card, filter))
         const standing = (card: Card): keyof OpenCounts => {
           if (card.status === "blocked") return "blocked"
           if (card.status === "claimed" && !isExpired(card, read())) return "claimed"
@@ -141,14 +156,25 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             { concurrency: "unbounded" }
           ),
         reopen: method("Reopen"),
+        note: method("Note"),
         get: (id) => Effect.sync(() => Option.fromUndefinedOr(cards.get(CardId.make(id)))),
-        list: ({ readyOnly, status } = {}) =>
+        list: ({ claimability, labels, maxPriority = Infinity, minPriority, owner, status, withoutLabels } = {}) =>
           Effect.sync(() =>
             [...cards.values()]
-              .filter((card) => status === undefined || card.status === status)
-              .filter((card) => readyOnly !== true || claimable(card))
+              .filter((card) => status === undefined || [status].flat().includes(card.status))
+              .filter((card) => owner === undefined || card.claimOwner === owner)
+              .filter(
+                (card) => matchesFilter(card, { labels, minPriority, withoutLabels }) && card.priority <= maxPriority
+              )
+              .filter((card) => claimability === undefined || claimabilityOf(card) === claimability)
               .sort(compareClaimOrder)
           ),
+        notes: () => unused,
+        claims: () => unused,
+        dependents: () => unused,
+        neighbourhood: () => unused,
+        impact: () => unused,
+        criticalPath: () => unused,
         readiness: Effect.succeedNone,
         stats: Effect.sync(() => {
           const everything = [...cards.values()]

@@ -52,7 +52,7 @@ describe("the model", () => {
       for (const command of yield* Arbitrary.sampleEffect(commandArbitrary(), { count: 400, seed: 1 })) {
         tags.add(command._tag)
       }
-      expect(tags.size).toBe(14)
+      expect(tags.size).toBe(15)
       const pools = { ids: ["only"] }
       for (const card of yield* Arbitrary.sampleEffect(newCardArbitrary(pools), { count: 20, seed: 1 })) {
         expect(card.id).toBe("only")

@@ -86,7 +86,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
       for (let position = 1; position <= check.position; position++) {
         const past = yield* audit.backlogAt({ position })
         const cards = (yield* past.list()).map(plain)
-        const claimable = (yield* past.list({ readyOnly: true })).map((card) => card.id)
+        const claimable = (yield* past.list({ claimability: "claimable" })).map((card) => card.id)
         const time = past.time.epochMilliseconds
         expect([position, checkInvariants({ cards, claimable, stats: past.stats, time })]).toEqual([position, []])
       }

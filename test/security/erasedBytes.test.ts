@@ -60,6 +60,8 @@ const writeEverywhere = Effect.gen(function* () {
   yield* backlog.complete({ id, result: long(), ...command("complete") })
   yield* backlog.reopen({ id, reason: short, actor })
   yield* backlog.completeMany({ completions: [{ id, result: { text: short } }], actor })
+  yield* backlog.note({ id, text: long(), actor })
+  yield* backlog.note({ id, text: short, ...command("note") })
   yield* audit.park("mailer", 1, `it failed: ${body}`)
   const parts = yield* sql<{ readonly part: string }>`
     SELECT DISTINCT key AS part FROM backlog.events, jsonb_each(commitments) ORDER BY 1`
@@ -73,6 +75,8 @@ const writeEverywhere = Effect.gen(function* () {
     SELECT ltrim(to_jsonb(receipts) ->> 'salt', '\\x') AS salt FROM backlog.receipts ORDER BY command_id LIMIT 2`
   return [
     Buffer.from(marker),
+    // As a word of the search index.
+    Buffer.from(marker.toLowerCase()),
     ...[...salts, ...receipts].flatMap(({ salt }) =>
       salt === null
         ? []

@@ -37,6 +37,7 @@ const bodies: Readonly<Record<string, object>> = {
   link: { from: "a", to: "b" },
   unlink: { from: "a", to: "b" },
   block: { id: "a" },
+  note: { id: "a", text: "n" },
   unblock: { id: "a" },
   complete: { id: "a" },
   completeMany: { completions: [{ id: "a" }] },

@@ -165,7 +165,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
         ["CardCreated", 1],
         ["CardRevised", 1],
         ["CardRedacted", 1],
-        ["CardRevised", 2]
+        ["CardRevised", 3]
       ])
       expect((yield* audit.verify()).divergences).toEqual([])
       yield* verifyBacklog

@@ -54,6 +54,7 @@ const fillers = (count: number): ReadonlyArray<EncodedEvent> => Array.from({ len
 const around: Readonly<Record<string, (golden: EncodedEvent) => ReadonlyArray<EncodedEvent>>> = {
   CardCreated: (golden) => [golden],
   CardRevised: (golden) => [created(), golden],
+  CardNoted: (golden) => [created(), claimed(), golden],
   CardClaimed: (golden) => [created(), golden],
   ClaimRenewed: (golden) => [created(), claimed(), golden],
   CardReleased: (golden) => [created(), claimed(), golden],

@@ -3,7 +3,10 @@ import type { Sources, Violation } from "./architecture.ts"
 
 /** What the services read with. A call must be an argument of `gate.read` or `gate.stream`. */
 const readers: Readonly<Record<string, ReadonlyArray<string>>> = {
-  readModel: ["get", "list", "stats", "getWithUnmet", "countClaimable", "outlook", "haveClaimsEnded"],
+  readModel:
+    "get list stats getWithUnmet countClaimable outlook haveClaimsEnded notes claims dependents neighbourhood impact criticalPath".split(
+      " "
+    ),
   log: ["head", "findHead", "read", "page", "between", "streams", "history", "isReplica", "hasReplayed"],
   checkpoints: ["list", "get", "parked"],
   erasures: ["list", "isPending"],
@@ -12,7 +15,9 @@ const readers: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /** Functions that read for a service. They are checked where they are called. */
 const readingFunctions = new Set(
-  "consume explainAt exportLog feed foldCards resolveCardMoment resolveEventType resolveMoment verify".split(" ")
+  "consume diffCards explainAt exportLog feed foldCards resolveCardMoment resolveEventType resolveMoment verify".split(
+    " "
+  )
 )
 
 /** The members of the log that show where it ends. Readers get it from the gate. */

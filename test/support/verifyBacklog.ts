@@ -63,7 +63,7 @@ const same = (found: unknown, expected: unknown): void => {
   }
 }
 
-const erasable = new Set(["title", "body", "acceptance", "result", "reason", "blockedReason"])
+const erasable = new Set(["title", "body", "acceptance", "result", "reason", "blockedReason", "text"])
 
 /**
  * Checks the log: positions and versions without gaps, recording times that never decrease, all commitments, content hashes
@@ -151,6 +151,11 @@ const expectedRow = (card: Card, unmetDependencies: number, position: number) =>
   acceptance: card.acceptance,
   result: card.result,
   blocked_reason: card.blockedReason,
+  labels: card.labels,
+  note_count: card.noteCount,
+  last_note: card.lastNote?.text ?? null,
+  last_note_actor: card.lastNote?.actor ?? null,
+  last_note_at: date(card.lastNote?.at ?? null),
   created_at: date(card.createdAt),
   updated_at: date(card.updatedAt),
   completed_at: date(card.completedAt),
@@ -176,7 +181,13 @@ export const verifyReadModel = Effect.gen(function* () {
       })
     )
     const occurredAt = DateTime.fromDateUnsafe(row.occurredAt)
-    const changes = rowChanges(state, { cardId: row.cardId as CardId, version: row.version, occurredAt, event })
+    const changes = rowChanges(state, {
+      cardId: row.cardId as CardId,
+      version: row.version,
+      occurredAt,
+      actor: row.actor,
+      event
+    })
     same(changes.length > 0, true)
     for (const change of changes) state.apply(change)
     positions.set(row.cardId, row.position)

@@ -1,8 +1,10 @@
 import { textsOn } from "../docs/support/pages.ts"
 
-/** The statements of `docs/upgrading.md` that remove migrations 11 and 12 from a backlog. */
+/** The statements of `docs/upgrading.md` that remove migrations 11 to 13 from a backlog. */
 export const wayBack = (schema: string): ReadonlyArray<string> =>
-  (textsOn("docs/upgrading.md", "sql")[0] ?? "")
-    .replace("search_path = backlog", `search_path = ${schema}`)
+  textsOn("docs/upgrading.md", "sql")
+    .slice(0, 2)
+    .join("\n")
+    .replaceAll("search_path = backlog", `search_path = ${schema}`)
     .split(/;\n/)
     .filter((statement) => !/^(?:BEGIN|COMMIT)?\s*$/.test(statement))

@@ -15,17 +15,19 @@ import {
   textFlag
 } from "../flags.ts"
 import { formatTime } from "../moments.ts"
+import { readTextFlag } from "../readInput.ts"
 import { escapeLine } from "../terminalText.ts"
 
 export const claimCommand = defineBacklogCommand(
   "claim",
   {
     description:
-      "Claims the best claimable card, or the card ID, for --ttl seconds, and prints the claim's token, which renew, release and complete require. --phase and --min-priority limit which cards are considered. With --max-attempts it blocks each card at which so many attempts failed, and claims the next one. With --limit it claims several cards. If nothing is claimable, it prints why and exits with code 3.",
+      "Claims the best claimable card, or the card ID, for --ttl seconds, and prints the claim's token, which renew, release and complete require. --phase, --min-priority, --label and --without-label limit which cards are considered. With --max-attempts it blocks each card at which so many attempts failed, and claims the next one. With --limit it claims several cards. If nothing is claimable, it prints why and exits with code 3.",
     summary: "Claim the best card, or one card",
     examples: [
       { command: "backlog claim --owner worker-1" },
       { command: "backlog claim --owner worker-1 --phase test --min-priority 5" },
+      { command: "backlog claim --owner worker-1 --label rust --without-label blocked-by-legal" },
       { command: "backlog claim --owner worker-1 --limit 5", description: "The best five cards" },
       { command: "backlog claim build --owner worker-1 --ttl 3600", description: "One card, for an hour" }
     ]
@@ -38,8 +40,7 @@ export const claimCommand = defineBacklogCommand(
     maxAttempts: maxAttemptsFlag,
     limit: integerFlag("limit", "Claim up to N cards and print a list")
   },
-  Effect.fnUntraced(function* ({ id, limit, maxAttempts, minPriority, owner, phase, ttl }) {
-    const choice = { phase, minPriority }
+  Effect.fnUntraced(function* ({ id, limit, maxAttempts, owner, ttl, ...choice }) {
     if (limit !== undefined) {
       if (id !== undefined) return yield* new InvalidInput({ problem: "give an ID or --limit, not both" })
       return claimMany(
@@ -112,17 +113,22 @@ const cardNotClaimable = Effect.fnUntraced(function* (id: string) {
 export const renewCommand = defineBacklogCommand(
   "renew",
   {
-    description: "Extends a claim to --ttl seconds from now. Without --ttl it uses the claim's original duration.",
+    description:
+      "Extends a claim to --ttl seconds from now. Without --ttl it uses the claim's original duration. With --note it also writes a note on the progress.",
     summary: "Extend a claim",
-    examples: [{ command: "backlog renew build --token 2" }, { command: "backlog renew build --token 2 --ttl 3600" }]
+    examples: [
+      { command: "backlog renew build --token 2" },
+      { command: 'backlog renew build --token 2 --note "the tests run"' }
+    ]
   },
   {
     id: idArgument(),
     token: requiredIntegerFlag("token", "Token of the claim"),
-    ttl: integerFlag("ttl", "Duration from now in seconds. Defaults to the claim's original duration", "SECONDS")
+    ttl: integerFlag("ttl", "Duration from now in seconds. Defaults to the claim's original duration", "SECONDS"),
+    note: textFlag("note", "A note on the progress. - reads standard input", "TEXT")
   },
-  Effect.fnUntraced(function* ({ id, token, ttl }) {
-    const input = yield* commandInput("Renew", { id, token, ttlSeconds: ttl })
+  Effect.fnUntraced(function* ({ id, note, token, ttl }) {
+    const input = yield* commandInput("Renew", { id, token, ttlSeconds: ttl, note: yield* readTextFlag("note", note) })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
       const card = yield* backlog.renew(input)

@@ -30,10 +30,13 @@ export const completeCommand = defineBacklogCommand(
     maxAttempts: maxAttemptsFlag
   },
   Effect.fnUntraced(function* (flags) {
-    const { claimNext, maxAttempts, minPriority, phase, ttl } = flags
-    if (claimNext === undefined && (maxAttempts ?? minPriority ?? phase ?? ttl) !== undefined) {
+    const { claimNext, labels, maxAttempts, minPriority, phase, ttl, withoutLabels } = flags
+    if (
+      claimNext === undefined &&
+      (labels ?? withoutLabels ?? maxAttempts ?? minPriority ?? phase ?? ttl) !== undefined
+    ) {
       return yield* new InvalidInput({
-        problem: "--ttl, --phase, --min-priority and --max-attempts require --claim-next"
+        problem: "--ttl, --phase, --min-priority, --label, --without-label and --max-attempts require --claim-next"
       })
     }
     const input = yield* commandInput("Complete", {
@@ -42,7 +45,9 @@ export const completeCommand = defineBacklogCommand(
       force: flags.force ? true : undefined,
       result: yield* readJsonFlag("result", flags.result),
       claimNext:
-        claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, maxAttempts, phase, minPriority }
+        claimNext === undefined
+          ? undefined
+          : { owner: claimNext, ttlSeconds: ttl, maxAttempts, phase, minPriority, labels, withoutLabels }
     })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService

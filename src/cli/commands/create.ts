@@ -4,13 +4,14 @@ import { BacklogService, InvalidInput } from "../../index.ts"
 import { encodeCard } from "../CommandOutput.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { describeCommandResult } from "../describeCard.ts"
-import { choiceFlag, idArgument, integerFlag, requiredTextFlag, textFlag } from "../flags.ts"
+import { choiceFlag, idArgument, integerFlag, repeatedFlag, requiredTextFlag, textFlag } from "../flags.ts"
+import { parseTimeFlag, timeFlag } from "../moments.ts"
 import { checkOneStdinReader, readBody, readJsonFlag } from "../readInput.ts"
 import { escapeLine } from "../terminalText.ts"
 
 const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.withDescription(
-    "Comma-separated ids of cards that must be done first. Repeatable. For an id with a comma, use link"
+    "Comma-separated ids of cards that must be done first. Repeatable. In an id, write a comma as \\, and a backslash as \\\\"
   ),
   Flag.withMetavar("<A,B>"),
   Flag.atLeast(0)
@@ -20,10 +21,14 @@ export const createCommand = defineBacklogCommand(
   "create",
   {
     description:
-      "Creates a card. With --idempotency-key, a retry returns the existing card unchanged. Dependencies need not exist yet: the card waits until they exist and are done.",
+      "Creates a card, and prints its id. Without --id it generates a short one; BACKLOG_ID_PREFIX is what generated ids begin with. With --idempotency-key, a retry returns the existing card unchanged. Dependencies need not exist yet: the card waits until they exist and are done.",
     summary: "Create a card",
     examples: [
-      { command: 'backlog create --id design --title "Design it" --priority 5' },
+      { command: 'backlog create --title "Design it" --priority 5' },
+      {
+        command: 'backlog create --id logo --title "Draw it" --label design --not-before 2030-01-01',
+        description: "Not claimable before a day"
+      },
       { command: 'backlog create --id build --title "Build it" --depends-on design', description: "Waits for design" },
       {
         command: 'backlog create --id docs --title "Write it down" --acceptance \'{"pages":3}\' --body - < notes.md',
@@ -32,12 +37,14 @@ export const createCommand = defineBacklogCommand(
     ]
   },
   {
-    id: requiredTextFlag("id", "The card's id, which is never reused", "ID"),
+    id: textFlag("id", "The card's id, which is never reused. Defaults to a generated id", "ID"),
     title: requiredTextFlag("title", "Title, one line", "TITLE"),
     body: textFlag("body", "Body. - reads standard input", "TEXT"),
     bodyFile: textFlag("body-file", "A file with the body", "PATH"),
     phase: textFlag("phase", "The card's phase", "PHASE"),
+    labels: repeatedFlag("label", "A label", "LABEL"),
     priority: integerFlag("priority", "Priority: higher is claimed first. Defaults to 0"),
+    notBefore: timeFlag("not-before", "The card cannot be claimed before this time"),
     dependsOn: dependsOnFlag,
     acceptance: textFlag("acceptance", "Acceptance criteria as JSON. - reads standard input", "JSON"),
     idempotencyKey: textFlag("idempotency-key", "A retry with the same key returns the existing card", "KEY"),
@@ -51,7 +58,9 @@ export const createCommand = defineBacklogCommand(
       title: flags.title,
       body: yield* readBody(flags.body, flags.bodyFile),
       phase: flags.phase,
+      labels: flags.labels,
       priority: flags.priority,
+      notBefore: yield* parseTimeFlag("not-before", flags.notBefore),
       dependsOn: yield* parseIds(flags.dependsOn),
       acceptance: yield* readJsonFlag("acceptance", flags.acceptance),
       idempotencyKey: flags.idempotencyKey,
@@ -67,7 +76,7 @@ export const createCommand = defineBacklogCommand(
           Effect.map(
             describeCommandResult(card, input, style),
             (described) =>
-              `${card.id === input.id ? "Created" : `The idempotency key belongs to card ${escapeLine(card.id)}`}:\n${described}`
+              `${input.id === undefined || card.id === input.id ? "Created" : `The idempotency key belongs to card ${escapeLine(card.id)}`}:\n${described}`
           )
       }
     })
@@ -75,9 +84,11 @@ export const createCommand = defineBacklogCommand(
   { createsBacklog: true }
 )
 
-/** Splits comma-separated ids. An id with a comma must be linked with `backlog link`. */
+/** Splits comma-separated ids. A backslash keeps the character after it. */
 const parseIds = (given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, InvalidInput> => {
-  const ids = given.flatMap((list) => list.split(",").map((id) => id.trim()))
+  const ids = given.flatMap((list) =>
+    Array.from(`${list},`.matchAll(/((?:\\.|[^\\,])*),/gs), ([, id = ""]) => id.trim().replaceAll(/\\(.)/gs, "$1"))
+  )
   return ids.includes("")
     ? Effect.fail(new InvalidInput({ problem: "--depends-on contains an empty id" }))
     : Effect.succeed(ids)
@@ -87,11 +98,12 @@ export const reviseCommand = defineBacklogCommand(
   "revise",
   {
     description:
-      'Changes the given fields and keeps the others. --body "", --phase "" and --acceptance null clear a field.',
-    summary: "Change a card's title, body, phase, priority or acceptance",
+      'Changes the given fields and keeps the others. --body "", --phase "", --not-before "" and --acceptance null clear a field.',
+    summary: "Change a card's title, body, phase, labels, priority, acceptance or time",
     examples: [
       { command: "backlog revise build --priority 9" },
-      { command: 'backlog revise build --phase ""', description: "Clears the phase" }
+      { command: 'backlog revise build --phase ""', description: "Clears the phase" },
+      { command: "backlog revise build --add-label rust --remove-label go" }
     ]
   },
   {
@@ -100,13 +112,19 @@ export const reviseCommand = defineBacklogCommand(
     body: textFlag("body", "Body. - reads standard input", "TEXT"),
     bodyFile: textFlag("body-file", "A file with the body", "PATH"),
     phase: textFlag("phase", "The card's phase", "PHASE"),
+    addLabels: repeatedFlag("add-label", "A label to add", "LABEL"),
+    removeLabels: repeatedFlag("remove-label", "A label to remove", "LABEL"),
     priority: integerFlag("priority", "Priority: higher is claimed first"),
+    notBefore: timeFlag("not-before", "The card cannot be claimed before this time"),
     acceptance: textFlag("acceptance", "Acceptance criteria as JSON. - reads standard input", "JSON")
   },
-  Effect.fnUntraced(function* ({ acceptance, body, bodyFile, id, phase, priority, title }) {
-    if ([title, body, bodyFile, phase, priority, acceptance].every((given) => given === undefined)) {
+  Effect.fnUntraced(function* ({ acceptance, body, bodyFile, id, phase, priority, title, ...flags }) {
+    const { addLabels, notBefore, removeLabels } = flags
+    const given = [title, body, bodyFile, phase, priority, acceptance, addLabels, removeLabels, notBefore]
+    if (given.every((each) => each === undefined)) {
       return yield* new InvalidInput({
-        problem: "nothing to change: give --title, --body, --body-file, --phase, --priority or --acceptance"
+        problem:
+          "nothing to change: give --title, --body, --body-file, --phase, --add-label, --remove-label, --priority, --not-before or --acceptance"
       })
     }
     yield* checkOneStdinReader({ body, acceptance })
@@ -115,7 +133,10 @@ export const reviseCommand = defineBacklogCommand(
       title,
       body: emptyToNull(yield* readBody(body, bodyFile)),
       phase: emptyToNull(phase),
+      addLabels,
+      removeLabels,
       priority,
+      notBefore: notBefore === "" ? null : yield* parseTimeFlag("not-before", notBefore),
       acceptance: yield* readJsonFlag("acceptance", acceptance)
     })
     return Effect.gen(function* () {

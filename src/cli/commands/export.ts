@@ -1,6 +1,6 @@
 import { Effect, Schema, Stream } from "effect"
 import { encodeBeads } from "../../import/encodeBeads.ts"
-import { AuditService, InvalidInput, LogFileHeader } from "../../index.ts"
+import { AuditService, BacklogService, type Card, type CardNote, InvalidInput, LogFileHeader } from "../../index.ts"
 import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
 import { defineCommand } from "../defineCommand.ts"
 import { choiceFlag, Json, optionalArgument, switchFlag } from "../flags.ts"
@@ -81,23 +81,40 @@ const writeLog = Effect.fnUntraced(function* (file: string, force: boolean, io: 
 const readIssues = Effect.gen(function* () {
   const audit = yield* AuditService
   const { position } = yield* audit.anchor()
-  const backlog = yield* audit.backlogAt({ position })
+  const backlog = yield* BacklogService
+  const past = yield* audit.backlogAt({ position })
   const lost = new Map<string, number>()
   let written = 0
   return {
     position,
-    total: backlog.stats.total,
+    total: past.stats.total,
     counts: () => ({
       issues: written,
       notCarriedOver: Object.fromEntries([...lost].sort(([left], [right]) => (left < right ? -1 : 1)))
     }),
-    lines: Stream.map(backlog.cards(), (card) => {
-      const issue = encodeBeads(card)
-      for (const what of issue.lost) lost.set(what, (lost.get(what) ?? 0) + 1)
-      written++
-      return issue.line
-    })
+    lines: Stream.mapEffect(past.cards(), (card) =>
+      Effect.map(readNotes(backlog, card), (notes) => {
+        const issue = encodeBeads(card, notes)
+        for (const what of issue.lost) lost.set(what, (lost.get(what) ?? 0) + 1)
+        written++
+        return issue.line
+      })
+    )
   }
+})
+
+const notesPerPage = 1000
+
+/** All notes that a card had, the last one first. */
+const readNotes = Effect.fnUntraced(function* (backlog: BacklogService["Service"], card: Card) {
+  const notes: Array<CardNote> = []
+  for (let before = card.version + 1; notes.length < card.noteCount;) {
+    const page: ReadonlyArray<CardNote> = yield* backlog.notes({ id: card.id, limit: notesPerPage, before })
+    notes.push(...page)
+    before = page.at(-1)?.version ?? 1
+    if (page.length < notesPerPage) break
+  }
+  return notes
 })
 
 /** Writes the cards to standard output as beads issues, and to standard error what beads cannot represent. */

@@ -148,6 +148,7 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
         (sum(report.otherKinds) === 0 ? "" : `, ${sum(report.otherKinds)} of other kinds`)
     ),
     formatRow(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
+    ...(report.notes === 0 ? [] : [formatRow(report.notes, "notes written on cards")]),
     formatRow(report.unchanged, "unchanged"),
     formatRow(report.differing, "exist and differ, not changed"),
     formatRow(

@@ -22,7 +22,7 @@ export const ownerRule = (actor: string, owner: string): string =>
 
 /**
  * The rules for a worker's commands. A worker claims under its own name or a name below it (`worker-1/browser`), and renews,
- * releases, completes and blocks only the cards of such claims. `reservedNames` are names below its own that belong to other
+ * releases, completes and blocks only the cards of such claims. It may write notes on any card, with a token only on those. `reservedNames` are names below its own that belong to other
  * tokens.
  */
 export const workerRules = (
@@ -61,6 +61,8 @@ export const workerRules = (
       case "release":
       case "block":
         return requireOwnClaim(input)
+      case "note":
+        return input.token === undefined ? Effect.void : requireOwnClaim(input)
       case "complete":
         return Effect.andThen(requireOwnName(input.claimNext?.owner), requireOwnClaim(input))
       case "completeMany":

@@ -8,6 +8,7 @@ import {
   Anchor,
   BacklogAt,
   Card,
+  CardDiff,
   Checkpoint,
   Erasure,
   Explanation,
@@ -23,13 +24,14 @@ import {
   VerifyProgress,
   VerifyReport
 } from "./answers.ts"
+import { severalValues } from "./BacklogGroup.ts"
 import { describeEndpoint, commandPayload, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
 import {
   CardId,
   EventOptions,
   EventType,
-  ListOptions,
+  PastListOptions,
   PruneReceipts,
   RemovalProgress,
   RemovalReport,
@@ -106,10 +108,27 @@ export const AuditGroup = HttpApiGroup.make("audit")
       error: [momentNotReached, damagedEvent, undecodableEvent]
     }).annotateMerge(describeEndpoint("Returns counts of the backlog as of a moment")),
     HttpApiEndpoint.get("backlogAtCards", "/backlog-at/cards", {
-      query: { ...moment, ...jsonFields(ListOptions.fields) },
+      query: { ...moment, ...jsonFields(PastListOptions.fields), ...severalValues },
       success: ndjson(Card, cardNotFound, damagedEvent, undecodableEvent),
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(describeEndpoint("Lists cards in claim order as of a moment", "One line per card.")),
+    }).annotateMerge(
+      describeEndpoint("Lists cards as of a moment", "One line per card. The same conditions and orders as for `list`.")
+    ),
+    HttpApiEndpoint.get("diff", "/diff", {
+      query: {
+        fromPosition: moment.position,
+        fromTime: moment.time,
+        toPosition: moment.position,
+        toTime: moment.time
+      },
+      success: ndjson(CardDiff, damagedEvent, momentNotReached, undecodableEvent),
+      error: [momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(
+      describeEndpoint(
+        "Lists the cards that changed between two moments",
+        "One line per card. Without `toPosition` and `toTime`, until the end of the log."
+      )
+    ),
     HttpApiEndpoint.get("events", "/events", {
       headers: { "last-event-id": Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))) },
       query: { ...jsonFields(EventOptions.fields), type: Schema.optionalKey(typeName) },

@@ -1,10 +1,18 @@
 import { ByteSize, Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Status } from "../../domain/Card.ts"
 import * as Commands from "../../domain/Command.ts"
+import { Name } from "../../domain/Text.ts"
 import {
+  ActiveClaims,
   Card,
   CardIds,
+  CardNotes,
   Cards,
+  GraphCards,
+  Impact,
+  ListedCards,
+  Neighbourhood,
   ClaimedCard,
   ClaimOutlook,
   CompletedCard,
@@ -14,10 +22,20 @@ import {
 } from "./answers.ts"
 import { BodyLimit, commandPayload, describeEndpoint, idempotencyHeader, jsonFields, withChecksOf } from "./endpoint.ts"
 import { problems } from "../problems.ts"
-import { AwaitClaimEnd, CardId, ClaimFilter, ListOptions } from "../../index.ts"
+import {
+  AwaitClaimEnd,
+  CardId,
+  ClaimFilter,
+  ClaimsOptions,
+  CriticalPathOptions,
+  DependentsOptions,
+  ListOptions,
+  NeighbourhoodOptions,
+  NotesOptions
+} from "../../index.ts"
 
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
-const { dependencyCycle, dependencyNotFound, selfDependency } = problems
+const { dependencyCycle, dependencyNotFound, selfDependency, tooManyLabels } = problems
 
 /** Maximum time that a request waits for a card, in seconds. Proxies time out after 60 seconds without a response. */
 export const maxWaitSeconds = 50
@@ -40,6 +58,15 @@ const newCard = withChecksOf(Commands.NewCard, Schema.Struct(jsonFields(Commands
   identifier: "NewCard"
 })
 
+const time = Schema.optionalKey(Schema.DateTimeUtcFromString)
+
+/** The conditions of a list in a query, where a name that occurs several times has several values. */
+export const severalValues = {
+  status: Schema.optionalKey(Schema.Array(Status)),
+  phase: Schema.optionalKey(Schema.Array(Name)),
+  changedSince: time
+}
+
 /** The endpoints of `BacklogService`, one per method and with its name. Commands are POST, queries are GET. */
 export const BacklogGroup = HttpApiGroup.make("backlog")
   .add(
@@ -49,7 +76,10 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: Card,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
     }).annotateMerge(
-      describeEndpoint("Creates a card", "With the `idempotencyKey` of an existing card, returns that card unchanged.")
+      describeEndpoint(
+        "Creates a card",
+        "Without an `id` the card gets a generated one. With the `idempotencyKey` of an existing card, returns that card unchanged."
+      )
     ),
     HttpApiEndpoint.post("createMany", "/create-many", {
       headers: idempotencyHeader,
@@ -65,12 +95,20 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Revise),
       success: Card,
-      error: [cardNotFound, commandIdConflict]
+      error: [cardNotFound, tooManyLabels, cardIsClaimed, commandIdConflict]
     }).annotateMerge(
       describeEndpoint(
-        "Changes title, body, phase, priority or acceptance",
-        "Changes the given fields; `null` clears a field."
+        "Changes title, body, phase, priority, acceptance, labels or notBefore",
+        "Changes the given fields; `null` clears a field. A claimed card's `notBefore` cannot be set."
       )
+    ),
+    HttpApiEndpoint.post("note", "/note", {
+      headers: idempotencyHeader,
+      payload: commandPayload(Commands.Note),
+      success: Card,
+      error: [cardNotFound, claimLost, commandIdConflict]
+    }).annotateMerge(
+      describeEndpoint("Appends a note to a card", "With `token`, only if that is the token of the current claim.")
     ),
     HttpApiEndpoint.get("get", "/get", {
       query: { id: CardId },
@@ -78,10 +116,65 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       error: cardNotFound
     }).annotateMerge(describeEndpoint("Returns a card")),
     HttpApiEndpoint.get("list", "/list", {
-      query: jsonFields(ListOptions.fields),
-      success: Cards,
+      query: { ...jsonFields(ListOptions.fields), ...severalValues },
+      success: ListedCards,
       error: cardNotFound
-    }).annotateMerge(describeEndpoint("Lists cards in claim order", "`after` is the last card of the previous page.")),
+    }).annotateMerge(
+      describeEndpoint(
+        "Lists and searches cards",
+        "In claim order, unless `order` says otherwise. `after` is the last card of the previous page, `before` the first of the next one. `status`, `phase`, `labels` and `withoutLabels` can occur several times. With `fields=summary` the cards have no `body`, `acceptance` and `result`."
+      )
+    ),
+    HttpApiEndpoint.get("notes", "/notes", {
+      query: jsonFields(NotesOptions.fields),
+      success: CardNotes,
+      error: cardNotFound
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns the notes on a card, the last one first",
+        "`before` is the last version of the previous page."
+      )
+    ),
+    HttpApiEndpoint.get("claims", "/claims", {
+      query: { ...jsonFields(ClaimsOptions.fields), afterExpiresAt: time },
+      success: ActiveClaims
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns who holds which card",
+        "The claim that expires first at the beginning. `after` and `afterExpiresAt` are of the last claim of the previous page."
+      )
+    ),
+    HttpApiEndpoint.get("dependents", "/dependents", {
+      query: jsonFields(DependentsOptions.fields),
+      success: GraphCards,
+      error: cardNotFound
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns the cards that depend on a card",
+        "By id. `after` is the last card of the previous page."
+      )
+    ),
+    HttpApiEndpoint.get("neighbourhood", "/neighbourhood", {
+      query: jsonFields(NeighbourhoodOptions.fields),
+      success: Neighbourhood,
+      error: cardNotFound
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns the cards around a card, and the edges between them",
+        "At most `limit` cards, at most `hops` edges away. `omitted` says where neighbours were left out."
+      )
+    ),
+    HttpApiEndpoint.get("impact", "/impact", {
+      query: { id: CardId },
+      success: Impact,
+      error: cardNotFound
+    }).annotateMerge(
+      describeEndpoint("Returns what completing a card would make claimable, and how many cards wait for it")
+    ),
+    HttpApiEndpoint.get("criticalPath", "/critical-path", {
+      query: jsonFields(CriticalPathOptions.fields),
+      success: GraphCards
+    }).annotateMerge(describeEndpoint("Returns a longest chain of open cards of which each depends on the one before")),
     HttpApiEndpoint.post("claim", "/claim", {
       headers: idempotencyHeader,
       query: { wait: Schema.optionalKey(WaitSeconds) },
@@ -110,7 +203,9 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       payload: commandPayload(Commands.Renew),
       success: ClaimedCard,
       error: [cardNotFound, claimLost, commandIdConflict]
-    }).annotateMerge(describeEndpoint("Extends a claim, from the time of the request")),
+    }).annotateMerge(
+      describeEndpoint("Extends a claim, from the time of the request", "`note` appends a note to the card.")
+    ),
     HttpApiEndpoint.post("release", "/release", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Release),

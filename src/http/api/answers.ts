@@ -13,6 +13,38 @@ export const ClaimedCard = Domain.ClaimedCard.annotate({ identifier: "ClaimedCar
 /** Cards. */
 export const Cards = Schema.Array(Card)
 
+/** Cards, or their summaries. */
+export const ListedCards = Schema.Array(
+  Schema.Union([Card, Domain.CardSummary.annotate({ identifier: "CardSummary" })])
+)
+
+/** Notes on a card. */
+export const CardNotes = Schema.Array(Domain.CardNote.annotate({ identifier: "CardNote" }))
+
+/** Current claims. */
+export const ActiveClaims = Schema.Array(Domain.ActiveClaim.annotate({ identifier: "ActiveClaim" }))
+
+/** How a card changed between two moments. */
+export const CardDiff = Schema.Struct({
+  ...Domain.CardDiff.fields,
+  before: Schema.NullOr(Card),
+  after: Card
+}).annotate({ identifier: "CardDiff" })
+
+const GraphCard = Domain.GraphCard.annotate({ identifier: "GraphCard" })
+
+/** Cards in a graph. */
+export const GraphCards = Schema.Array(GraphCard)
+
+/** The cards around a card. */
+export const Neighbourhood = Schema.Struct({
+  ...Domain.Neighbourhood.fields,
+  cards: GraphCards
+}).annotate({ identifier: "Neighbourhood" })
+
+/** What depends on the completion of a card. */
+export const Impact = Domain.Impact.annotate({ identifier: "Impact" })
+
 /** A completed card, the cards that its completion made claimable, and the card that was claimed next. */
 export const CompletedCard = Schema.Struct({
   ...Domain.Card.fields,

@@ -4,12 +4,21 @@ import { maxSwapTimeoutMillis } from "../api/AuditGroup.ts"
 import type { Endpoints } from "./connect.ts"
 import { makeConsume, followEvents } from "./eventFeed.ts"
 import { request, dieOnInvalidInput, streamItems, runToReport, toServiceError, omitUndefined } from "./request.ts"
-import { type At, AuditService, type BacklogAt, type FileLine, type ListOptions, LogFileRefused } from "../../index.ts"
-import { decodeListOptions } from "../../services/BacklogInput.ts"
+import {
+  type At,
+  AuditService,
+  type BacklogAt,
+  type FileLine,
+  LogFileRefused,
+  type PastListInput
+} from "../../index.ts"
+import { toArray } from "../../projections/listQueries.ts"
+import { decodePastListOptions } from "../../services/BacklogInput.ts"
 import {
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
+  decodeDiff,
   decodeErasureOptions,
   decodeEventOptions,
   decodeId,
@@ -86,10 +95,15 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
     return yield* request(endpoints.explainAt({ query }), true)
   })
 
-  const cardsAt = (at: typeof At.Encoded & { readonly position: number }, options: typeof ListOptions.Encoded = {}) =>
+  const cardsAt = (at: typeof At.Encoded & { readonly position: number }, options: PastListInput = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const query = { ...at, ...omitUndefined(yield* decodeListOptions(options)) }
+        const { phase, status, ...conditions } = yield* decodePastListOptions(options)
+        const several = {
+          phase: phase === undefined ? undefined : toArray(phase),
+          status: status === undefined ? undefined : toArray(status)
+        }
+        const query = { ...at, ...omitUndefined({ ...conditions, ...several }) }
         const answer = yield* request(endpoints.backlogAtCards({ query }), true).pipe(
           // `backlogAt` has already reached the moment.
           Effect.catchTag("MomentNotReached", (error) => Effect.die(error))
@@ -143,6 +157,19 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
         list: (options) => Stream.runCollect(cardsAt(moment, options))
       } satisfies BacklogAt
     }),
+    diff: (between) =>
+      Stream.unwrap(
+        Effect.gen(function* () {
+          const { from, to } = yield* decodeDiff(between)
+          const query = omitUndefined({
+            fromPosition: "position" in from ? from.position : undefined,
+            fromTime: "time" in from ? from.time : undefined,
+            toPosition: to !== undefined && "position" in to ? to.position : undefined,
+            toTime: to !== undefined && "time" in to ? to.time : undefined
+          })
+          return streamItems(yield* request(endpoints.diff({ query }), true))
+        })
+      ),
     events,
     consume: makeConsume({ events, checkpoint, advance, park, end: Effect.map(unsigned, ({ position }) => position) }),
     checkpoints: dieOnInvalidInput(request(endpoints.checkpoints(), true)),

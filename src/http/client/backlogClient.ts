@@ -12,15 +12,22 @@ import {
   CompleteMany,
   type CompletionRejection,
   type CommandInputs,
+  type ListInput,
   ListOptions
 } from "../../index.ts"
 import {
   decodeAwaitClaimable,
   decodeAwaitClaimEnd,
   decodeClaimFilter,
+  decodeClaimsOptions,
+  decodeCriticalPathOptions,
+  decodeDependentsOptions,
+  decodeNeighbourhoodOptions,
+  decodeNotesOptions,
   defaultWaitSeconds
 } from "../../services/BacklogInput.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
+import { toArray } from "../../projections/listQueries.ts"
 
 /** Makes `BacklogService` from the endpoints of a server. Checks input in the same way as the service. */
 export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
@@ -39,6 +46,7 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
     create: method("Create", endpoints.create),
     createMany: method("CreateMany", endpoints.createMany),
     revise: method("Revise", endpoints.revise),
+    note: method("Note", endpoints.note),
     claim: (input) => Effect.map(claim(input), (card) => Option.fromUndefinedOr(card as ClaimedCard | undefined)),
     claimMany: method("ClaimMany", endpoints.claimMany),
     renew: method("Renew", endpoints.renew),
@@ -65,9 +73,37 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
         Effect.catchTag("CardNotFound", () => Effect.succeedNone)
       )
     }),
-    list: Effect.fn("BacklogService.list")(function* (input = {}) {
-      const query = yield* decodeListOptions(input)
-      return yield* request(endpoints.list({ query: omitUndefined(query) }), true)
+    list: Effect.fn("BacklogService.list")(function* (input: ListInput = {}) {
+      const { phase, status, ...query } = yield* decodeListOptions(input)
+      const several = {
+        phase: phase === undefined ? undefined : toArray(phase),
+        status: status === undefined ? undefined : toArray(status)
+      }
+      return yield* request(endpoints.list({ query: omitUndefined({ ...query, ...several }) }), true)
+    }) as BacklogService["Service"]["list"],
+    notes: Effect.fn("BacklogService.notes")(function* (input) {
+      const query = yield* decodeNotesOptions(input)
+      return yield* request(endpoints.notes({ query: omitUndefined(query) }), true)
+    }),
+    claims: Effect.fn("BacklogService.claims")(function* (input = {}) {
+      const query = yield* decodeClaimsOptions(input)
+      return yield* request(endpoints.claims({ query: omitUndefined(query) }), true)
+    }),
+    dependents: Effect.fn("BacklogService.dependents")(function* (input) {
+      const query = yield* decodeDependentsOptions(input)
+      return yield* request(endpoints.dependents({ query: omitUndefined(query) }), true)
+    }),
+    neighbourhood: Effect.fn("BacklogService.neighbourhood")(function* (input) {
+      const query = yield* decodeNeighbourhoodOptions(input)
+      return yield* request(endpoints.neighbourhood({ query: omitUndefined(query) }), true)
+    }),
+    impact: Effect.fn("BacklogService.impact")(function* (input) {
+      const id = yield* decodeId(input)
+      return yield* request(endpoints.impact({ query: { id } }), true)
+    }),
+    criticalPath: Effect.fn("BacklogService.criticalPath")(function* (input = {}) {
+      const query = yield* decodeCriticalPathOptions(input)
+      return yield* request(endpoints.criticalPath({ query: omitUndefined(query) }), true)
     }),
     readiness: Effect.mapError(
       Effect.flatMap(ready, (response) =>

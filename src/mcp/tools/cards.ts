@@ -2,13 +2,16 @@ import { Effect, Schema } from "effect"
 import { Revise } from "../../domain/Command.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { requireOwnClaim } from "../Agent.ts"
 import { cardSummary, lines, listIds, agentText } from "../AgentText.ts"
 import {
   agentTool,
   cardParameter,
   commandIdParameter,
   jsonList,
+  notBeforeParameter,
   oneOf,
+  parseTime,
   string,
   strings,
   integer
@@ -22,13 +25,15 @@ const maxNamedIds = 50
 const maxLookedUp = 100
 
 const newCard = Schema.Struct({
-  id: string(),
+  id: Schema.optional(string("Default: a generated id")),
   title: string(),
   body: Schema.optional(string("Everything a worker must know")),
   phase: Schema.optional(string()),
+  labels: Schema.optional(strings()),
   priority: Schema.optional(integer("Higher is sooner; default 0")),
   dependsOn: Schema.optional(strings("Ids of cards that must be done first")),
   acceptance: Schema.optional(jsonList("Acceptance criteria; any JSON is accepted")),
+  ...notBeforeParameter("ISO time; not claimable before"),
   idempotencyKey: Schema.optional(string("The same key returns the existing card"))
 })
 
@@ -38,8 +43,11 @@ export const createTool = agentTool(
     description: "Create cards, in any order, all or nothing.",
     parameters: { cards: Schema.Array(newCard), ...commandIdParameter }
   },
-  Effect.fnUntraced(function* ({ cards, commandId }, { actor }) {
+  Effect.fnUntraced(function* ({ cards: given, commandId }, { actor }) {
     const backlog = yield* BacklogService
+    const cards = yield* Effect.forEach(given, ({ notBefore, ...card }, index) =>
+      Effect.map(parseTime(`cards"]["${index}"]["notBefore`, notBefore), (time) => ({ ...card, notBefore: time }))
+    )
     const created = yield* backlog.createMany({ cards: cards as never, commandId, actor })
     const missing = yield* missingDependencies(created)
     const ids = created.map(({ id }) => id)
@@ -78,9 +86,12 @@ export const reviseTool = agentTool(
       title: Schema.optional(string()),
       body: Schema.optional(string()),
       phase: Schema.optional(string()),
+      addLabels: Schema.optional(strings()),
+      removeLabels: Schema.optional(strings()),
       priority: Schema.optional(integer()),
+      ...notBeforeParameter("ISO time"),
       acceptance: Schema.optional(jsonList("Any JSON is accepted")),
-      clear: Schema.optional(Schema.Array(oneOf(["body", "phase", "acceptance"]))),
+      clear: Schema.optional(Schema.Array(oneOf(["body", "phase", "acceptance", "notBefore"]))),
       addDependsOn: Schema.optional(strings()),
       removeDependsOn: Schema.optional(strings())
     },
@@ -89,7 +100,8 @@ export const reviseTool = agentTool(
   Effect.fnUntraced(function* ({ addDependsOn = [], clear = [], id, removeDependsOn = [], ...given }, agent) {
     const both = clear.find((part) => given[part] !== undefined)
     if (both !== undefined) return yield* new InvalidInput({ problem: `${both} is in clear, and it has a value` })
-    const changes = { ...given, ...Object.fromEntries(clear.map((part) => [part, null])) }
+    const notBefore = yield* parseTime("notBefore", given.notBefore)
+    const changes = { ...given, notBefore, ...Object.fromEntries(clear.map((part) => [part, null])) }
     const isRevised = Object.values(changes).some((value) => value !== undefined)
     if (!isRevised && addDependsOn.length + removeDependsOn.length === 0) {
       return yield* new InvalidInput({ problem: "no change is given" })
@@ -114,6 +126,27 @@ export const reviseTool = agentTool(
           ? agentText`${id} is up to date.`
           : agentText`${id} is up to date; it depends on ${listIds(last.dependsOn, 20)}.`,
       data: { ...cardSummary(last, agent), dependsOn: last.dependsOn.slice(0, 20) }
+    }
+  })
+)
+
+export const noteTool = agentTool(
+  "backlog_note",
+  {
+    description: "Write a note on any card: progress, a finding, a hand-over for the next holder.",
+    parameters: {
+      ...cardParameter,
+      text: string(),
+      token: Schema.optional(integer("Only if you still hold it")),
+      ...commandIdParameter
+    }
+  },
+  Effect.fnUntraced(function* (input, agent) {
+    if (input.token !== undefined) yield* requireOwnClaim(agent, { id: input.id, token: input.token })
+    const card = yield* (yield* BacklogService).note({ ...input, actor: agent.actor })
+    return {
+      text: agentText`${card.id} has ${card.noteCount} ${card.noteCount === 1 ? agentText`note` : agentText`notes`}.`,
+      data: cardSummary(card, agent)
     }
   })
 )

@@ -48,14 +48,14 @@ export const claimTool = agentTool(
     showsCardText: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    const { commandId, id, limit = 1, maxAttempts, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
+    const { commandId, id, limit = 1, waitSeconds = 0, ...choice } = input
     yield* requireRange("waitSeconds", waitSeconds, 0, maxWaitSeconds)
     yield* requireRange("limit", limit, 1, maxCards)
     if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
       return yield* new InvalidInput({ problem: "waitSeconds and limit cannot be combined with id" })
     }
     const backlog = yield* BacklogService
-    const request = { owner: agent.owner, actor: agent.actor, ttlSeconds, maxAttempts, phase, minPriority, commandId }
+    const request = { owner: agent.owner, actor: agent.actor, ...choice, commandId }
     // Fails before the command if the card does not exist, so that the commandId is not used up.
     if (id !== undefined) yield* backlog.explain(id)
     const claim = releaseOnInterrupt(
@@ -73,9 +73,11 @@ export const claimTool = agentTool(
       request,
       waitSeconds
     )
-    if (cards.length > 0) return claimedAnswer(cards, agent)
-    if (id === undefined || commandId !== undefined)
-      return yield* nothingClaimableAnswer({ phase, minPriority }, commandId)
+    if (cards.length > 0) return yield* claimedAnswer(cards, agent)
+    if (id === undefined || commandId !== undefined) {
+      const { labels, minPriority, phase, withoutLabels } = choice
+      return yield* nothingClaimableAnswer({ labels, minPriority, phase, withoutLabels }, commandId)
+    }
     const explanation = yield* backlog.explain(id)
     const why = explanation.claimable
       ? [agentText`Another caller is claiming it now.`]
@@ -120,8 +122,7 @@ export const renewTool = agentTool(
   "backlog_renew",
   {
     description: "Extend your claim, from now on. Call it before the claim expires.",
-    parameters: { ...claimParameters, ...ttlParameter },
-    isIdempotent: true
+    parameters: { ...claimParameters, ...ttlParameter, note: Schema.optional(string("What you are doing")) }
   },
   Effect.fnUntraced(function* (input, agent) {
     yield* requireOwnClaim(agent, input)
@@ -144,9 +145,7 @@ export const releaseTool = agentTool(
     parameters: {
       ...claimParameters,
       reason: Schema.optional(string("What the next holder should know")),
-      retryAfterSeconds: Schema.optional(
-        integer("Seconds until it can be claimed again; the attempt counts as failed. Without it, at once")
-      ),
+      retryAfterSeconds: Schema.optional(integer("Claimable again after this; counts as a failed attempt")),
       ...attemptsParameter
     }
   },

@@ -1,30 +1,37 @@
 import { Effect, Schema } from "effect"
-import { BacklogService, type CompletedCard, InvalidInput } from "../../index.ts"
+import { BacklogService, type ClaimFilter, type CompletedCard, InvalidInput } from "../../index.ts"
 import { type Agent, requireOwnClaim } from "../Agent.ts"
 import { claimedAnswer, lines, listIds, nothingClaimableAnswer, agentText, type ToolAnswer } from "../AgentText.ts"
 import {
   agentTool,
-  attemptsParameter,
   cardParameter,
-  choiceParameters,
   claimParameters,
   commandIdParameter,
   boolean,
   jsonObject,
-  ttlParameter,
-  integer
+  integer,
+  string,
+  strings
 } from "../AgentTool.ts"
 import { releaseOnInterrupt } from "./claims.ts"
 
 /** Maximum number of ids in an answer. The rest are counted. */
 const maxNamedIds = 20
 
+/** What `backlog_claim` takes, where it is described. */
+const nextClaimParameters = {
+  phase: Schema.optional(string()),
+  minPriority: Schema.optional(integer()),
+  labels: Schema.optional(strings()),
+  withoutLabels: Schema.optional(strings()),
+  ttlSeconds: Schema.optional(integer()),
+  maxAttempts: Schema.optional(integer())
+}
+
 const completionParameters = {
   result: Schema.optional(jsonObject("The result; any JSON is accepted")),
   claimNext: Schema.optional(boolean("Also claim the next card, as backlog_claim does")),
-  ...choiceParameters,
-  ...ttlParameter,
-  ...attemptsParameter,
+  ...nextClaimParameters,
   ...commandIdParameter
 }
 
@@ -36,20 +43,23 @@ interface Completion {
   readonly claimNext?: boolean | undefined
   readonly phase?: string | undefined
   readonly minPriority?: number | undefined
+  readonly labels?: ReadonlyArray<string> | undefined
+  readonly withoutLabels?: ReadonlyArray<string> | undefined
   readonly ttlSeconds?: number | undefined
   readonly maxAttempts?: number | undefined
   readonly commandId?: string | undefined
 }
 
 const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agent) {
-  const { claimNext = false, commandId, force, id, maxAttempts, minPriority, phase, result, token, ttlSeconds } = input
-  if (!claimNext && (maxAttempts ?? minPriority ?? phase ?? ttlSeconds) !== undefined) {
+  const { claimNext = false, commandId, force, id, maxAttempts, result, token, ttlSeconds, ...filter } = input
+  if (!claimNext && [maxAttempts, ttlSeconds, ...Object.values(filter)].some((given) => given !== undefined)) {
     return yield* new InvalidInput({
-      problem: 'phase, minPriority, ttlSeconds and maxAttempts require claimNext\n  at ["claimNext"]'
+      problem:
+        'phase, minPriority, labels, withoutLabels, ttlSeconds and maxAttempts require claimNext\n  at ["claimNext"]'
     })
   }
   const backlog = yield* BacklogService
-  const nextClaim = { owner: agent.owner, phase, minPriority, ttlSeconds, maxAttempts }
+  const nextClaim = { owner: agent.owner, ...filter, ttlSeconds, maxAttempts }
   const done = yield* releaseOnInterrupt(
     backlog.complete({
       id,
@@ -64,7 +74,7 @@ const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agen
     agent,
     commandId
   )
-  const next = claimNext ? yield* nextAnswer(done, agent, { phase, minPriority }, commandId) : undefined
+  const next = claimNext ? yield* nextAnswer(done, agent, filter, commandId) : undefined
   return {
     text: lines(
       agentText`${done.id} is done.`,
@@ -86,10 +96,10 @@ const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agen
 const nextAnswer = (
   { next }: CompletedCard,
   agent: Agent,
-  filter: { readonly phase: string | undefined; readonly minPriority: number | undefined },
+  filter: ClaimFilter,
   commandId: string | undefined
-) =>
-  next === null ? nothingClaimableAnswer(filter, commandId) : Effect.succeed<ToolAnswer>(claimedAnswer([next], agent))
+): Effect.Effect<ToolAnswer, Effect.Error<ReturnType<typeof claimedAnswer>>, BacklogService> =>
+  next === null ? nothingClaimableAnswer(filter, commandId) : claimedAnswer([next], agent)
 
 export const completeTool = agentTool(
   "backlog_complete",

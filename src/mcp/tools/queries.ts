@@ -19,9 +19,11 @@ import {
   frame,
   isoTime,
   join,
+  latestNotes,
   lines,
   type LongPart,
   longParts,
+  notesAnswer,
   timeText,
   obstacleTexts,
   outlookData,
@@ -32,7 +34,7 @@ import {
   agentText,
   type AgentText
 } from "../AgentText.ts"
-import { agentTool, requireRange, cardParameter, boolean, oneOf, string, integer } from "../AgentTool.ts"
+import { agentTool, requireRange, boolean, oneOf, string, strings, integer } from "../AgentTool.ts"
 
 const defaultLimit = 20
 const maxLimit = 100
@@ -40,20 +42,27 @@ const maxLimit = 100
 export const listTool = agentTool(
   "backlog_list",
   {
-    description: "List cards in the order in which they are claimed.",
+    description: "List or search cards, in the order in which they are claimed.",
     parameters: {
+      text: Schema.optional(string("Words, or beginnings of words")),
       status: Schema.optional(oneOf(Status.literals)),
       phase: Schema.optional(string()),
-      claimable: Schema.optional(boolean("Only claimable cards")),
+      labels: Schema.optional(strings()),
+      owner: Schema.optional(string("Who holds it")),
+      claimable: Schema.optional(boolean()),
       limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
       after: Schema.optional(string("Continue after this id"))
     },
     isReadOnly: true,
     showsCardText: true
   },
-  Effect.fnUntraced(function* ({ after, claimable, limit = defaultLimit, phase, status }, agent) {
+  Effect.fnUntraced(function* ({ claimable, limit = defaultLimit, ...filter }, agent) {
     yield* requireRange("limit", limit, 1, maxLimit)
-    const found = yield* (yield* BacklogService).list({ status, phase, after, readyOnly: claimable, limit: limit + 1 })
+    const found = yield* (yield* BacklogService).list({
+      ...filter,
+      claimability: claimable === true ? "claimable" : undefined,
+      limit: limit + 1
+    })
     const cards = found.slice(0, limit)
     const last = found.length > limit ? cards.at(-1)?.id : undefined
     return {
@@ -70,14 +79,17 @@ export const listTool = agentTool(
 /** Maximum number of characters of a part that one call returns. */
 const maxReadLength = 16_000
 
+/** What `backlog_show` returns of a card instead of the whole card. */
+const shownParts = [...longParts, "notes", "history"] as const
+
 export const showTool = agentTool(
   "backlog_show",
   {
     description: "Show a card, and why it can or cannot be claimed. Without id: counts of the backlog.",
     parameters: {
       id: Schema.optional(string()),
-      part: Schema.optional(oneOf(longParts, "Return only this part, from the character at from")),
-      from: Schema.optional(integer())
+      part: Schema.optional(oneOf(shownParts, "Only this: a long part, the notes, or the events")),
+      from: Schema.optional(integer("Continue from here, as the last answer says"))
     },
     isReadOnly: true,
     showsCardText: true
@@ -91,6 +103,8 @@ export const showTool = agentTool(
       if (part !== undefined) return yield* new InvalidInput({ problem: 'Missing key\n  at ["id"]' })
       return yield* showStats
     }
+    if (part === "history") return yield* showHistory(id, from ?? 0)
+    if (part === "notes") return yield* showNotes(id, from)
     const backlog = yield* BacklogService
     const found = yield* backlog.get(id)
     if (Option.isNone(found)) return yield* new CardNotFound({ id: id as Card["id"] })
@@ -101,11 +115,12 @@ export const showTool = agentTool(
 )
 
 const showCard = Effect.fnUntraced(function* (card: Card, agent: Agent) {
+  const notes = yield* latestNotes(card)
   const isOwn = card.claimOwner === agent.owner && card.claimToken !== null
   if (isOwn) {
     return {
-      text: lines(cardText(card), agentText`You hold it with token ${card.claimToken}.`),
-      data: cardData(card, agent)
+      text: lines(cardText(card), ...notes.texts, agentText`You hold it with token ${card.claimToken}.`),
+      data: { ...cardData(card, agent), ...notes.data }
     }
   }
   const explanation = yield* (yield* BacklogService).explain(card.id)
@@ -113,10 +128,12 @@ const showCard = Effect.fnUntraced(function* (card: Card, agent: Agent) {
   return {
     text: lines(
       cardText(card),
+      ...notes.texts,
       explanation.claimable ? agentText`It can be claimed.` : join(" ", [agentText`It cannot be claimed.`, ...why])
     ),
     data: {
       ...cardData(card, agent),
+      ...notes.data,
       claimable: explanation.claimable,
       ...(why.length === 0 ? {} : { why: why.map(({ text: reason }) => reason) })
     }
@@ -156,54 +173,61 @@ const showStats = Effect.gen(function* () {
 /** Maximum number of characters of each event's data. */
 const maxDataLength = 400
 
-export const historyTool = agentTool(
-  "backlog_history",
-  {
-    description: "List the events of a card, in order.",
-    parameters: {
-      ...cardParameter,
-      limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
-      afterVersion: Schema.optional(integer("Continue after this version"))
-    },
-    isReadOnly: true,
-    showsCardText: true
-  },
-  Effect.fnUntraced(function* ({ afterVersion = 0, id, limit = defaultLimit }) {
-    yield* requireRange("limit", limit, 1, maxLimit)
-    let last = 0
-    const events = yield* (yield* AuditService).history(id).pipe(
-      Stream.tap(({ version }) => Effect.sync(() => (last = version))),
-      Stream.dropWhile(({ version }) => version <= afterVersion),
-      Stream.take(limit + 1),
-      Stream.runCollect
-    )
-    if (afterVersion > last) {
-      return yield* new InvalidInput({
-        problem: `Expected at most ${last}, the card's last version, got ${afterVersion}\n  at ["afterVersion"]`
-      })
+/** The events of a card after a version, in order. */
+const showHistory = Effect.fnUntraced(function* (id: string, from: number) {
+  let last = 0
+  const events = yield* (yield* AuditService).history(id).pipe(
+    Stream.tap(({ version }) => Effect.sync(() => (last = version))),
+    Stream.dropWhile(({ version }) => version <= from),
+    Stream.take(defaultLimit + 1),
+    Stream.runCollect
+  )
+  if (from > last) {
+    return yield* new InvalidInput({
+      problem: `Expected at most ${last}, the card's last version, got ${from}\n  at ["from"]`
+    })
+  }
+  const shown = events.slice(0, defaultLimit)
+  const shownLast = events.length > defaultLimit ? shown.at(-1)?.version : undefined
+  return {
+    text: lines(
+      ...shown.flatMap(describeEvent),
+      shown.length === 0 ? agentText`There are no more events.` : undefined,
+      shownLast === undefined ? undefined : agentText`[There are more: continue with part=history from=${shownLast}]`
+    ),
+    data: {
+      events: shown.map((event) => ({
+        version: event.version,
+        position: event.position,
+        at: isoTime(event.occurredAt),
+        type: event.type,
+        actor: event.actor,
+        ...dataOf(event)
+      })),
+      ...(shownLast === undefined ? {} : { next: shownLast })
     }
-    const shown = events.slice(0, limit)
-    const shownLast = events.length > limit ? shown.at(-1)?.version : undefined
-    return {
-      text: lines(
-        ...shown.flatMap(describeEvent),
-        shown.length === 0 ? agentText`There are no more events.` : undefined,
-        shownLast === undefined ? undefined : agentText`[There are more: continue with afterVersion=${shownLast}]`
-      ),
-      data: {
-        events: shown.map((event) => ({
-          version: event.version,
-          position: event.position,
-          at: isoTime(event.occurredAt),
-          type: event.type,
-          actor: event.actor,
-          ...dataOf(event)
-        })),
-        ...(shownLast === undefined ? {} : { afterVersion: shownLast })
-      }
-    }
+  }
+})
+
+/** The notes on a card before a version, the last one first. */
+const showNotes = Effect.fnUntraced(function* (id: string, before: number | undefined) {
+  const found = yield* (yield* BacklogService).notes({
+    id,
+    limit: defaultLimit + 1,
+    ...(before === undefined || before < 1 ? {} : { before })
   })
-)
+  const shown = found.slice(0, defaultLimit)
+  const { data, texts } = notesAnswer(shown)
+  const next = found.length > defaultLimit ? shown.at(-1)?.version : undefined
+  return {
+    text: lines(
+      ...texts,
+      shown.length === 0 ? agentText`There are no more notes.` : undefined,
+      next === undefined ? undefined : agentText`[There are more: continue with part=notes from=${next}]`
+    ),
+    data: { notes: data, ...(next === undefined ? {} : { next }) }
+  }
+})
 
 const isKnownType = Schema.is(EventType)
 

@@ -169,7 +169,7 @@ const eraseParts = (
     if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))
     const { card } = folded
     state.putCard(card, state.unmetDependencies(id))
-    const changes: ReadonlyArray<RowChange> = [{ _tag: "CardChanged", card, content: true }]
+    const changes: ReadonlyArray<RowChange> = [{ _tag: "CardChanged", card, content: true, noted: true }]
     yield* executeInOrder(
       sql,
       readModel.bindWrites({ locked: loaded, pending: [], events: [event], changes, createdCards, receipts: [] })

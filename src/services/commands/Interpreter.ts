@@ -3,18 +3,19 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { noAttempts } from "../../domain/Attempts.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import { isClaimable } from "../../domain/Claimability.ts"
-import type { Command } from "../../domain/Command.ts"
+import type { Command, IdentifiedCommand } from "../../domain/Command.ts"
 import { decide } from "../../domain/decide.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import { CommandIdConflict } from "../../domain/Rejection.ts"
 import { EventLog } from "../../events/EventLog.ts"
 import type { PendingEvent } from "../../events/eventLines.ts"
 import { decodeStoredEvent, type StoredEvent } from "../../events/StoredEvent.ts"
-import { planLocks } from "../../projections/LockPlan.ts"
+import { planLocks, type ProposedIds } from "../../projections/LockPlan.ts"
 import type { Loaded, LockedState, ReceiptColumns } from "../../projections/lockAndLoad.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import { type Batch, type BatchFailed, BatchTransaction, type Decided } from "./BatchTransaction.ts"
+import { GeneratedIdPrefix, proposeMissingIds, requireIdPrefix, withChosenIds } from "./generateIds.ts"
 import { answerOf, type Outcome } from "./Outcome.ts"
 import {
   cardsInOutcome,
@@ -73,6 +74,7 @@ export class Interpreter extends Context.Service<
       const readModel = yield* ReadModel
       const receipts = yield* Receipts
       const transaction = yield* BatchTransaction
+      const idPrefix = requireIdPrefix(yield* GeneratedIdPrefix)
 
       /** The outcomes of commands that have a receipt from an earlier transaction. */
       const findEarlierOutcomes = Effect.fnUntraced(function* (
@@ -101,15 +103,16 @@ export class Interpreter extends Context.Service<
         locked: LockedState,
         commands: ReadonlyArray<Command>,
         earlier: ReadonlyMap<Command, Outcome>,
+        proposedIds: ProposedIds,
         needed: ReadonlySet<CardId> = noCards
       ): Effect.Effect<Decided<ReadonlyArray<Outcome>>, SqlError.SqlError> => {
-        const decided = decideBatch(locked, commands, earlier)
+        const decided = decideBatch(locked, commands, earlier, proposedIds)
         const lacking = locked.state.lackingAttempts
         if (lacking.size === 0) return Effect.succeed(bindDecided(locked, decided, earlier))
         // Each round knows the attempts at more cards, so that this ends.
         const next = new Set([...needed, ...lacking])
-        return Effect.flatMap(loadAttempts(commands, earlier, next), (complete) =>
-          decideLoaded(complete, commands, earlier, next)
+        return Effect.flatMap(loadAttempts(commands, earlier, proposedIds, next), (complete) =>
+          decideLoaded(complete, commands, earlier, proposedIds, next)
         )
       }
 
@@ -121,10 +124,11 @@ export class Interpreter extends Context.Service<
       const loadAttempts = Effect.fnUntraced(function* (
         commands: ReadonlyArray<Command>,
         earlier: ReadonlyMap<Command, Outcome>,
+        proposedIds: ProposedIds,
         needed: ReadonlySet<CardId>
       ) {
         const undecided = commands.filter((command) => !earlier.has(command))
-        const locked = yield* readModel.lockAndLoad(planLocks(undecided, exhaustedAtOnce))
+        const locked = yield* readModel.lockAndLoad(planLocks(undecided, { proposedIds, spares: exhaustedAtOnce }))
         const least = leastMaxAttempts(undecided)
         const exhausted = [...locked.state.cards()].filter(({ attempts }) => attempts >= least).map(({ id }) => id)
         const ids = [...new Set([...needed, ...exhausted])]
@@ -164,22 +168,30 @@ export class Interpreter extends Context.Service<
         return { answer: outcomes, writes, afterCommit: pending.length > 0 ? log.notifyCommit : Effect.void }
       }
 
-      const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => ({
-        bindLoad: (idleMillis) => readModel.bindLoad(planLocks(commands), receiptNames(commands), idleMillis),
-        decide: (rows) =>
-          Effect.flatMap(readModel.decodeLoaded(rows), (loaded) =>
-            loaded.receipts.length === 0 ? decideLoaded(loaded, commands, noOutcomes) : runAgain(commands, loaded)
-          )
-      })
+      const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => {
+        const proposedIds = proposeMissingIds(commands, idPrefix)
+        return {
+          bindLoad: (idleMillis) =>
+            readModel.bindLoad(planLocks(commands, { proposedIds }), receiptNames(commands), idleMillis),
+          decide: (rows) =>
+            Effect.flatMap(readModel.decodeLoaded(rows), (loaded) =>
+              loaded.receipts.length === 0
+                ? decideLoaded(loaded, commands, noOutcomes, proposedIds)
+                : runAgain(commands, loaded, proposedIds)
+            )
+        }
+      }
 
       /** Runs a batch with commands that have a receipt. The locks include candidates for their claims: plan without these. */
-      const runAgain = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>, loaded: Loaded) {
+      const runAgain = Effect.fnUntraced(function* (
+        commands: ReadonlyArray<Command>,
+        loaded: Loaded,
+        proposedIds: ProposedIds
+      ) {
         const earlier = yield* findEarlierOutcomes(commands, loaded.receipts)
-        const locked =
-          earlier.size === 0
-            ? loaded
-            : yield* readModel.lockAndLoad(planLocks(commands.filter((command) => !earlier.has(command))))
-        return yield* decideLoaded(locked, commands, earlier)
+        const undecided = commands.filter((command) => !earlier.has(command))
+        const locked = earlier.size === 0 ? loaded : yield* readModel.lockAndLoad(planLocks(undecided, { proposedIds }))
+        return yield* decideLoaded(locked, commands, earlier, proposedIds)
       })
 
       const run = (commands: ReadonlyArray<Command>) =>
@@ -271,7 +283,8 @@ const orderForDecision = (
 export const decideBatch = (
   { now, state }: Pick<LockedState, "now" | "state">,
   commands: ReadonlyArray<Command>,
-  earlier: ReadonlyMap<Command, Outcome>
+  earlier: ReadonlyMap<Command, Outcome>,
+  proposedIds: ProposedIds
 ): DecidedBatch => {
   const first = new Map<string, FirstOutcome>()
   const outcomes: Array<Outcome> = []
@@ -279,7 +292,11 @@ export const decideBatch = (
   const changes: Array<RowChange> = []
   const createdCards = new Set<CardId>()
 
-  const apply = (command: Command, decided: DecidedEvent, occurredAt: DateTime.Utc): ReadonlyArray<CardId> => {
+  const apply = (
+    command: IdentifiedCommand,
+    decided: DecidedEvent,
+    occurredAt: DateTime.Utc
+  ): ReadonlyArray<CardId> => {
     const event: PendingEvent = {
       cardId: decided.cardId,
       event: decided.event,
@@ -307,7 +324,8 @@ export const decideBatch = (
     return madeClaimable ?? none
   }
 
-  const decideNext = (command: Command): Outcome => {
+  const decideNext = (submitted: Command): Outcome => {
+    const command = withChosenIds(submitted, proposedIds, (id) => state.exists(id))
     const decision = decide(state, command, now)
     if (Result.isFailure(decision)) return Result.fail(decision.failure)
     const occurredAt = occurredAtByCard(command)
@@ -380,7 +398,7 @@ const rank = (command: Command): number => {
 }
 
 /** The times at which imported cards were created. */
-const occurredAtByCard = (command: Command): ReadonlyMap<CardId, DateTime.Utc> => {
+const occurredAtByCard = (command: IdentifiedCommand): ReadonlyMap<CardId, DateTime.Utc> => {
   if (command._tag !== "Create" && command._tag !== "CreateMany") return noTimes
   const times = new Map<CardId, DateTime.Utc>()
   for (const card of command._tag === "Create" ? [command] : command.cards) {

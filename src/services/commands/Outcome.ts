@@ -1,7 +1,7 @@
 import { Option, type Result } from "effect"
 import type { Card, ClaimedCard } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
-import type { Command } from "../../domain/Command.ts"
+import type { Command, IdentifiedCommand } from "../../domain/Command.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import type { Rejection } from "../../domain/Rejection.ts"
 
@@ -30,7 +30,7 @@ export type Outcome = Result.Result<Answer<Command["_tag"]>, Rejection>
 
 /** The answer of an accepted command, from the cards as they are after its events. */
 export const answerOf = (
-  command: Command,
+  command: IdentifiedCommand,
   events: ReadonlyArray<DecidedEvent>,
   madeClaimable: ReadonlyArray<CardId>,
   card: (id: CardId) => Card,

@@ -70,6 +70,9 @@ const withStoredPriority = <A extends ClaimFilter>(claim: A): A => {
   return { ...others, minimumPriority } as unknown as A
 }
 
+/** The fields of commands whose values become erasable texts of events. */
+const textFields: ReadonlySet<string> = new Set([...erasableFields, "note"])
+
 /** Copies a value with `true` in place of every erasable text. Returns the value itself when it has none. */
 const withoutTexts = (value: Schema.Json): Schema.Json => {
   if (typeof value !== "object" || value === null) return value
@@ -77,7 +80,7 @@ const withoutTexts = (value: Schema.Json): Schema.Json => {
   const source = value as Schema.JsonObject
   for (const key of Object.keys(source)) {
     const member = source[key] as Schema.Json
-    const isText = member !== null && erasableFields.has(key)
+    const isText = member !== null && textFields.has(key)
     const bare = isText ? true : withoutTexts(member)
     if (!isText && bare === member) continue
     copy ??= (Array.isArray(value) ? [...value] : { ...source }) as Record<string, Schema.Json>

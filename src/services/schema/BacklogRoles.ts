@@ -46,6 +46,8 @@ const tableGrants: ReadonlyArray<TableGrants> = [
   { table: "graph_lock", writer: {}, auditor: {} },
   { table: "cards", writer: reads, auditor: reads },
   { table: "dependencies", writer: reads, auditor: reads },
+  { table: "card_search", writer: reads, auditor: reads },
+  { table: "claimable_labels", writer: reads, auditor: reads },
   { table: "head", writer: reads, auditor: reads },
   { table: "counts", writer: reads, auditor: reads },
   // Repeated commands read their answers from the log.
@@ -70,19 +72,30 @@ const tableGrants: ReadonlyArray<TableGrants> = [
 
 /** The functions that carry out commands, and the roles that may execute them. They run with the owner's privileges. */
 const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: ReadonlyArray<Role> }> = [
+  { name: "lock_and_load_v3", roles: ["writer"] },
+  { name: "append_and_project_v3", roles: ["writer"] },
+  // Of versions 0.9 and 0.10, which may run at the same time as this one.
   { name: "lock_and_load_v2", roles: ["writer"] },
   { name: "append_and_project_v2", roles: ["writer"] },
-  // Of version 0.8.0, which may run beside this one.
+  // Of version 0.8.
   { name: "lock_and_load_v1", roles: ["writer"] },
   { name: "append_and_project_v1", roles: ["writer"] },
   { name: "begin_generation_v1", roles: ["writer"] },
   { name: "lock_head_v1", roles: ["writer"] },
   // Called by the others.
-  { name: "current_time_v1", roles: [] }
+  { name: "current_time_v1", roles: [] },
+  { name: "lock_labelled_v1", roles: [] },
+  // Verification compares words with it.
+  { name: "search_document_v1", roles: ["auditor"] },
+  // Called by triggers.
+  { name: "index_created_cards_v1", roles: [] },
+  { name: "index_changed_labels_v1", roles: [] },
+  { name: "index_changed_text_v1", roles: [] },
+  { name: "unindex_card_v1", roles: [] }
 ]
 
 /** The function that appends events. Only writers may execute it. */
-export const appendFunction = "append_and_project_v2"
+export const appendFunction = "append_and_project_v3"
 
 /** The names of the functions whose privileges `grantRoles` sets. */
 export const functionNames: ReadonlyArray<string> = functionGrants.map(({ name }) => name)
@@ -96,6 +109,8 @@ export const typeNames: ReadonlyArray<string> = [
   "event_v1",
   "card_state_v1",
   "card_content_v1",
+  "card_content_v2",
+  "card_note_v1",
   "card_counter_v1",
   "dependency_v1",
   "card_counts_v1",

@@ -6,6 +6,7 @@ import { ReadGate } from "../../events/ReadGate.ts"
 import { PollInterval } from "./CommitNotifications.ts"
 import { makeWatch, type Waiter } from "./makeWatch.ts"
 import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
+import { normalizeFilter } from "../../projections/LockPlan.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 
 /**
@@ -58,7 +59,7 @@ export class ClaimableWatch extends Context.Service<
 const groupByFilter = (
   waiters: ReadonlyArray<Waiter<ClaimFilter>>
 ): ReadonlyArray<ReadonlyArray<Waiter<ClaimFilter>>> =>
-  Object.values(Arr.groupBy(waiters, ({ wanted: { minPriority, phase } }) => JSON.stringify([phase, minPriority])))
+  Object.values(Arr.groupBy(waiters, ({ wanted }) => JSON.stringify(normalizeFilter(wanted))))
 
 const demandOf = (group: ReadonlyArray<Waiter<ClaimFilter>>): ClaimDemand => ({
   filter: group[0]?.wanted ?? {},

@@ -14,6 +14,9 @@ const orNothing =
     random.below(4) === 0 ? null : field(random)
 const text: Field = (random) => random.pick(["", "words", "two\nlines\r\n\t", "\u{10ffff}", "'; --", "x".repeat(1000)])
 const ids: Field = (random) => Array.from({ length: random.below(4) }, () => random.pick(names))
+const labels: Field = (random) => Array.from({ length: random.below(4) }, () => random.pick(["red", ...names]))
+const note: Field = (random) =>
+  random.pick(["words", "two\nlines\r\n\t", "\u{10ffff}", "x".repeat(10_000), "'; --", "\\"])
 const token: Field = (random) => 1 + random.below(9)
 
 const newCard: Readonly<Record<string, Field>> = {
@@ -27,6 +30,8 @@ const newCard: Readonly<Record<string, Field>> = {
   acceptance: (random) => json(random),
   idempotencyKey: orNothing(name),
   blockedReason: () => null,
+  labels,
+  notBefore: () => null,
   occurredAt: (random) => DateTime.makeUnsafe(random.pick([0, -1, 1.5e12, -6.2e13, 2.5e14]))
 }
 
@@ -34,14 +39,15 @@ const claimFields: Readonly<Record<string, Field>> = {
   owner: name,
   ttlSeconds: (random) => 1 + random.below(2_592_000),
   phase: name,
-  minPriority: newCard["priority"] as Field
+  minPriority: newCard["priority"] as Field,
+  labels,
+  withoutLabels: labels
 }
 
 /** The valid values of every field of every command. A test requires that new fields are added here. */
 export const fields: Readonly<Record<string, Field>> = {
   ...newCard,
-  cards: (random) =>
-    Array.from({ length: random.below(4) }, () => valid(Object.keys(newCard), ["id", "title"], random)),
+  cards: (random) => Array.from({ length: random.below(4) }, () => valid(Object.keys(newCard), ["title"], random)),
   from: name,
   to: name,
   ...claimFields,
@@ -49,6 +55,10 @@ export const fields: Readonly<Record<string, Field>> = {
     const { owner, ttlSeconds } = claimFields
     return { owner: owner?.(random), ttlSeconds: ttlSeconds?.(random) }
   },
+  addLabels: labels,
+  removeLabels: labels,
+  text: note,
+  note: orNothing(note),
   limit: (random) => 1 + random.below(5),
   token,
   maxAttempts: (random) => 1 + random.below(1000),
@@ -56,7 +66,7 @@ export const fields: Readonly<Record<string, Field>> = {
   force: (random) => random.below(2) === 0,
   reason: orNothing(text),
   result: (random) => json(random),
-  parts: (random) => [random.pick(["title", "body", "acceptance", "result", "reason", "blockedReason"])],
+  parts: (random) => [random.pick(["title", "body", "acceptance", "result", "reason", "blockedReason", "text"])],
   version: token,
   actor: name,
   correlationId: name,
@@ -67,6 +77,7 @@ export const fields: Readonly<Record<string, Field>> = {
 const required: ReadonlySet<string> = new Set([
   "id",
   "title",
+  "text",
   "cards",
   "owner",
   "limit",
@@ -88,7 +99,10 @@ export const commands: ReadonlyArray<{
 ].map(({ schema, tag }) => {
   const all = Object.keys(schema).filter((field) => field !== "_tag")
   const isNeeded = (field: string) =>
-    (required.has(field) && !(field === "token" && tag === "Complete")) || (field === "reason" && tag === "Redact")
+    (required.has(field) &&
+      !(field === "token" && ["Complete", "Note"].includes(tag)) &&
+      !(field === "id" && tag === "Create")) ||
+    (field === "reason" && tag === "Redact")
   return { tag, fields: all, required: all.filter(isNeeded) }
 })
 

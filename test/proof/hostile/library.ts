@@ -24,6 +24,7 @@ const rejections = [
   "ClaimLost",
   "CardIsClaimed",
   "CardIsDone",
+  "TooManyLabels",
   "CommandIdConflict"
 ]
 
@@ -73,7 +74,22 @@ const moment = (random: Random): unknown => {
 }
 
 const listOptions = (random: Random): unknown => {
-  const options = { status: "ready", phase: random.pick(names), readyOnly: true, limit: 5, after: random.pick(names) }
+  const options = {
+    status: random.pick<unknown>(["ready", ["ready", "done"]]),
+    phase: random.pick<unknown>([random.pick(names), [random.pick(names)]]),
+    claimability: random.pick(["claimable", "waiting", "deferred", "expired"]),
+    labels: [random.pick(names)],
+    withoutLabels: [random.pick(names)],
+    owner: random.pick(names),
+    minPriority: -1,
+    maxPriority: 5,
+    text: random.pick([...names, "a & b | !c <-> (d:*)", "''", "\\", ":*", "x".repeat(500)]),
+    changedSince: fields["occurredAt"]?.(random),
+    order: random.pick(["claim", "changed", "created", "completed"]),
+    fields: random.pick(["all", "summary"]),
+    limit: 5,
+    [random.pick(["after", "before"])]: random.pick(names)
+  }
   const some = Object.fromEntries(Object.entries(options).filter(() => random.below(3) === 0))
   return random.below(4) === 0 ? some : mutate(some, random).input
 }
@@ -118,7 +134,13 @@ const consumerOptions = (random: Random): unknown => {
 const backlogQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<unknown>>> = {
   get: (random) => [orHostile(random.pick(names), random)],
   list: (random) => [listOptions(random)],
-  explain: (random) => [orHostile(random.pick(names), random)]
+  explain: (random) => [orHostile(random.pick(names), random)],
+  notes: (random) => [mutate({ id: random.pick(names), limit: 5, before: 3 }, random).input],
+  claims: (random) => [mutate({ owner: random.pick(names), limit: 5 }, random).input],
+  dependents: (random) => [mutate({ id: random.pick(names), limit: 5, after: random.pick(names) }, random).input],
+  neighbourhood: (random) => [mutate({ id: random.pick(names), limit: 5, hops: 3 }, random).input],
+  impact: (random) => [orHostile(random.pick(names), random)],
+  criticalPath: (random) => [mutate({ phase: random.pick(names), label: random.pick(names) }, random).input]
 }
 
 const auditQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<unknown>>> = {
@@ -126,6 +148,7 @@ const auditQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<
   cardAt: (random) => [orHostile(random.pick(names), random), moment(random)],
   explainAt: (random) => [orHostile(random.pick(names), random), moment(random)],
   backlogAt: (random) => [moment(random)],
+  diff: (random) => [{ from: moment(random), to: random.pick([undefined, moment(random)]) }],
   events: (random) => [eventOptions(random)],
   checkpoint: (random) => [orHostile(random.pick(names), random)],
   advance: (random) => [orHostile("mailer", random), orHostile(0, random), orHostile(5, random)],

@@ -25,7 +25,13 @@ const differing = (given: Readonly<Record<string, unknown>>, card: Card): string
     if (given[field] === undefined || isDeepStrictEqual(asJson(given[field]), card[field])) continue
     return `${field} was given and is not what is read`
   }
-  const { dependsOn, occurredAt } = given
+  const { addLabels, dependsOn, labels, occurredAt } = given
+  if (Array.isArray(labels) && !isDeepStrictEqual(new Set(labels), new Set<unknown>(card.labels))) {
+    return "labels differ from the input"
+  }
+  if (Array.isArray(addLabels) && addLabels.some((label) => !card.labels.includes(label as string))) {
+    return "addLabels differ from the input"
+  }
   if (Array.isArray(dependsOn) && !isDeepStrictEqual(new Set(dependsOn), new Set<unknown>(card.dependsOn))) {
     return "dependsOn differs from the input"
   }
@@ -37,6 +43,10 @@ const differing = (given: Readonly<Record<string, unknown>>, card: Card): string
   }
   return undefined
 }
+
+/** The note that a command writes. */
+const noteOf = (tag: string, given: Readonly<Record<string, unknown>>): unknown =>
+  tag === "Note" ? given["text"] : tag === "Renew" ? (given["note"] ?? undefined) : undefined
 
 /** Describes which parts of an accepted command the backlog does not return afterwards. Empty when it returns all. */
 export const lost = Effect.fnUntraced(function* (
@@ -65,6 +75,8 @@ export const lost = Effect.fnUntraced(function* (
     if (Option.isNone(changes)) continue
     const given = input as Readonly<Record<string, unknown>>
     const cards = tag === "CreateMany" ? (given["cards"] as ReadonlyArray<Readonly<Record<string, unknown>>>) : [given]
+    const note = noteOf(tag, given)
+    if (note !== undefined && read.lastNote?.text !== note) return "the note is not the last one"
     // A key that was used before returns its card, whatever else the input states.
     const own = cards.find(
       ({ id, idempotencyKey }) => tag !== "CreateMany" || (id === card.id && idempotencyKey == null)

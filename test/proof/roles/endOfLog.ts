@@ -20,7 +20,7 @@ export const endOfLog = (test: Test): void => {
       const refused: ReadonlyArray<readonly [what: string, statement: string, problem: RegExp | "not permitted"]> = [
         // The clock and the generation.
         ["a time of recording", append(eventOf("a", { override: later })), "not permitted"],
-        ["a time of loading", callStatement(schema, "lock_and_load_v2", { override: later }), "not permitted"],
+        ["a time of loading", callStatement(schema, "lock_and_load_v3", { override: later }), "not permitted"],
         ["a time of a receipt", append({ new_receipts: "(c,w,,,,,{})", override: later }), "not permitted"],
         [
           "a time of a generation",
@@ -33,10 +33,10 @@ export const endOfLog = (test: Test): void => {
           "not permitted"
         ],
         ["the clock of the functions", `SELECT ${schema}.current_time_v1(NULL)`, "not permitted"],
-        ["no generation", callStatement(schema, "append_and_project_v2", eventOf("a")), /generation .* is missing/],
+        ["no generation", callStatement(schema, "append_and_project_v3", eventOf("a")), /generation .* is missing/],
         [
           "an old generation",
-          callStatement(schema, "append_and_project_v2", { ...eventOf("a"), read_generation: 1 }),
+          callStatement(schema, "append_and_project_v3", { ...eventOf("a"), read_generation: 1 }),
           /^SerializationError: generation \d+ of the backlog began after this transaction had read generation 1$/
         ],
         [
@@ -94,10 +94,10 @@ export const endOfLog = (test: Test): void => {
         ["a receipt without an actor", append({ new_receipts: "(c,,,,,,{})" }), /null value in column "actor"/],
         [
           "a negative limit",
-          callStatement(schema, "lock_and_load_v2", { claim_limit: -1 }),
+          callStatement(schema, "lock_and_load_v3", { claim_limit: -1 }),
           /LIMIT must not be negative/
         ],
-        ["an array that is none", callStatement(schema, "lock_and_load_v2", { named: "a" }), /malformed array literal/]
+        ["an array that is none", callStatement(schema, "lock_and_load_v3", { named: "a" }), /malformed array literal/]
       ]
       for (const [what, statement, problem] of refused) {
         const found = yield* attempt(writer.sql, statement)
@@ -105,9 +105,9 @@ export const endOfLog = (test: Test): void => {
       }
       // An auditor may execute none of them, whatever the arguments.
       for (const name of [
-        "append_and_project_v2",
+        "append_and_project_v3",
         "begin_generation_v1",
-        "lock_and_load_v2",
+        "lock_and_load_v3",
         "lock_head_v1"
       ] as const) {
         expect([name, yield* attempt(auditor.sql, callStatement(schema, name))]).toEqual([name, "not permitted"])
@@ -180,7 +180,7 @@ export const endOfLog = (test: Test): void => {
             yield* writer.sql.unsafe(`SELECT pg_catalog.set_config('${name}', '${value}', true)`)
           }
           yield* writer.sql.unsafe(
-            callStatement(schema, "lock_and_load_v2", { graph: "exclusive", named: "{a}", claim_limit: 1 })
+            callStatement(schema, "lock_and_load_v3", { graph: "exclusive", named: "{a}", claim_limit: 1 })
           )
           yield* writer.sql.unsafe(callStatement(schema, "lock_head_v1"))
           yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "restored", at_least: 0 }))
@@ -189,7 +189,7 @@ export const endOfLog = (test: Test): void => {
               ...eventOf("a", { occurredAt: "31/12/2025 05:45:00.123456", actor: 'q"\\z' }),
               made_claimable: "{a}",
               changed: "(a,ready,0,,f,0,31/12/2025 05:45:00.123,,2,0,,,,,0,,,)",
-              revised: '(a,,5,,,"""A""",,)',
+              revised: '(a,,5,,,"""A""",,,{})',
               counted: "(0,0,0,0,0)",
               new_receipts: "(c,w,,,,,{})"
             })
@@ -352,7 +352,7 @@ export const endOfLog = (test: Test): void => {
         "an event without its row": ["card", {}]
       }
       const rows: Readonly<Record<string, readonly [check: string, call: Arguments]>> = {
-        "another title": ["card", { revised: '("another title",,0,,,"""X""",,)' }],
+        "another title": ["card", { revised: '("another title",,0,,,"""X""",,,{})' }],
         "another state": ["card", { changed: '("another state",done,0,,f,0,2026-01-01,2026-01-01,1,0,,,,,0,,,)' }],
         "an edge that no event made": ["dependencies", { added_edges: '("an edge that no event made",missing)' }],
         "a status": ["card", { changed: '("a status",odd,0,,f,0,2026-01-01,,1,0,,,,,0,,,)' }],
@@ -363,7 +363,7 @@ export const endOfLog = (test: Test): void => {
           "card",
           {
             created_states: '("a row without events",ready,0,,f,0,2026-01-01,,1,0,,,,,0,,,)',
-            created_contents: '("a row without events",,0,,2026-01-01,"""X""",,)'
+            created_contents: '("a row without events",,0,,2026-01-01,"""X""",,,{})'
           }
         ]
       }
@@ -399,7 +399,7 @@ export const endOfLog = (test: Test): void => {
             ...eventOf("a", { actor: "ann", occurredAt: past }),
             made_claimable: "{a}",
             changed: `(a,ready,0,,f,0,${past},,2,0,,,,,0,,,)`,
-            revised: '(a,,5,,,"""A""",,)',
+            revised: '(a,,5,,,"""A""",,,{})',
             counted: "(0,0,0,0,0)",
             new_receipts: '(used,ann,,,,,"{""_tag"":""Cards"",""cards"":[{""id"":""a"",""version"":2}]}")'
           })

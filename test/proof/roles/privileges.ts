@@ -13,7 +13,9 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     rebuild_lock: [],
     events: ["SELECT"],
     head: ["SELECT"],
+    card_search: ["SELECT"],
     cards: ["SELECT"],
+    claimable_labels: ["SELECT"],
     dependencies: ["SELECT"],
     receipts: ["SELECT"],
     checkpoints: ["SELECT", "INSERT", "UPDATE position", "UPDATE updated_at"],
@@ -28,7 +30,9 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     rebuild_lock: [],
     events: ["SELECT"],
     head: ["SELECT"],
+    card_search: ["SELECT"],
     cards: ["SELECT"],
+    claimable_labels: ["SELECT"],
     dependencies: ["SELECT"],
     receipts: [],
     checkpoints: ["SELECT"],
@@ -45,13 +49,15 @@ const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> 
   writer: [
     "append_and_project_v1",
     "append_and_project_v2",
+    "append_and_project_v3",
     "begin_generation_v1",
     "lock_and_load_v1",
     "lock_and_load_v2",
+    "lock_and_load_v3",
     "lock_head_v1",
     "server_identity"
   ],
-  auditor: ["server_identity"]
+  auditor: ["search_document_v1", "server_identity"]
 }
 
 /** What each role can and cannot do with its own SQL. */

@@ -39,7 +39,7 @@ export const work = ({ audit, backlog, sql }: Connected, prefix: string) =>
     yield* backlog.claim({ owner: "w", id: id("d"), actor })
     expect((yield* audit.restored({ actor })).reclaimed).toEqual([id("d")])
     yield* backlog.explain(id("b"))
-    yield* backlog.list({ readyOnly: true })
+    yield* backlog.list({ claimability: "claimable" })
     yield* backlog.stats
 
     // Consumers of events are services too.

@@ -31,7 +31,7 @@ const cardOf = (name: string, stream: ReturnType<typeof streamAround>, upTo = st
     const parts = erasedFrom.get(`${name} ${version}`) ?? []
     const shown = { ...data, ...Object.fromEntries(parts.map((part) => [part, redactedText])) }
     const event = Result.getOrThrow(decodeEvent({ type, schemaVersion, data: shown }))
-    card = evolve(card, { cardId: CardId.make(name), version, occurredAt: utc(start), event })
+    card = evolve(card, { cardId: CardId.make(name), version, occurredAt: utc(start), actor: "forger", event })
   }
   if (card === undefined) throw new Error(`${name} leads to no card`)
   return card

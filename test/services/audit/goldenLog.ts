@@ -31,7 +31,10 @@ export const goldenLog = (test: Test): void => {
         anchoredPosition: 17,
         divergences: []
       })
-      expect((yield* backlog.list()).map(plain)).toEqual(JSON.parse(golden("cards.v1.json")))
+      // The fields that cards have got since.
+      const since = { labels: [], noteCount: 0, lastNote: null }
+      const cards = JSON.parse(golden("cards.v1.json")) as ReadonlyArray<object>
+      expect((yield* backlog.list()).map(plain)).toEqual(cards.map((card) => ({ ...card, ...since })))
       expect(Array.from(yield* Stream.runCollect(audit.exportLog)).slice(1, lines.length)).toEqual(lines.slice(1))
     })
   )

@@ -66,7 +66,7 @@ const load = Effect.gen(function* () {
           ? audit.redact({ id, parts: ["body"], reason: "secret", actor })
           : backlog.block({ id, actor })
       case 10:
-        return Effect.andThen(backlog.list({ readyOnly: true }), backlog.explain(id))
+        return Effect.andThen(backlog.list({ claimability: "claimable" }), backlog.explain(id))
       case 11:
         return backlog.stats
       default:

@@ -58,7 +58,7 @@ const record = Effect.gen(function* () {
     position: yield* headPosition,
     time: yield* clock.now,
     cards: listed.map(plain),
-    ready: (yield* backlog.list({ readyOnly: true })).map(({ id }) => id),
+    ready: (yield* backlog.list({ claimability: "claimable" })).map(({ id }) => id),
     stats: yield* backlog.stats,
     explanations: yield* Effect.forEach(listed, ({ id }) => Effect.map(backlog.explain(id), encodeExplanation)),
     counters: counters.map(({ id, unmet }) => [id, unmet] as const)
@@ -162,7 +162,7 @@ const expectPast = (
     expect(past.position).toBe(recorded.position)
     const listed = yield* past.list()
     expect(listed.map(same)).toEqual(recorded.cards)
-    expect((yield* past.list({ readyOnly: true })).map(({ id }) => id)).toEqual(recorded.ready)
+    expect((yield* past.list({ claimability: "claimable" })).map(({ id }) => id)).toEqual(recorded.ready)
     const done = new Set(listed.filter(({ status }) => status === "done").map(({ id }) => id))
     expect(
       listed

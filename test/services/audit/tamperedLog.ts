@@ -192,7 +192,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["decode", "c", 10, null]]
   ],
   ["the schema's version", set(10, "schema_version = 2"), [["content", "c", 10, null]]],
-  ["the schema's version, and all hashes", hashed(set(10, "schema_version = 2")), [["decode", "c", 10, null]]],
+  ["the schema's version, and all hashes", hashed(set(10, "schema_version = 3")), [["decode", "c", 10, null]]],
   ["a content hash", set(10, "content_hash = decode(repeat('00', 32), 'hex')"), [["chain", "c", 10, null]]],
   [
     "a chain hash",

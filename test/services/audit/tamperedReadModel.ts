@@ -12,6 +12,7 @@ const otherValues: Readonly<Record<string, (column: string) => string>> = {
   integer: (column) => `coalesce(${column}, 0) + 1`,
   bigint: (column) => `coalesce(${column}, 0) + 1`,
   boolean: (column) => `NOT ${column}`,
+  ARRAY: (column) => `array_append(${column}, 'other')`,
   jsonb: (column) => `jsonb_build_array(${column})`,
   "timestamp with time zone": (column) => `coalesce(${column}, '2026-01-01Z') + interval '1 microsecond'`
 }
@@ -100,6 +101,19 @@ const damages: ReadonlyArray<Damage> = [
     `INSERT INTO @dependencies VALUES ('z', 'a'), ('z', 'b')`,
     `DELETE FROM @dependencies WHERE card_id = 'z'`,
     [["dependencies", "z", null, "dependsOn"]]
+  ],
+  [
+    "the words of a card, changed",
+    `UPDATE @card_search SET document = 'other' WHERE id = 'a'`,
+    `UPDATE @card_search AS search SET document = @search_document_v1(cards.id, cards.title, cards.body)
+      FROM @cards AS cards WHERE cards.id = search.id AND search.id = 'a'`,
+    [["search", "a", null, "words"]]
+  ],
+  [
+    "a claimable card of a label that it does not have",
+    `INSERT INTO @claimable_labels VALUES ('label', 0, now(), 'a')`,
+    `DELETE FROM @claimable_labels WHERE label = 'label'`,
+    [["search", "a", null, "claimableLabels"]]
   ]
 ]
 

@@ -1,4 +1,5 @@
 import { Effect, Option, Stream } from "effect"
+import type { MomentInput } from "../../../src/services/AuditInput.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../../src/services/decodeInput.ts"
@@ -75,6 +76,42 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
+    "a diff lists the cards that changed between two moments, with both states and the fields that differ",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const audit = yield* AuditService
+      yield* backlog.create(input("b"))
+      yield* backlog.create(input("a", { labels: ["rust"] }))
+      yield* backlog.create(input("same"))
+      yield* (yield* BacklogTestClock).advance("1 hour")
+      yield* backlog.revise({ id: "b", title: "New", addLabels: ["go"], actor: "ann" })
+      yield* backlog.link({ from: "a", to: "b", actor: "ann" })
+      yield* backlog.unlink({ from: "a", to: "b", actor: "ann" })
+      yield* backlog.create(input("c"))
+      const diff = (from: MomentInput, to?: MomentInput) =>
+        Effect.map(Stream.runCollect(audit.diff({ from, to })), (diffs) =>
+          diffs.map((each) => {
+            expect([each.before?.id ?? each.id, each.after.id]).toEqual([each.id, each.id])
+            return [each.id, each.before?.version ?? null, each.after.version, [...each.fields].sort()]
+          })
+        )
+      const expected = [
+        ["a", 1, 3, []],
+        ["b", 1, 2, ["labels", "title"]]
+      ]
+      expect(yield* diff({ position: 3 }, { position: 6 })).toEqual(expected)
+      expect((yield* diff({ time: utc(start) })).slice(0, 2)).toEqual(expected)
+      expect((yield* diff({ position: 3 })).map(([id]) => id)).toEqual(["a", "b", "c"])
+      expect((yield* diff({ position: 6 }))[0]?.slice(0, 3)).toEqual(["c", null, 1])
+      expect(yield* diff({ position: 7 })).toEqual([])
+      expect(yield* tagOf(diff({ position: 8 }))).toBe("MomentNotReached")
+      expect(yield* tagOf(diff({ position: 0 }, { position: 8 }))).toBe("MomentNotReached")
+      yield* invalid(diff({ position: 2 }, { position: 1 }))
+      yield* invalid(diff({ position: -1 }))
+    })
+  )
+
+  test(
     "an invalid moment is refused as input",
     Effect.gen(function* () {
       const audit = yield* AuditService
@@ -105,7 +142,7 @@ export const timeTravel = (test: Test): void => {
       const at = (position: number) => audit.backlogAt({ position })
       const second = yield* at(2)
       expect((yield* second.list()).map(plain)).toEqual([created("a", { dependsOn: ["d"] }), created("b")])
-      expect(ids(yield* second.list({ readyOnly: true }))).toEqual(["b"])
+      expect(ids(yield* second.list({ claimability: "claimable" }))).toEqual(["b"])
       expect((yield* second.explain("a")).obstacles).toEqual([
         { _tag: "UnmetDependencies", dependencies: [{ id: "d", status: null }] }
       ])
@@ -166,12 +203,12 @@ export const timeTravel = (test: Test): void => {
         { status: "ready" },
         { status: "done" },
         { phase: "one" },
-        { readyOnly: true },
+        { claimability: "claimable" },
         { limit: 2 },
         { after: "c", limit: 3 },
         { after: "f" },
         { phase: "nowhere" },
-        { status: "blocked", readyOnly: true }
+        { status: "blocked", claimability: "claimable" }
       ] as const) {
         const present = (yield* backlog.list(options)).map(plain)
         expect([options, (yield* past.list(options)).map(plain)]).toEqual([options, present])

@@ -259,7 +259,7 @@ export const cards = (test: Test): void => {
         "2026-01",
         "2026-01"
       ])
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["ready", "middle"])
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["ready", "middle"])
       const log = yield* readLog
       expect(log.map((event) => [event.position, event.cardId, event.version, event.correlationId])).toEqual([
         [1, "top", 1, "import 1"],

@@ -222,7 +222,7 @@ export const claims = (test: Test): void => {
       })
       const expected = ["most", "more", "oldest", "older", ...names.sort(byCodePoint), "least"]
       expect(ids(yield* backlog.list())).toEqual(expected)
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(expected)
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(expected)
       const claimed: Array<string> = []
       for (const _ of expected) {
         claimed.push(Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" })).id)
@@ -550,7 +550,7 @@ export const claims = (test: Test): void => {
       }
       yield* backlog.create(input("yard", { priority: 2 }))
       yield* clock.advance("20 seconds")
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["two", "yard", "one"])
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["two", "yard", "one"])
       const claimed: Array<string> = []
       for (const _ of [1, 2, 3]) {
         claimed.push(Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" })).id)
@@ -585,7 +585,7 @@ export const claims = (test: Test): void => {
         expiresAt: after(20),
         why: "expired"
       })
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["a", "b"])
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["a", "b"])
       expect(Option.map(yield* backlog.get("c"), ({ claimOwner }) => claimOwner)).toEqual(Option.some("w-c"))
       expect(yield* writesNothing(backlog.reclaim({ actor: "sweeper" }))).toEqual([])
     })

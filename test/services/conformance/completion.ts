@@ -169,7 +169,7 @@ export const completion = (test: Test): void => {
         "both",
         "both too"
       ])
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["both", "both too", "only first"])
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["both", "both too", "only first"])
       yield* clock.advance("60 seconds")
       expect(yield* isClaimable("later")).toBe(true)
     })
@@ -331,7 +331,7 @@ export const completion = (test: Test): void => {
       yield* backlog.complete({ id: "done", actor: "ann" })
       yield* backlog.unblock({ id: "blocked", actor: "ann" })
       yield* backlog.reopen({ id: "done", actor: "ann" })
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["blocked", "done"])
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["blocked", "done"])
       for (const _ of [1, 2]) expect(Option.isSome(yield* backlog.claim({ owner: "v", actor: "v" }))).toBe(true)
     })
   )

@@ -164,7 +164,7 @@ export const dependencies = (test: Test): void => {
       yield* backlog.unlink({ from: "a", to: "ghost", actor: "ann" })
       expect(yield* isClaimable("a")).toBe(true)
       yield* backlog.create(input("ghost", { dependsOn: ["a"] }))
-      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["a"])
+      expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["a"])
     })
   )
 

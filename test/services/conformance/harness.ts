@@ -65,7 +65,7 @@ export const ids = (cards: ReadonlyArray<{ readonly id: string }>): ReadonlyArra
 export const isClaimable = (id: string) =>
   Effect.gen(function* () {
     const backlog = yield* BacklogService
-    const listed = ids(yield* backlog.list({ readyOnly: true }))
+    const listed = ids(yield* backlog.list({ claimability: "claimable" }))
     const { claimable } = yield* backlog.stats
     const explained = yield* backlog.explain(id)
     expect(listed.length).toBe(claimable)

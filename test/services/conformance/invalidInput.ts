@@ -227,10 +227,10 @@ export const invalidInput = (test: Test): void => {
         'at ["priority"]',
         'at ["actor"]'
       ])
-      const cards = [{ id: "a" }, { id: "b", title: "B" }, { title: "C" }]
+      const cards = [{ id: "a" }, { id: "b", title: "B" }, { title: "" }]
       expect((yield* invalid(backlog.createMany({ cards, actor: "ann" } as never))).match(/at \[.*\]/g)).toEqual([
         'at ["cards"][0]["title"]',
-        'at ["cards"][2]["id"]'
+        'at ["cards"][2]["title"]'
       ])
       const many = Array.from({ length: 10_001 }, () => cards[0])
       expect(yield* invalid(backlog.createMany({ cards: many, actor: "ann" } as never))).toBe(
@@ -267,7 +267,8 @@ export const invalidInput = (test: Test): void => {
         yield* invalid(backlog.explain(name as never))
         yield* invalid(Stream.runDrain(audit.history(name as never)))
         yield* invalid(backlog.list({ after: name as never }))
-        yield* invalid(backlog.list({ phase: name as never }))
+        yield* invalid(backlog.list({ phase: [name] as never }))
+        if (!Array.isArray(name)) yield* invalid(backlog.list({ phase: name as never }))
       }
       for (const options of [
         { limit: 0 },
@@ -277,7 +278,9 @@ export const invalidInput = (test: Test): void => {
         { limit: "1" },
         { status: "open" },
         { status: null },
-        { readyOnly: "yes" },
+        { claimability: "yes" },
+        { phase: [] },
+        { status: [] },
         { order: "id" },
         null,
         "text"

@@ -35,7 +35,8 @@ const names = [
   "receipts_of_actors",
   "erasures",
   "commands",
-  "claims_from"
+  "claims_from",
+  "labels_and_notes"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */
@@ -136,7 +137,7 @@ export const migrations = (test: Test): void => {
                 yield* backlog.create(input("a"))
                 yield* backlog.create(input("b", { dependsOn: ["a"] }))
                 yield* backlog.complete({ id: "a", actor: "ann" })
-                expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["b"])
+                expect(ids(yield* backlog.list({ claimability: "claimable" }))).toEqual(["b"])
               })
             )
           })

@@ -50,17 +50,17 @@ export const queries = (test: Test): void => {
       expect(claimable.size).toBeGreaterThan(3)
       for (const status of [undefined, "ready", "claimed", "blocked", "done"] as const) {
         for (const phase of [undefined, "build", "Build", "test", "nowhere"]) {
-          for (const readyOnly of [undefined, false, true]) {
+          for (const claimability of [undefined, "claimable"] as const) {
             const expected = everything.filter(
               (card) =>
                 (status === undefined || card.status === status) &&
                 (phase === undefined || card.phase === phase) &&
-                (readyOnly !== true || claimable.has(card.id))
+                (claimability === undefined || claimable.has(card.id))
             )
             const options = {
               ...(status === undefined ? {} : { status }),
               ...(phase === undefined ? {} : { phase }),
-              ...(readyOnly === undefined ? {} : { readyOnly })
+              ...(claimability === undefined ? {} : { claimability })
             }
             expect((yield* backlog.list(options)).map(plain)).toEqual(expected)
           }
@@ -73,7 +73,12 @@ export const queries = (test: Test): void => {
     "list returns each card on one page",
     Effect.gen(function* () {
       const { backlog } = yield* cardsInEveryState
-      for (const options of [{}, { status: "ready" as const }, { readyOnly: true }, { phase: "build" }]) {
+      for (const options of [
+        {},
+        { status: "ready" as const },
+        { claimability: "claimable" as const },
+        { phase: "build" }
+      ]) {
         const whole = ids(yield* backlog.list(options))
         expect(whole.length).toBeGreaterThan(4)
         for (const limit of [1, 3, 100]) {
@@ -89,10 +94,10 @@ export const queries = (test: Test): void => {
         }
       }
       // The next page starts after a card that is no longer in the list.
-      const ready = ids(yield* backlog.list({ readyOnly: true }))
+      const ready = ids(yield* backlog.list({ claimability: "claimable" }))
       const [first = ""] = ready
       yield* backlog.block({ id: first, actor: "ann" })
-      expect(ids(yield* backlog.list({ readyOnly: true, after: first }))).toEqual(ready.slice(1))
+      expect(ids(yield* backlog.list({ claimability: "claimable", after: first }))).toEqual(ready.slice(1))
     })
   )
 
@@ -123,7 +128,7 @@ export const queries = (test: Test): void => {
       expect(yield* backlog.stats).toEqual({
         counts: { ready: count("ready"), claimed: 2, blocked: 4, done: 4 },
         total: 24,
-        claimable: (yield* backlog.list({ readyOnly: true })).length,
+        claimable: (yield* backlog.list({ claimability: "claimable" })).length,
         waiting: ready.filter((card) => card.dependsOn.some((id) => !isDone.has(id))).length,
         oldestReadyAgeSeconds: 360,
         expiredClaimCount: 1
@@ -223,7 +228,7 @@ export const queries = (test: Test): void => {
       // Retry times have passed, and no claim has run since.
       yield* clock.advance("1 hour")
       yield* expectModelOutlook
-      for (const { id } of yield* backlog.list({ readyOnly: true })) yield* backlog.block({ id, actor: "w" })
+      for (const { id } of yield* backlog.list({ claimability: "claimable" })) yield* backlog.block({ id, actor: "w" })
       yield* expectModelOutlook
       for (const { id } of yield* backlog.list()) yield* backlog.complete({ id, force: true, actor: "w" })
       yield* expectModelOutlook

@@ -70,7 +70,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
         const functions = yield* admin<{ readonly name: string; readonly isPublic: boolean }>`
           SELECT proname::text AS name,
             EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0) AS "isPublic"
-          FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND prorettype <> 'trigger'::regtype
+          FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND (prorettype <> 'trigger'::regtype OR prosecdef)
             AND proname <> 'server_identity' ORDER BY 1`
         expect(functions).toEqual([...functionNames].sort().map((name) => ({ name, isPublic: false })))
         const types = yield* admin<{ readonly name: string }>`
@@ -153,13 +153,19 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
         })
         const misdirected = "works on the tables of another schema: this one was renamed."
         expect(yield* findings).toEqual([
+          `The function lock_and_load_v3 ${misdirected}`,
+          `The function append_and_project_v3 ${misdirected}`,
           `The function lock_and_load_v2 ${misdirected}`,
           `The function append_and_project_v2 ${misdirected}`,
           `The function lock_and_load_v1 ${misdirected}`,
           `The function append_and_project_v1 ${misdirected}`,
           `The function begin_generation_v1 ${misdirected}`,
           `The function lock_head_v1 ${misdirected}`,
-          "The function current_time_v1 can be executed by every role that may use the schema."
+          "The function current_time_v1 can be executed by every role that may use the schema.",
+          `The function index_created_cards_v1 ${misdirected}`,
+          `The function index_changed_labels_v1 ${misdirected}`,
+          `The function index_changed_text_v1 ${misdirected}`,
+          `The function unindex_card_v1 ${misdirected}`
         ])
         yield* connect({ name: "superuser", url: postgresUrl() }, { schema: renamed })
         expect((yield* findings)[0]).toMatch(/^The function lock_head_v1 does not belong to the owner of the tables/)

@@ -1,0 +1,288 @@
+import { Effect } from "effect"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
+import type { Card, Status } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import type { Claimability, ListOrder } from "../domain/CardFilter.ts"
+import { outsideLog, type Shown } from "../events/ReadGate.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { type CardTables, decodeCountedCard } from "./CardTables.ts"
+
+/** The cards to list, and in which order. Every condition must be true. */
+export interface ListFilter {
+  readonly status?: Status | ReadonlyArray<Status> | undefined
+  readonly claimability?: Claimability | undefined
+  readonly phase?: string | ReadonlyArray<string> | undefined
+  readonly labels?: ReadonlyArray<string> | undefined
+  readonly withoutLabels?: ReadonlyArray<string> | undefined
+  /** Only cards that this owner holds. */
+  readonly owner?: string | undefined
+  readonly minPriority?: number | undefined
+  readonly maxPriority?: number | undefined
+  /** Only cards with an event after this position. */
+  readonly changedAfter?: number | undefined
+  /** Only cards with all of these words, or with words that begin with them, in their id, title or body. */
+  readonly text?: string | undefined
+  readonly order?: ListOrder | undefined
+  readonly limit?: number | undefined
+  /** Only cards after this one in the order. */
+  readonly after?: CardId | undefined
+  /** Only cards before this one in the order, the nearest ones. */
+  readonly before?: CardId | undefined
+  /** Whether bodies, acceptance criteria and results are left out: they are null. */
+  readonly isSummary?: boolean | undefined
+}
+
+/** Converts a value or several to an array. */
+export const toArray = <A extends string>(value: A | ReadonlyArray<A>): ReadonlyArray<A> =>
+  typeof value === "string" ? [value] : value
+
+const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
+
+/** The condition of the index of the claim order. Deferred cards whose time has passed are claimable too. */
+const claimableCondition = "status = 'ready' AND unmet_dependencies = 0 AND NOT deferred"
+
+/** The conditions of the indexes that together have all cards of a status, in claim order. */
+const indexConditions: Readonly<Record<Status, ReadonlyArray<string>>> = {
+  ready: [claimableCondition, "status = 'ready' AND (unmet_dependencies > 0 OR deferred)"],
+  claimed: ["status = 'claimed'"],
+  blocked: ["status = 'blocked'"],
+  done: ["status = 'done'"]
+}
+
+/** The statuses of the cards of each claimability. */
+const statusOf: Readonly<Record<Claimability, Status>> = {
+  claimable: "ready",
+  waiting: "ready",
+  deferred: "ready",
+  expired: "claimed"
+}
+
+/** The columns of each order, first to last and last to first. */
+const orders: Readonly<Record<ListOrder, readonly [forward: string, backward: string]>> = {
+  claim: ["priority DESC, created_at, id", "priority, created_at DESC, id DESC"],
+  changed: ["position DESC", "position"],
+  created: ["created_at DESC, id DESC", "created_at, id"],
+  completed: ["completed_at DESC, id DESC", "completed_at, id"]
+}
+
+/** Up to this many cards that a rare condition selects are read and sorted. Of more, the first in the order are found sooner. */
+const maxSorted = 5_000
+
+/** Rows that one index has in the order of the list. */
+interface Part {
+  readonly from: Statement.Fragment
+  readonly condition: Statement.Fragment
+}
+
+/** A row with the position that it shows. */
+interface ShownRow {
+  readonly shown: number
+}
+
+/** The marks that `search_document_v1` leaves out. */
+const leftOutMarks = /[/._\-:@<>&+=~%#?*|\\]/g
+
+/** A query of the search index: words with marks between them must follow each other. */
+export const searchQuery = (text: string): string =>
+  text
+    .split(/\s+/)
+    .map((word) => word.replaceAll(leftOutMarks, " ").trim())
+    .filter((word) => word !== "")
+    .map((word) => `'${word.replaceAll("'", "''")}':*`)
+    .join(" & ")
+
+/** Makes the query for lists. Each result comes from one statement, so it is a state that existed. */
+export const makeListQuery = (
+  sql: SqlClient.SqlClient,
+  schema: string,
+  tables: CardTables,
+  now: () => Statement.Fragment,
+  end: Statement.Fragment
+): ((filter: ListFilter) => Effect.Effect<Shown<ReadonlyArray<Card>>, SqlError.SqlError>) => {
+  const { cards, search } = tables
+  const events = sql(`${schema}.events`)
+  const literal = (text: string) => sql.literal(text)
+  const textArray = (values: ReadonlyArray<string>) => sql`${arrayLiteral(values)}::text[]`
+
+  const readEnd = Effect.map(sql<ShownRow>`SELECT ${end} AS shown`, ([row]): Shown<ReadonlyArray<Card>> => ({
+    value: [],
+    position: row?.shown ?? 0
+  }))
+
+  const isClaimability = (claimability: Claimability): Statement.Fragment => {
+    switch (claimability) {
+      case "claimable":
+        return sql`status = 'ready' AND unmet_dependencies = 0 AND (not_before IS NULL OR not_before <= ${now()})`
+      case "waiting":
+        return sql`status = 'ready' AND unmet_dependencies > 0`
+      case "deferred":
+        return sql`status = 'ready' AND unmet_dependencies = 0 AND not_before > ${now()}`
+      case "expired":
+        return sql`status = 'claimed' AND claim_expires_at <= ${now()}`
+    }
+  }
+
+  /** The conditions on the row of a card, except for its words. */
+  const rowConditions = (filter: ListFilter): ReadonlyArray<Statement.Fragment> => {
+    const { changedAfter, claimability, labels, maxPriority, minPriority, owner, phase, status, withoutLabels } = filter
+    return [
+      ...(status === undefined ? [] : [sql`status = ANY(${textArray(toArray(status))})`]),
+      ...(claimability === undefined ? [] : [isClaimability(claimability)]),
+      ...(phase === undefined
+        ? []
+        : typeof phase === "string"
+          ? [sql`phase = ${phase}`]
+          : [sql`phase = ANY(${textArray(phase)})`]),
+      ...(labels === undefined || labels.length === 0 ? [] : [sql`labels @> ${textArray(labels)}`]),
+      ...(withoutLabels === undefined || withoutLabels.length === 0
+        ? []
+        : [sql`NOT labels && ${textArray(withoutLabels)}`]),
+      ...(owner === undefined ? [] : [sql`claim_owner = ${owner}`]),
+      ...(minPriority === undefined ? [] : [sql`priority >= ${minPriority}`]),
+      ...(maxPriority === undefined ? [] : [sql`priority <= ${maxPriority}`]),
+      ...(changedAfter === undefined ? [] : [sql`position > ${BigInt(changedAfter)}::int8`])
+    ]
+  }
+
+  const hasWords = (text: string) => sql`document @@ to_tsquery('pg_catalog.simple', ${searchQuery(text)})`
+
+  /** The ids that an index on a rare condition has, up to one more than are sorted; `undefined` if there is no such condition. */
+  const selectRare = (filter: ListFilter): Statement.Fragment | undefined => {
+    const { changedAfter, claimability, labels = [], owner, text } = filter
+    const limit = sql`LIMIT ${maxSorted + 1}`
+    if (text !== undefined || labels.length > 0) {
+      const conditions = sql.and([
+        ...(text === undefined ? [] : [hasWords(text)]),
+        ...(labels.length === 0 ? [] : [sql`labels <> '{}' AND labels @> ${textArray(labels)}`])
+      ])
+      return sql`SELECT id FROM ${search} WHERE ${conditions} ${limit}`
+    }
+    if (claimability === "expired") {
+      return sql`SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= ${now()} ${limit}`
+    }
+    if (claimability === "deferred") {
+      return sql`SELECT id FROM ${cards} WHERE deferred AND not_before > ${now()} ${limit}`
+    }
+    if (owner !== undefined) {
+      return sql`SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_owner = ${owner} ${limit}`
+    }
+    return changedAfter === undefined
+      ? undefined
+      : sql`SELECT DISTINCT card_id AS id FROM ${events} WHERE position > ${BigInt(changedAfter)}::int8 ${limit}`
+  }
+
+  /** The cards whose time has passed since the last claim: few, which are read by these times and sorted. */
+  const dueAgain = (): Part => ({
+    from: sql`(SELECT * FROM ${cards} WHERE deferred AND not_before <= ${now()} OFFSET 0) AS due`,
+    condition: sql`unmet_dependencies = 0`
+  })
+
+  /** Indexes that together have the cards in the order. */
+  const partsOf = (order: ListOrder, { claimability, status = allStatuses }: ListFilter): ReadonlyArray<Part> => {
+    const ofIndex = (condition: string): Part => ({ from: sql`${cards}`, condition: literal(condition) })
+    switch (order) {
+      case "claim":
+        if (claimability === "claimable") return [ofIndex(claimableCondition), dueAgain()]
+        return toArray(status)
+          .filter((each) => claimability === undefined || each === statusOf[claimability])
+          .flatMap((each) => indexConditions[each].map(ofIndex))
+      // A card is listed at the last of its events.
+      case "changed":
+        return [
+          {
+            from: sql`(SELECT cards.* FROM ${events} AS event JOIN ${cards} AS cards
+              ON cards.id = event.card_id AND cards.position = event.position) AS cards`,
+            condition: literal("true")
+          }
+        ]
+      case "created":
+        return [
+          {
+            from: sql`(SELECT cards.* FROM ${search} AS search JOIN ${cards} AS cards
+              ON cards.id = search.id AND cards.created_at = search.created_at) AS cards`,
+            condition: literal("true")
+          }
+        ]
+      case "completed":
+        return [ofIndex("status = 'done'")]
+    }
+  }
+
+  /** The conditions of what is after a card in an order, or before it: each alternative is a range of an index. */
+  const placesOf = (
+    order: ListOrder,
+    id: CardId | undefined,
+    isBackward: boolean
+  ): ReadonlyArray<ReadonlyArray<Statement.Fragment>> => {
+    if (id === undefined) return [[]]
+    const of = (column: string) => sql`(SELECT ${literal(column)} FROM ${cards} WHERE id = ${id})`
+    const [less, greater] = isBackward ? [literal(">"), literal("<")] : [literal("<"), literal(">")]
+    switch (order) {
+      case "claim":
+        return [
+          [sql`priority = ${of("priority")}`, sql`(created_at, id) ${greater} (${of("created_at")}, ${of("id")})`],
+          [sql`priority ${less} ${of("priority")}`]
+        ]
+      case "changed":
+        return [[sql`position ${less} ${of("position")}`]]
+      case "created":
+        return [[sql`(created_at, id) ${less} (${of("created_at")}, ${of("id")})`]]
+      case "completed":
+        return [[sql`(completed_at, id) ${less} (${of("completed_at")}, ${of("id")})`]]
+    }
+  }
+
+  /**
+   * Reads an index in the order of the list for each status, merged, without a sort. Where a rare condition selects few cards,
+   * these are read by its own index and sorted.
+   */
+  return (filter) => {
+    const { after, before, order = "claim", text } = filter
+    const isBackward = after === undefined && before !== undefined
+    const [forward, backward] = orders[order]
+    const direction = literal(isBackward ? backward : forward)
+    const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
+    const conditions = rowConditions(filter)
+    const parts = partsOf(order, filter)
+    if (parts.length === 0) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))
+    const places = placesOf(order, isBackward ? before : after, isBackward)
+    const rare = selectRare(filter)
+    const page = (from: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) =>
+      sql`(SELECT * FROM ${from} WHERE ${sql.and([...where, ...conditions])} ORDER BY ${direction} ${limit})`
+    const inOrder = parts.flatMap(({ condition, from }) =>
+      places.map((place) =>
+        page(from, [
+          condition,
+          ...place,
+          ...(rare === undefined ? [] : [sql`(SELECT count(*) FROM rare) > ${maxSorted}`]),
+          ...(text === undefined ? [] : [sql`id IN (SELECT id FROM ${search} WHERE ${hasWords(text)})`])
+        ])
+      )
+    )
+    const sorted =
+      rare === undefined
+        ? []
+        : places.map((place) =>
+            page(sql`(SELECT cards.* FROM rare JOIN ${cards} AS cards USING (id)) AS cards`, [
+              sql`(SELECT count(*) FROM rare) <= ${maxSorted}`,
+              ...(order === "completed" ? [literal("status = 'done'")] : []),
+              ...place
+            ])
+          )
+    return Effect.flatMap(
+      sql<ShownRow>`${rare === undefined ? sql`` : sql`WITH rare AS MATERIALIZED (${rare})`}
+        SELECT ${filter.isSummary === true ? tables.summaryColumns : tables.columns}, ${end} AS shown
+        FROM (${unionAll(sql, [...inOrder, ...sorted])}) AS cards ORDER BY ${direction} ${limit}`,
+      (rows) => {
+        const position = rows[0]?.shown
+        // No row says what an empty list shows. An end that is read later includes it.
+        if (position === undefined) return readEnd
+        const value = rows.map((row) => decodeCountedCard(row).card)
+        return Effect.succeed({ value: isBackward ? value.reverse() : value, position })
+      }
+    )
+  }
+}
+
+const unionAll = (sql: SqlClient.SqlClient, parts: ReadonlyArray<Statement.Fragment>): Statement.Fragment =>
+  parts.reduce((all, part) => sql`${all} UNION ALL ${part}`)
