@@ -101,7 +101,7 @@ export const namedCards = (command: ModelCommand): ReadonlyArray<string> =>
         : []
 
 /**
- * Returns a command whose new cards all have ids: those without one get the ids of the answer. Without an answer they get an
+ * Returns a command whose new cards all have ids: those without one get the ids of the answer. Without an answer each gets an
  * id that no card has.
  */
 export const withAnsweredIds = (command: ModelCommand, outcome: ModelOutcome | undefined): ModelCommand => {
@@ -112,7 +112,10 @@ export const withAnsweredIds = (command: ModelCommand, outcome: ModelOutcome | u
     case "CreateMany": {
       if (command.cards.every(({ id }) => id !== undefined)) return command
       const created = answer as ReadonlyArray<ModelCard> | undefined
-      const cards = command.cards.map((card, index) => ({ ...card, id: card.id ?? created?.[index]?.id ?? unknownId }))
+      const cards = command.cards.map((card, index) => ({
+        ...card,
+        id: card.id ?? created?.[index]?.id ?? `${unknownId} ${index}`
+      }))
       return { ...command, cards }
     }
     default:
