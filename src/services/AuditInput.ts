@@ -1,4 +1,4 @@
-import { type DateTime, Duration, Effect, Option, Schema } from "effect"
+import { type DateTime, Duration, Effect, Option, Schema, SchemaGetter } from "effect"
 import { CardId } from "../domain/CardId.ts"
 import type { ErasablePart } from "../domain/Event.ts"
 import { Redact } from "../domain/Redaction.ts"
@@ -8,6 +8,7 @@ import { Position, type RecordedEvent } from "../events/RecordedEvent.ts"
 import type { RebuildProgress } from "../projections/rebuild.ts"
 import type { RemovalProgress } from "../projections/rewriteTables.ts"
 import type { VerifyOptions } from "../projections/verify.ts"
+import { requireEffect } from "../sql/requireEffect.ts"
 import type { CommandOrigin } from "./BacklogInput.ts"
 import { decodeInput } from "./decodeInput.ts"
 import { EventTypeFilter } from "./audit/EventTypeFilter.ts"
@@ -142,9 +143,14 @@ export const Restored = Schema.Struct({ actor: Name })
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
 
-/** A function that the caller passes. Its parameters and result cannot be checked here. */
-const functionLike = <F extends (...parameters: ReadonlyArray<never>) => unknown>() =>
-  Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" })
+/** A function of the caller's, whose results are checked when it is called. Its parameters cannot be checked. */
+const EffectfulFunction = <F extends (...parameters: Array<any>) => Effect.Effect<any, any, any>>(name: string) =>
+  Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" }).pipe(
+    Schema.decode({
+      decode: SchemaGetter.transform((call: F) => requireEffect(name, call) as F),
+      encode: SchemaGetter.passthrough()
+    })
+  )
 
 /** Large values do not reach the parser, which formats every value that it refuses. */
 const DurationInput = Schema.declare(
@@ -165,14 +171,14 @@ export const decodeAnchorOptions = (options: unknown) =>
 export const decodeVerifyOptions = decodeInput(
   Schema.Struct({
     anchor: Schema.optional(Schema.toType(Anchor)),
-    onProgress: Schema.optional(functionLike<Exclude<VerifyOptions["onProgress"], undefined>>())
+    onProgress: Schema.optional(EffectfulFunction<Exclude<VerifyOptions["onProgress"], undefined>>("onProgress"))
   })
 )
 
 /** Checks the options of `rebuild`. */
 export const decodeRebuildOptions = decodeInput(
   Schema.Struct({
-    onProgress: Schema.optional(functionLike<(progress: RebuildProgress) => Effect.Effect<void>>()),
+    onProgress: Schema.optional(EffectfulFunction<(progress: RebuildProgress) => Effect.Effect<void>>("onProgress")),
     swapTimeout: Schema.optional(DurationInput)
   })
 )
@@ -180,7 +186,7 @@ export const decodeRebuildOptions = decodeInput(
 /** Checks the options of `removeErased`. */
 export const decodeRemovalOptions = decodeInput(
   Schema.Struct({
-    onProgress: Schema.optional(functionLike<(progress: RemovalProgress) => Effect.Effect<void>>()),
+    onProgress: Schema.optional(EffectfulFunction<(progress: RemovalProgress) => Effect.Effect<void>>("onProgress")),
     swapTimeout: Schema.optional(DurationInput)
   })
 )
@@ -233,7 +239,7 @@ export const decodeMove = decodeInput(
 export const decodeConsumer = decodeInput(
   Schema.Struct({
     consumer: Name,
-    handler: functionLike(),
+    handler: EffectfulFunction<(event: RecordedEvent) => Effect.Effect<void, any, any>>("handler"),
     cardId: EventOptions.fields.cardId,
     type: EventOptions.fields.type,
     actor: EventOptions.fields.actor,

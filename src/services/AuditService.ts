@@ -88,6 +88,7 @@ import type { BacklogFailure, ServerFailure } from "./serverFailures.ts"
 import { PollInterval } from "./waiting/CommitNotifications.ts"
 import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
+import { requireEffect } from "../sql/requireEffect.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 
 const secondsPerDay = 24 * 60 * 60
@@ -778,7 +779,7 @@ export class AuditService extends Context.Service<
               analyze,
               endClaims: (atLeast) => restore.beginGeneration("imported", actor, atLeast),
               lines,
-              onProgress: options.onProgress ?? (() => Effect.void)
+              onProgress: requireEffect("onProgress", options.onProgress ?? (() => Effect.void))
             })
           ).pipe(mapReplicaErrors)
       })

@@ -1,6 +1,7 @@
 import { Clock, Deferred, Effect, Fiber, FiberSet, Option, Queue, Random } from "effect"
 import type { BacklogFailure, BacklogService, ClaimedCard, InvalidInput } from "../index.ts"
 import type { HandlerUnusable } from "./HandlerUnusable.ts"
+import { requireEffect } from "../sql/requireEffect.ts"
 import { decodeWorkerOptions, type WorkerOptions, type WorkerReport } from "./WorkerOptions.ts"
 import { makeWorkerState, retryWhileUnavailable, stopHandlers, type WorkerState } from "./WorkerState.ts"
 import { startCard } from "./workOnCard.ts"
@@ -35,10 +36,11 @@ export const run = Effect.fn("Worker.run")(function* <E = never, R = never>(
 ): Effect.fn.Return<WorkerReport, HandlerUnusable | InvalidInput | BacklogFailure, BacklogService | R> {
   const settings = yield* decodeWorkerOptions(options)
   const context = yield* Effect.context<R>()
-  const handler = (card: ClaimedCard) => Effect.provideContext(options.handler(card), context)
+  const call = requireEffect("handler", options.handler)
+  const handler = (card: ClaimedCard) => Effect.provideContext(call(card), context)
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      const worker = yield* makeWorkerState(settings, handler, options.onEvent ?? (() => Effect.void))
+      const worker = yield* makeWorkerState(settings, handler, requireEffect("onEvent", options.onEvent ?? (() => Effect.void)))
       const claiming = yield* Effect.forkScoped(claimCards(worker))
       const done = Effect.andThen(Fiber.join(claiming), FiberSet.awaitEmpty(worker.fibers))
       yield* Effect.onError(Effect.raceFirst(done, Deferred.await(worker.failure)), () => shutDown(worker, claiming))

@@ -1,4 +1,4 @@
-import { Array, Context, Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope, Stream } from "effect"
+import { Array, Cause, Context, Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope, Stream } from "effect"
 import { expect } from "vitest"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AuditService, BacklogService, InvalidInput, Unreachable } from "../../src/index.ts"
@@ -144,6 +144,10 @@ onServer("layerHttp", (test) => {
       expect(yield* there.parked("mail")).toMatchObject([{ position: 3, reason: expect.stringContaining("no letter") }])
       expect(yield* there.unpark("mail", 3)).toBe(true)
       expect(yield* run()).toBe(0)
+      const wrong = there.consume({ consumer: "async", handler: (async () => {}) as unknown as () => Effect.Effect<void> })
+      expect(Cause.squash(yield* Effect.flip(Effect.sandbox(wrong)))).toMatchObject({
+        message: "handler must return an Effect, and returned a Promise (use Effect.promise or Effect.tryPromise)."
+      })
     })
   )
 

@@ -52,6 +52,21 @@ onBothDatabases("a worker", (test) => {
   )
 
   test(
+    "a handler or an onEvent that does not return an effect fails the attempt or is logged, and the worker continues",
+    Effect.gen(function* () {
+      yield* create("a")
+      yield* create("b")
+      const { report } = yield* runWorker({
+        maxAttempts: 1,
+        handler: (({ id }: Card) => (id === "a" ? Promise.resolve(1) : Effect.void)) as () => Effect.Effect<void>,
+        onEvent: (() => undefined) as unknown as () => Effect.Effect<void>
+      })
+      expect(report).toEqual({ claimed: 2, completed: 1, failed: 0, blocked: 1, lost: 0, released: 0 })
+      expect((yield* cardOf("a")).blockedReason).toContain("handler must return an Effect, and returned a Promise")
+    })
+  )
+
+  test(
     "a failed attempt releases the card with the reason and a retry time, and the last one blocks it",
     Effect.gen(function* () {
       const clock = yield* BacklogTestClock

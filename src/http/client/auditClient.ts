@@ -13,6 +13,7 @@ import {
   type PastListInput
 } from "../../index.ts"
 import { toArray } from "../../projections/listQueries.ts"
+import { requireEffect } from "../../sql/requireEffect.ts"
 import { decodePastListOptions } from "../../services/BacklogInput.ts"
 import {
   decodeAnchorOptions,
@@ -70,7 +71,9 @@ const makeImportLog =
       const imported = yield* Effect.catchCause(asking, (cause) =>
         Effect.failCause<Effect.Error<typeof asking> | E | LogFileRefused>(unreadable.cause ?? cause)
       )
-      yield* options.onProgress?.(imported.events, imported.events) ?? Effect.void
+      if (options.onProgress !== undefined) {
+        yield* requireEffect("onProgress", options.onProgress)(imported.events, imported.events)
+      }
       return imported
     })
 

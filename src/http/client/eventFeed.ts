@@ -80,8 +80,9 @@ export const makeConsume =
   ({ advance, checkpoint, end, events, park }: ConsumerSource): Audit["consume"] =>
   <E, R>(input: ConsumeInput<E, R>) =>
     Effect.gen(function* () {
-      const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)
-      const { handler } = input
+      const { batchSize = 100, consumer, follow = false, parkAfter, ...options } = yield* decodeConsumer(input)
+      const { handler: decodedHandler, ...filter } = options
+      const handler = decodedHandler as typeof input.handler
       const readCheckpoint = Effect.map(
         checkpoint(consumer),
         Option.match({ onNone: () => 0, onSome: ({ position }) => position })
@@ -100,7 +101,7 @@ export const makeConsume =
 
       const handle = Effect.fnUntraced(function* (event: RecordedEvent) {
         for (let tries = 1; ; tries++) {
-          const exit = yield* Effect.exit(Effect.scoped(Effect.suspend(() => handler(event))))
+          const exit = yield* Effect.exit(Effect.scoped(handler(event)))
           if (Exit.isSuccess(exit)) {
             handledCount++
             return

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto"
 import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
+import { requireEffect } from "../../sql/requireEffect.ts"
 import { BacklogSchema, SchemaName } from "../../sql/SchemaName.ts"
 import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
@@ -207,9 +208,9 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               UPDATE ${table} SET applied_at = clock_timestamp() WHERE applied_at = '-infinity' RETURNING id`
           : []
       const isNew = new Set([...copied, ...appliedNow].map(({ id }) => id))
-      if (isNew.size === files.length) yield* onCreated(schema)
+      if (isNew.size === files.length) yield* requireEffect("onCreated", onCreated)(schema)
       else if (appliedNow.length > 0)
-        yield* onMigrated(
+        yield* requireEffect("onMigrated", onMigrated)(
           schema,
           appliedNow.map(({ name }) => name)
         )

@@ -234,6 +234,27 @@ const parking = (test: Test): void => {
   )
 
   test(
+    "a handler that does not return an effect fails like one with a defect, and leaves no transaction open",
+    Effect.gen(function* () {
+      const { at, audit, consume, seen } = yield* withSeen
+      yield* createCards(2)
+      const returned: ReadonlyArray<unknown> = [undefined, 1, Promise.resolve(), () => Effect.void, { then: 1 }]
+      for (const value of returned) {
+        const wrong = audit.consume({ consumer: "c", handler: () => value as Effect.Effect<void> })
+        const exit = yield* Effect.exit(wrong)
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("handler must return an Effect, and returned ")
+        expect(yield* at("c")).toBe(0)
+      }
+      const parking = { consumer: "parking", parkAfter: 1, handler: () => undefined as unknown as Effect.Effect<void> }
+      expect(yield* audit.consume(parking)).toBe(0)
+      const [parked] = yield* audit.parked("parking")
+      expect(parked?.reason).toContain("handler must return an Effect, and returned undefined.")
+      expect(yield* consume({ consumer: "c" })).toBe(2)
+      expect(yield* seen("c")).toEqual(upTo(2))
+    })
+  )
+
+  test(
     "lists parked events until they are unparked",
     Effect.gen(function* () {
       const { audit, consume } = yield* withSeen
