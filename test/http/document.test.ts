@@ -51,6 +51,20 @@ onServer("the OpenAPI document", (test) => {
       }
       const wait = document.paths["/claim"]?.["post"]?.parameters.find(({ name }) => name === "wait")
       expect(wait?.schema).toEqual({ type: "integer", minimum: 0, maximum: 50 })
+      const times = Object.entries(document.paths).flatMap(([path, { get }]) =>
+        (get?.parameters ?? []).filter(({ schema }) => "format" in schema).map(({ name }) => `${path} ${name}`)
+      )
+      expect(times.sort()).toEqual([
+        "/backlog-at time",
+        "/backlog-at/cards changedSince",
+        "/backlog-at/cards time",
+        "/card-at time",
+        "/claims afterExpiresAt",
+        "/diff fromTime",
+        "/diff toTime",
+        "/explain-at time",
+        "/list changedSince"
+      ])
       expect(document.servers.map(({ url }) => url)).toEqual(["/"])
       const dangling: Array<string> = []
       JSON.stringify(document, (key, value: unknown) => {
