@@ -36,8 +36,8 @@ export const labelMutations = [
   {
     name: "changed words are searched",
     file: migration,
-    find: "WHEN ((OLD.title, OLD.body, OLD.labels) IS DISTINCT FROM (NEW.title, NEW.body, NEW.labels))",
-    replace: "WHEN (OLD.labels IS DISTINCT FROM NEW.labels)",
+    find: "WHEN (OLD.title IS DISTINCT FROM NEW.title OR OLD.body IS DISTINCT FROM NEW.body OR OLD.labels",
+    replace: "WHEN (OLD.labels",
     tests: conformance
   },
   {

@@ -90,6 +90,32 @@ export const labels = (test: Test): void => {
   )
 
   test(
+    "a claim with several labels passes over better cards that have only the rarest of them",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const card = (id: string, priority: number, labels: ReadonlyArray<string>) => ({ id, title: id, priority, labels })
+      const both = ["common", "rare"]
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: [
+          ...["1", "2", "3", "4"].map((id) => card(id, 10, ["common"])),
+          card("rare, first", 10, ["rare"]),
+          card("rare, second", 9, ["rare"]),
+          card("best", 5, both),
+          card("last", 1, both)
+        ]
+      })
+      const claim = Effect.map(
+        backlog.claim({ owner: "w", labels: both, actor: "w" }),
+        Option.map(({ id }) => id)
+      )
+      expect(yield* claim).toEqual(Option.some("best"))
+      expect(yield* claim).toEqual(Option.some("last"))
+      expect(yield* claim).toEqual(Option.none())
+    })
+  )
+
+  test(
     "a claim takes no card that has one of the excluded labels",
     Effect.gen(function* () {
       const backlog = yield* labelled
