@@ -22,5 +22,7 @@ export const requireEffect =
 
 const describeKind = (value: unknown): string => {
   if (value === undefined || value === null) return String(value)
-  return value instanceof Promise ? "a Promise (use Effect.promise or Effect.tryPromise)" : `a value of type ${typeof value}`
+  return value instanceof Promise
+    ? "a Promise (use Effect.promise or Effect.tryPromise)"
+    : `a value of type ${typeof value}`
 }

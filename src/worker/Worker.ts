@@ -40,7 +40,11 @@ export const run = Effect.fn("Worker.run")(function* <E = never, R = never>(
   const handler = (card: ClaimedCard) => Effect.provideContext(call(card), context)
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      const worker = yield* makeWorkerState(settings, handler, requireEffect("onEvent", options.onEvent ?? (() => Effect.void)))
+      const worker = yield* makeWorkerState(
+        settings,
+        handler,
+        requireEffect("onEvent", options.onEvent ?? (() => Effect.void))
+      )
       const claiming = yield* Effect.forkScoped(claimCards(worker))
       const done = Effect.andThen(Fiber.join(claiming), FiberSet.awaitEmpty(worker.fibers))
       yield* Effect.onError(Effect.raceFirst(done, Deferred.await(worker.failure)), () => shutDown(worker, claiming))

@@ -144,7 +144,10 @@ onServer("layerHttp", (test) => {
       expect(yield* there.parked("mail")).toMatchObject([{ position: 3, reason: expect.stringContaining("no letter") }])
       expect(yield* there.unpark("mail", 3)).toBe(true)
       expect(yield* run()).toBe(0)
-      const wrong = there.consume({ consumer: "async", handler: (async () => {}) as unknown as () => Effect.Effect<void> })
+      const wrong = there.consume({
+        consumer: "async",
+        handler: (async () => {}) as unknown as () => Effect.Effect<void>
+      })
       expect(Cause.squash(yield* Effect.flip(Effect.sandbox(wrong)))).toMatchObject({
         message: "handler must return an Effect, and returned a Promise (use Effect.promise or Effect.tryPromise)."
       })

@@ -301,7 +301,15 @@ describe("a real backlog", () => {
     comments: number
   }> = [
     { name: "tearags-issues.jsonl", issues: 908, taken: 908, done: 692, edges: 565, claimable: 143, comments: 4 },
-    { name: "beads-issues-2026-01-22.jsonl", issues: 5722, taken: 2403, done: 2259, edges: 323, claimable: 107, comments: 23 }
+    {
+      name: "beads-issues-2026-01-22.jsonl",
+      issues: 5722,
+      taken: 2403,
+      done: 2259,
+      edges: 323,
+      claimable: 107,
+      comments: 23
+    }
   ]
   for (const { claimable, comments, done, edges, issues, name, taken } of expectations) {
     const file = beadsFileFor("imports a real backlog", name)

@@ -242,7 +242,9 @@ const parking = (test: Test): void => {
       for (const value of returned) {
         const wrong = audit.consume({ consumer: "c", handler: () => value as Effect.Effect<void> })
         const exit = yield* Effect.exit(wrong)
-        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("handler must return an Effect, and returned ")
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+          "handler must return an Effect, and returned "
+        )
         expect(yield* at("c")).toBe(0)
       }
       const parking = { consumer: "parking", parkAfter: 1, handler: () => undefined as unknown as Effect.Effect<void> }
