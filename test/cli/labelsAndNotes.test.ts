@@ -21,6 +21,7 @@ describe("ids, labels, notes and dates on the command line", () => {
   const refused = async (code: number, tag: string, ...argv: ReadonlyArray<string>) => {
     const document = await json([...place.flags, ...argv])
     assert.deepStrictEqual([document.code, document.error?._tag], [code, tag], JSON.stringify(document))
+    return document.error
   }
   const say = async (...argv: ReadonlyArray<string>) => {
     const ran = await cli([...argv, ...place.flags])
@@ -50,6 +51,13 @@ describe("ids, labels, notes and dates on the command line", () => {
     for (const id of ["a,b", "c\\d"]) await answered("create", "--id", id, "--title", id, "--status", "done")
     const made = await answered("create", "--id", "waits", "--title", "W", "--depends-on", "a\\,b, c\\\\d")
     assert.deepStrictEqual(made.dependsOn, ["a,b", "c\\d"])
+    for (const [on, problem] of [
+      ["a,,b", "an empty id"],
+      ["a,b\\", "a single backslash"]
+    ] as const) {
+      const refusal = await refused(2, "InvalidInput", "create", "--title", "W", "--depends-on", on)
+      assert.include(refusal.message, problem)
+    }
     await answered("complete", "waits")
   })
 

@@ -86,12 +86,13 @@ export const createCommand = defineBacklogCommand(
 
 /** Splits comma-separated ids. A backslash keeps the character after it. */
 const parseIds = (given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, InvalidInput> => {
-  const ids = given.flatMap((list) =>
-    Array.from(`${list},`.matchAll(/((?:\\.|[^\\,])*),/gs), ([, id = ""]) => id.trim().replaceAll(/\\(.)/gs, "$1"))
-  )
-  return ids.includes("")
-    ? Effect.fail(new InvalidInput({ problem: "--depends-on contains an empty id" }))
-    : Effect.succeed(ids)
+  const refuse = (problem: string) => Effect.fail(new InvalidInput({ problem: `--depends-on contains ${problem}` }))
+  const written = given.flatMap((list) => list.split(/(?<=(?<!\\)(?:\\\\)*),/)).map((id) => id.trim())
+  if (written.includes("")) return refuse("an empty id")
+  if (written.some((id) => /(?<!\\)(?:\\\\)*\\$/.test(id))) {
+    return refuse("an id that ends with a single backslash: write a backslash as \\\\")
+  }
+  return Effect.succeed(written.map((id) => id.replaceAll(/\\(.)/gs, "$1")))
 }
 
 export const reviseCommand = defineBacklogCommand(
