@@ -65,6 +65,7 @@ export const makeAuditHandlers = Effect.gen(function* () {
         startStreamEndingInProblem(past.cards(options))
       ),
     diff: ({ query: { fromPosition, fromTime, toPosition, toTime } }) => {
+      if (fromPosition === undefined && fromTime === undefined) return Effect.fail(noFirstMoment)
       const hasEnd = toPosition !== undefined || toTime !== undefined
       return startStreamEndingInProblem(
         audit.diff({
@@ -190,5 +191,7 @@ const bodyLines = (
       )
     )
   })
+
+const noFirstMoment = new InvalidInput({ problem: "the query: give fromPosition or fromTime" })
 
 const incompleteBody = new InvalidInput({ problem: "the body is incomplete" })

@@ -44,6 +44,22 @@ onServer("positions and types over HTTP", (test) => {
   )
 
   test(
+    "of a diff have names of their own, which the refusal of a diff without a first one gives",
+    Effect.gen(function* () {
+      const { ask } = yield* startServer()
+      yield* createCards
+      for (const query of ["", "?toPosition=1"]) {
+        const refused = yield* ask(`/diff${query}`)
+        expect([refused.status, refused.json()["detail"]]).toEqual([
+          400,
+          "Invalid input: the query: give fromPosition or fromTime"
+        ])
+      }
+      expect((yield* ask("/diff?fromPosition=1&toPosition=2")).text).toContain('{"id":"b","before":null,')
+    })
+  )
+
+  test(
     "beyond the end of the log fail the typed client's consumer with CheckpointAhead, and the checkpoint can be reset",
     Effect.gen(function* () {
       const { url } = yield* startServer()

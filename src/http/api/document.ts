@@ -164,7 +164,8 @@ const time: Part = {
 }
 
 /** Whether a member of this name is a time, if it is a text. `test/http/document.test.ts` checks that no other one has a time. */
-const isTimeName = (name: string): boolean => /^(?:at|time|notBefore|changedSince|oldest\w*)$|[a-z](?:At|Time)$/.test(name)
+const isTimeName = (name: string): boolean =>
+  /^(?:at|time|notBefore|changedSince|oldest\w*)$|[a-z](?:At|Time)$/.test(name)
 
 /** Completes the schemas in a document. */
 const completeSchemas = (value: unknown, name = ""): unknown => {
