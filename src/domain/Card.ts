@@ -64,7 +64,9 @@ export const Token = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: ma
 export const maxLabels = 32
 
 /** Labels: at most 32, each a name. */
-export const Labels = Schema.Array(Name).check(Schema.isMaxLength(maxLabels))
+export const Labels = Schema.Array(Name).check(
+  Schema.isMaxLength(maxLabels, { message: `must be at most ${maxLabels} labels` })
+)
 
 /** The last note on a card: its text, who wrote it, and when. */
 export const LastNote = Schema.Struct({ text: NoteText, actor: Name, at: Schema.DateTimeUtcFromString })

@@ -86,6 +86,9 @@ export const isName = (text: string): boolean => text !== "" && nameProblem(text
 /** A card's title: 1 to 500 characters. */
 export const Title = Schema.String.check(nonEmpty, atMostCodePoints(500), storable)
 
+/** The words of a search: 1 to 500 characters. */
+export const SearchText = Schema.String.check(nonEmpty, atMostCodePoints(500), storable)
+
 /** A card's body: at most 1 MiB of UTF-8. */
 export const Body = Schema.String.check(atMostBytes(1024 * 1024), storable)
 

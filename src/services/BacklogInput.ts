@@ -3,7 +3,7 @@ import { Labels, Priority, Status, Token, Version } from "../domain/Card.ts"
 import { Claimability, ListOrder } from "../domain/CardFilter.ts"
 import { CardId } from "../domain/CardId.ts"
 import { ClaimFilter, type ClaimRequest } from "../domain/Command.ts"
-import { Name, storable } from "../domain/Text.ts"
+import { Name, SearchText } from "../domain/Text.ts"
 import { decodeInput } from "./decodeInput.ts"
 
 /*
@@ -312,7 +312,7 @@ const listConditions = {
   minPriority: Schema.optional(Priority),
   maxPriority: Schema.optional(Priority),
   changedSince: Schema.optional(Schema.DateTimeUtc),
-  text: Schema.optional(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(500), storable)),
+  text: Schema.optional(SearchText),
   order: Schema.optional(ListOrder),
   limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }))),
   after: Schema.optional(CardId),
@@ -427,7 +427,7 @@ export const ClaimsOptions = Schema.Struct({
     ({ after, afterExpiresAt }) =>
       (after === undefined) === (afterExpiresAt === undefined)
         ? undefined
-        : { path: ["after"], issue: "and afterExpiresAt must be given together" },
+        : { path: ["after"], issue: "must be given together with afterExpiresAt" },
     { expected: "both after and afterExpiresAt, or neither" }
   )
 )

@@ -193,7 +193,9 @@ export const lists = (test: Test): void => {
       yield* backlog.revise({ id: "bd-a1b2", title: "Replace the lexer", body: null, actor: "ann" })
       expect(yield* search("parser")).toEqual([])
       expect(yield* search("lexer replace")).toEqual(["bd-a1b2"])
-      expect(yield* invalid(backlog.list({ text: "" }))).toContain("text")
+      expect(yield* invalid(backlog.list({ text: "" }))).toContain('must not be empty\n  at ["text"]')
+      expect(yield* invalid(backlog.list({ text: "x".repeat(501) }))).toContain("at most 500 characters")
+      expect(yield* backlog.list({ text: "😀".repeat(500) })).toEqual([])
     })
   )
 
@@ -292,7 +294,9 @@ export const lists = (test: Test): void => {
       const [one] = yield* backlog.claims({ limit: 1 })
       const rest = yield* backlog.claims({ after: one?.id, afterExpiresAt: one?.expiresAt })
       expect(ids(rest)).toEqual(["c", "a"])
-      expect(yield* invalid(backlog.claims({ after: "a" }))).toContain("afterExpiresAt")
+      expect(yield* invalid(backlog.claims({ after: "a" }))).toContain(
+        'must be given together with afterExpiresAt\n  at ["after"]'
+      )
       expect(yield* backlog.claims({ owner: "nobody" })).toEqual([])
     })
   )
