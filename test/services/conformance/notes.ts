@@ -81,6 +81,10 @@ export const notes = (test: Test): void => {
       const refused = yield* refusal(backlog.note({ id: "a", text: "still on it", token, actor: "w" }))
       expect(refused).toMatchObject({ _tag: "ClaimLost", id: "a", token, status: "ready", holder: null })
       expect((yield* backlog.note({ id: "a", text: "afterwards", actor: "w" })).noteCount).toBe(2)
+      const again = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" }))
+      const late = yield* refusal(backlog.note({ id: "a", text: "still on it", token, actor: "w" }))
+      expect(late).toMatchObject({ _tag: "ClaimLost", id: "a", token, status: "claimed", holder: "v" })
+      expect((yield* backlog.note({ id: "a", text: "mine", token: again.claimToken, actor: "v" })).noteCount).toBe(3)
       expect(yield* refusal(backlog.note({ id: "b", text: "nothing", actor: "w" }))).toEqual({
         _tag: "CardNotFound",
         id: "b"
