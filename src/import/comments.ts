@@ -18,7 +18,11 @@ const header = /^(.{1,300}) wrote(?: at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)
  */
 export const toNotes = ({ at, author, text }: Comment): ReadonlyArray<string> => {
   if (text === "") return []
-  const name = (author ?? "").replaceAll(/\s+/g, " ").trim().slice(0, 200).toWellFormed()
+  const name = (author ?? "")
+    .replaceAll(/[\s\p{Cc}]+/gu, " ")
+    .trim()
+    .slice(0, 200)
+    .toWellFormed()
   const title =
     name === "" && at === null
       ? ""

@@ -2,7 +2,7 @@ import { type DateTime, Effect, Result, Schema, Stream } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
 import { formatPath } from "../domain/Rejection.ts"
-import { isName } from "../domain/Text.ts"
+import { isName, storageProblem } from "../domain/Text.ts"
 import {
   droppedType,
   type ImportPlan,
@@ -74,6 +74,12 @@ interface Candidate extends Omit<PlannedCard, "id" | "dependsOn"> {
   readonly parent: string | undefined
 }
 
+/** Why the notes of an issue cannot be written, which only their texts decide; `undefined` if they can. */
+const problemOfNotes = ({ notes = [] }: Issue): string | undefined => {
+  const problem = notes.map(storageProblem).find((each) => each !== undefined)
+  return problem === undefined ? undefined : `one of its notes ${problem}`
+}
+
 class Planner {
   #lines = 0
   #blank = 0
@@ -135,7 +141,7 @@ class Planner {
       issue.problem ??
       Result.match(decodeNewCard(issue.card), {
         onFailure: (error) => describeSchemaError(error.message),
-        onSuccess: () => undefined
+        onSuccess: () => problemOfNotes(issue)
       })
     if (problem !== undefined) return this.#leave(line, id, "refused", problem)
     if (firstWithKey !== undefined) {

@@ -130,7 +130,7 @@ const decodeIssue = (json: JsonObject): Result.Result<BeadsIssue, string> => {
         ...Object.entries(fields)
           .filter(([name, value]) => !carriedOver.has(name) && !isEmpty(value))
           .map(([name]) => name),
-        ...(isEmpty(issue.comments) || commentsOf(issue.comments).length > 0 ? [] : ["comments"])
+        ...(isEmpty(issue.comments) || areComments(issue.comments) ? [] : ["comments"])
       ]
     })
   })
@@ -181,6 +181,10 @@ const waitsForAny = (metadata: unknown): boolean =>
 const decodeComment = Schema.decodeUnknownOption(
   Schema.Struct({ author: OptionalText, text: Schema.String, created_at: OptionalTime })
 )
+
+/** Whether every element of a list is a comment, so that a note has a place for it. */
+const areComments = (comments: unknown): boolean =>
+  Array.isArray(comments) && comments.every((each) => Option.isSome(decodeComment(each)))
 
 /** The comments that have a text. */
 const commentsOf = (comments: unknown): ReadonlyArray<Comment> =>

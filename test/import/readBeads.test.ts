@@ -130,7 +130,7 @@ describe("a line of a beads file", () => {
     const { notCarriedOver, notes } = toIssue(
       decoded({
         comments: [
-          { id: 1, author: "ann\nbo", text: "One.", created_at: "2026-01-23T00:00:00Z" },
+          { id: 1, author: "ann\n\u0000bo", text: "One.", created_at: "2026-01-23T00:00:00Z" },
           { id: 2, text: "Two." },
           { id: 3, text: "" },
           { id: 4, text: `${"x".repeat(19_999)}\u{1f600}y` }
@@ -145,7 +145,9 @@ describe("a line of a beads file", () => {
       "\u{1f600}y"
     ])
     assert.notInclude(notCarriedOver, "comments")
-    assert.include(toIssue(decoded({ comments: "many" }), now).notCarriedOver, "comments")
+    for (const comments of ["many", [{ text: "One." }, "Two."], [{ text: "One." }, { author: "ann" }]]) {
+      assert.include(toIssue(decoded({ comments }), now).notCarriedOver, "comments")
+    }
   })
 
   it("an issue in progress is ready, and keeps the name of its holder", () => {
@@ -230,6 +232,18 @@ describe("an import plan", () => {
         status === "ready" ? dependsOn : (blockedReason ?? status)
       ])
     )
+
+  it("an issue with a comment that the database cannot store is left out, and named", async () => {
+    const comments = [{ text: "One." }, { author: "ann", text: "a\u0000b" }]
+    const { cards, leftOut } = await planOf([
+      { id: "kept", comments: [{ text: "One." }] },
+      { id: "left", comments }
+    ])
+    assert.deepStrictEqual(Array.from(cards.keys()), ["kept"])
+    assert.deepStrictEqual(leftOut, [
+      { line: 2, id: "left", reason: "refused", detail: "one of its notes must not contain the NUL character" }
+    ])
+  })
 
   it("parts wait for the open issues that their open wholes wait for, and wholes do not wait for their parts", async () => {
     const issues = [
