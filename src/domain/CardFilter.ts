@@ -1,5 +1,5 @@
 import { Schema, Struct } from "effect"
-import { Card } from "./Card.ts"
+import { Card, type Status } from "./Card.ts"
 
 /**
  * What a claim can do with a card that is open:
@@ -26,6 +26,38 @@ export const ListOrder = Schema.Literals(["claim", "changed", "created", "comple
 
 /** The order of a list. */
 export type ListOrder = typeof ListOrder.Type
+
+/** Which cards a list has, and in which order. A card is listed if every condition is true. */
+export interface ListSelection {
+  /** Only cards with this status, or one of these. Defaults to every status. */
+  readonly status?: Status | ReadonlyArray<Status> | undefined
+  /**
+   * Only cards with which a claim can do this: `claimable`, `waiting` (for dependencies), `deferred` (to a later time) or
+   * `expired` (the lease of the claim). Defaults to all cards.
+   */
+  readonly claimability?: Claimability | undefined
+  /** Only cards of this phase, or of one of these. Defaults to all phases. */
+  readonly phase?: string | ReadonlyArray<string> | undefined
+  /** Only cards that have all of these labels. Defaults to all cards. */
+  readonly labels?: ReadonlyArray<string> | undefined
+  /** Only cards that have none of these labels. Defaults to all cards. */
+  readonly withoutLabels?: ReadonlyArray<string> | undefined
+  /** Only cards that this owner holds. Defaults to all cards. */
+  readonly owner?: string | undefined
+  /** Only cards of this priority or a greater one. Defaults to all priorities. */
+  readonly minPriority?: number | undefined
+  /** Only cards of this priority or a lower one. Defaults to all priorities. */
+  readonly maxPriority?: number | undefined
+  /**
+   * Only cards whose id, title and body together contain all of these words, or words that begin with them. Upper and lower case are
+   * the same. Of a body the first 100,000 characters are searched. 1 to 500 characters. Defaults to all cards.
+   */
+  readonly text?: string | undefined
+  /** The order. Defaults to `claim`, the order in which claims take cards. */
+  readonly order?: ListOrder | undefined
+  /** Maximum number of cards to return, 1 or more. Defaults to no limit. */
+  readonly limit?: number | undefined
+}
 
 /** A card without body, acceptance criteria and result, which may be long. */
 export const CardSummary = Schema.Struct(Struct.omit(Card.fields, ["body", "acceptance", "result"]))

@@ -2,28 +2,15 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
-import type { Claimability, ListOrder } from "../domain/CardFilter.ts"
+import type { Claimability, ListOrder, ListSelection } from "../domain/CardFilter.ts"
 import { outsideLog, type Shown } from "../events/ReadGate.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
 
 /** The cards to list, and in which order. Every condition must be true. */
-export interface ListFilter {
-  readonly status?: Status | ReadonlyArray<Status> | undefined
-  readonly claimability?: Claimability | undefined
-  readonly phase?: string | ReadonlyArray<string> | undefined
-  readonly labels?: ReadonlyArray<string> | undefined
-  readonly withoutLabels?: ReadonlyArray<string> | undefined
-  /** Only cards that this owner holds. */
-  readonly owner?: string | undefined
-  readonly minPriority?: number | undefined
-  readonly maxPriority?: number | undefined
+export interface ListFilter extends ListSelection {
   /** Only cards with an event after this position. */
   readonly changedAfter?: number | undefined
-  /** Only cards with all of these words, or with words that begin with them, in their id, title or body. */
-  readonly text?: string | undefined
-  readonly order?: ListOrder | undefined
-  readonly limit?: number | undefined
   /** Only cards after this one in the order. */
   readonly after?: CardId | undefined
   /** Only cards before this one in the order, the nearest ones. */

@@ -1,6 +1,6 @@
 import { type DateTime, Schema } from "effect"
 import { Labels, Priority, Status, Token, Version } from "../domain/Card.ts"
-import { Claimability, ListOrder } from "../domain/CardFilter.ts"
+import { Claimability, ListOrder, type ListSelection } from "../domain/CardFilter.ts"
 import { CardId } from "../domain/CardId.ts"
 import { ClaimFilter, type ClaimRequest } from "../domain/Command.ts"
 import { Name, SearchText } from "../domain/Text.ts"
@@ -261,37 +261,9 @@ export interface CommandInputs {
 }
 
 /** The options of `BacklogService.list`. A card is listed if every condition is true. */
-export interface ListInput {
-  /** Only cards with this status, or one of these. Defaults to every status. */
-  readonly status?: Status | ReadonlyArray<Status> | undefined
-  /**
-   * Only cards with which a claim can do this: `claimable`, `waiting` (for dependencies), `deferred` (to a later time) or
-   * `expired` (the lease of the claim). Defaults to all cards.
-   */
-  readonly claimability?: Claimability | undefined
-  /** Only cards of this phase, or of one of these. Defaults to all phases. */
-  readonly phase?: string | ReadonlyArray<string> | undefined
-  /** Only cards that have all of these labels. Defaults to all cards. */
-  readonly labels?: ReadonlyArray<string> | undefined
-  /** Only cards that have none of these labels. Defaults to all cards. */
-  readonly withoutLabels?: ReadonlyArray<string> | undefined
-  /** Only cards that this owner holds. Defaults to all cards. */
-  readonly owner?: string | undefined
-  /** Only cards of this priority or a greater one. Defaults to all priorities. */
-  readonly minPriority?: number | undefined
-  /** Only cards of this priority or a lower one. Defaults to all priorities. */
-  readonly maxPriority?: number | undefined
+export interface ListInput extends ListSelection {
   /** Only cards that were changed at this time or later, by the time of recording. Defaults to all cards. */
   readonly changedSince?: DateTime.Utc | undefined
-  /**
-   * Only cards whose id, title and body together contain all of these words, or words that begin with them. Upper and lower case are
-   * the same. Of a body the first 100,000 characters are searched. 1 to 500 characters. Defaults to all cards.
-   */
-  readonly text?: string | undefined
-  /** The order. Defaults to `claim`, the order in which claims take cards. */
-  readonly order?: ListOrder | undefined
-  /** Maximum number of cards to return, 1 or more. Defaults to no limit. */
-  readonly limit?: number | undefined
   /** Only cards after the card with this id, the last one of the previous page. Defaults to the first page. */
   readonly after?: string | undefined
   /** Only cards before the card with this id, the first one of the next page: the last `limit` of them. Excludes `after`. */
