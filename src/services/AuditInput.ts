@@ -144,7 +144,9 @@ export const Restored = Schema.Struct({ actor: Name })
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
 
 /** A function of the caller's, whose results are checked when it is called. Its parameters cannot be checked. */
-const EffectfulFunction = <F extends (...parameters: Array<any>) => Effect.Effect<any, any, any>>(name: string) =>
+const EffectfulFunction = <F extends (...parameters: ReadonlyArray<never>) => Effect.Effect<unknown, unknown, unknown>>(
+  name: string
+) =>
   Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" }).pipe(
     Schema.decode({
       decode: SchemaGetter.transform((call: F) => requireEffect(name, call) as F),
@@ -239,7 +241,7 @@ export const decodeMove = decodeInput(
 export const decodeConsumer = decodeInput(
   Schema.Struct({
     consumer: Name,
-    handler: EffectfulFunction<(event: RecordedEvent) => Effect.Effect<void, any, any>>("handler"),
+    handler: EffectfulFunction<(event: RecordedEvent) => Effect.Effect<void, unknown, unknown>>("handler"),
     cardId: EventOptions.fields.cardId,
     type: EventOptions.fields.type,
     actor: EventOptions.fields.actor,

@@ -238,6 +238,7 @@ const parking = (test: Test): void => {
     Effect.gen(function* () {
       const { at, audit, consume, seen } = yield* withSeen
       yield* createCards(2)
+      // oxlint-disable-next-line unicorn/no-thenable -- it must not be taken for a promise
       const returned: ReadonlyArray<unknown> = [undefined, 1, Promise.resolve(), () => Effect.void, { then: 1 }]
       for (const value of returned) {
         const wrong = audit.consume({ consumer: "c", handler: () => value as Effect.Effect<void> })
@@ -247,8 +248,8 @@ const parking = (test: Test): void => {
         )
         expect(yield* at("c")).toBe(0)
       }
-      const parking = { consumer: "parking", parkAfter: 1, handler: () => undefined as unknown as Effect.Effect<void> }
-      expect(yield* audit.consume(parking)).toBe(0)
+      const options = { consumer: "parking", parkAfter: 1, handler: () => undefined as unknown as Effect.Effect<void> }
+      expect(yield* audit.consume(options)).toBe(0)
       const [parked] = yield* audit.parked("parking")
       expect(parked?.reason).toContain("handler must return an Effect, and returned undefined.")
       expect(yield* consume({ consumer: "c" })).toBe(2)

@@ -95,11 +95,11 @@ export const labels = (test: Test): void => {
     "a claim with several labels passes over better cards that have only the rarest of them",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
-      const card = (id: string, priority: number, labels: ReadonlyArray<string>) => ({
+      const card = (id: string, priority: number, all: ReadonlyArray<string>) => ({
         id,
         title: id,
         priority,
-        labels
+        labels: all
       })
       const both = ["common", "rare"]
       yield* backlog.createMany({
