@@ -104,13 +104,12 @@ export const makeGraphQueries = (
             WHERE depends_on_id IN (SELECT id FROM included)) AS edges,
           (SELECT pg_catalog.jsonb_agg(to_jsonb(left_out) ORDER BY left_out.id) FROM (
             SELECT id, (
-                SELECT count(*) FROM (SELECT depends_on_id FROM ${dependencies} WHERE card_id = included.id
-                  LIMIT ${maxCountedNeighbours}) AS edge
-                WHERE depends_on_id NOT IN (SELECT id FROM included) AND EXISTS (
-                  SELECT FROM ${cards} AS other WHERE other.id = edge.depends_on_id)) AS dependencies, (
-                SELECT count(*) FROM (SELECT card_id FROM ${dependencies} WHERE depends_on_id = included.id
-                  LIMIT ${maxCountedNeighbours}) AS edge
-                WHERE card_id NOT IN (SELECT id FROM included)) AS dependents
+                SELECT count(*) FROM (SELECT FROM ${dependencies} AS edge WHERE card_id = included.id
+                  AND depends_on_id NOT IN (SELECT id FROM included) AND EXISTS (
+                    SELECT FROM ${cards} AS other WHERE other.id = edge.depends_on_id)
+                  LIMIT ${maxCountedNeighbours}) AS edges) AS dependencies, (
+                SELECT count(*) FROM (SELECT FROM ${dependencies} WHERE depends_on_id = included.id
+                  AND card_id NOT IN (SELECT id FROM included) LIMIT ${maxCountedNeighbours}) AS edges) AS dependents
             FROM included) AS left_out WHERE dependencies > 0 OR dependents > 0) AS omitted,
           (SELECT pg_catalog.jsonb_agg(DISTINCT depends_on_id) FROM included JOIN ${dependencies} AS edge ON edge.card_id = included.id
             WHERE NOT EXISTS (SELECT FROM ${cards} AS other WHERE other.id = edge.depends_on_id)) AS missing`,
@@ -179,7 +178,8 @@ export const makeGraphQueries = (
       SELECT ${end} AS shown, (SELECT min(id) FROM chosen) AS first, (
         SELECT pg_catalog.jsonb_agg(jsonb_build_array(card_id, depends_on_id) ORDER BY card_id, depends_on_id)
         FROM ${dependencies} AS edge JOIN chosen ON chosen.id = edge.card_id
-        WHERE depends_on_id IN (SELECT id FROM chosen)) AS edges`
+        -- As a join it would compare every edge with every chosen card, where statistics expect few of these.
+        WHERE (depends_on_id IN (SELECT id FROM chosen)) IS TRUE) AS edges`
     const shown = row?.shown ?? 0
     const dependenciesOf = new Map<CardId, Array<CardId>>()
     for (const [from, to] of row?.edges ?? []) {

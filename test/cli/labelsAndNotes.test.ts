@@ -197,6 +197,8 @@ describe("ids, labels, notes and dates on the command line", () => {
     for (const part of ["It depends on", "These depend on it", "These dependencies do not exist: gone."]) {
       assert.include(text, part)
     }
+    assert.notInclude(text, "not shown")
+    assert.include(await say("deps", "d1"), "1 dependency leads from the cards above to cards that are not shown")
     assert.deepStrictEqual(await idsOf("critical-path", "--label", "graph"), ["d1", "d2", "d3"])
     await refused(4, "CardNotFound", "deps", "nothing")
     assert.strictEqual((await say("critical-path", "--label", "none")).trim() === "", false)

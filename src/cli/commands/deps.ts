@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { BacklogService, GraphCard, Impact, Neighbourhood } from "../../index.ts"
+import { maxCountedNeighbours } from "../../domain/CardGraph.ts"
 import { decodeCriticalPathOptions, decodeNeighbourhoodOptions } from "../../services/BacklogInput.ts"
 import { makeOutput } from "../CommandOutput.ts"
 import { defineCommand } from "../defineCommand.ts"
@@ -65,7 +66,8 @@ const describeNeighbourhood = (
   const dependencies = others.filter(({ id }) => isEdge(self.id, id))
   const dependents = others.filter(({ id }) => isEdge(id, self.id))
   const further = others.filter((card) => !dependencies.includes(card) && !dependents.includes(card))
-  const leftOut = omitted.reduce((sum, each) => sum + each.dependencies + each.dependents, 0)
+  const leftOutOf = omitted.flatMap((each) => [each.dependencies, each.dependents])
+  const leftOut = leftOutOf.reduce((sum, count) => sum + count, 0)
   return [
     `${style.bold(escapeLine(self.id))}  ${escapeLine(self.title)} (${statusOf(self)})`,
     ...section("It depends on", dependencies),
@@ -77,7 +79,7 @@ const describeNeighbourhood = (
       `${isComplete ? "" : "At least "}${waiting === 1 ? "1 open card waits" : `${waiting} open cards wait`} for it.`,
       leftOut === 0
         ? ""
-        : `${leftOut} dependencies of the cards above lead to cards that are not shown: use --hops or --limit.`
+        : `${leftOutOf.includes(maxCountedNeighbours) ? "At least " : ""}${leftOut === 1 ? "1 dependency leads" : `${leftOut} dependencies lead`} from the cards above to cards that are not shown: use --hops or --limit.`
     ]
       .filter((sentence) => sentence !== "")
       .join(" ")

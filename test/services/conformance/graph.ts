@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { expect } from "vitest"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { after, ids, input, invalid, refusal, type Test, utc } from "./harness.ts"
@@ -79,6 +79,23 @@ export const graph = (test: Test): void => {
   )
 
   test(
+    "up to 1,000 left-out neighbours of each card are counted, in addition to those in the neighbourhood",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("hub"))
+      const names = Array.from({ length: 1_200 }, (_, index) => `n${index}`)
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: names.map((id) => ({ id, title: "N", dependsOn: ["hub"] }))
+      })
+      const omitted = (limit: number) =>
+        Effect.map(backlog.neighbourhood({ id: "hub", limit }), (found) => found.omitted)
+      expect(yield* omitted(1)).toEqual([{ id: "hub", dependencies: 0, dependents: 1_000 }])
+      expect(yield* omitted(1_000)).toEqual([{ id: "hub", dependencies: 0, dependents: 201 }])
+    })
+  )
+
+  test(
     "impact counts what a completion makes claimable, and every card that waits",
     Effect.gen(function* () {
       const backlog = yield* chain
@@ -96,6 +113,22 @@ export const graph = (test: Test): void => {
       expect(madeClaimable).toEqual([])
       expect(yield* backlog.impact("a")).toEqual({ ...impact, claimable: [], claimableCount: 0, waiting: 0 })
       expect(yield* refusal(backlog.impact("nowhere"))).toEqual({ _tag: "CardNotFound", id: "nowhere" })
+    })
+  )
+
+  test(
+    "the critical path does not compare every edge with every chosen card",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const names = Array.from({ length: 4_000 }, (_, index) => `n${index}`)
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: names.map((id) => ({ id, title: "N", dependsOn: ["hub"], labels: ["many"] }))
+      })
+      const [took, found] = yield* Effect.timed(backlog.criticalPath({ label: "many" }))
+      expect(ids(found)).toEqual(["n0"])
+      // The comparisons take half a minute.
+      expect(Duration.toSeconds(took)).toBeLessThan(10)
     })
   )
 
