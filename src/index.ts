@@ -6,7 +6,7 @@
 export { ActiveClaim } from "./domain/ActiveClaim.ts"
 export { Card, ClaimedCard, defaultTtlSeconds, LastNote, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardDiff } from "./domain/CardDiff.ts"
-export { CardSummary, Claimability, ListOrder } from "./domain/CardFilter.ts"
+export { CardSummary, Claimability, ListOrder, type ListSelection } from "./domain/CardFilter.ts"
 export { GraphCard, GraphEdge, Impact, Neighbourhood } from "./domain/CardGraph.ts"
 export { CardId } from "./domain/CardId.ts"
 export { CardNote } from "./domain/CardNote.ts"
