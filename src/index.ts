@@ -14,6 +14,7 @@ export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./doma
 export { ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
+export { Flow, FlowBucket, FlowBucketSize, FlowGroup, FlowGrouping, FlowTimes } from "./domain/Flow.ts"
 export { Json } from "./domain/Json.ts"
 export {
   CardAlreadyExists,
@@ -83,6 +84,8 @@ export {
   type ErasuresInput,
   EventOptions,
   type EventsInput,
+  type FlowInput,
+  FlowOptions,
   type ImportLogInput,
   type MomentInput,
   PruneReceipts,
@@ -174,5 +177,6 @@ export type { PostgresOptions } from "./services/postgres/PostgresClient.ts"
 export { withoutSecrets } from "./services/withoutSecrets.ts"
 export { At, CardAt } from "./services/audit/moments.ts"
 export type { ErasedCard, RedactedCard } from "./services/audit/redactCard.ts"
+export { KeyframeSchedule, type KeyframeTimes } from "./services/audit/writeKeyframes.ts"
 export { RemovalSchedule, type RemovalTimes } from "./services/audit/Erasures.ts"
 export type { RestoredBacklog } from "./services/audit/restoreBacklog.ts"

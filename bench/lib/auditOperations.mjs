@@ -1,4 +1,4 @@
-import { Deferred, Effect, Option, Stream } from "effect"
+import { Context, DateTime, Deferred, Effect, Layer, Option, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { open, rm } from "node:fs/promises"
 import { join } from "node:path"
@@ -8,6 +8,10 @@ import { Random } from "./random.mjs"
 
 const calls = 500
 const callsBefore = 50
+const pastCalls = 100
+const pastCallsBefore = 20
+const flowCalls = 30
+const flowCallsBefore = 5
 
 /** The operations of the audit scenarios, over any database. Each fails when its result is wrong. */
 export const auditOperations = async ({ build, directory, logFile, size }) => {
@@ -56,6 +60,69 @@ export const auditOperations = async ({ build, directory, logFile, size }) => {
         expect(`history of ${id}`, isRight(events.length), true)
       )
     )
+
+  /** Deletes all keyframes and writes them again, one after the other. */
+  const writeKeyframes = Effect.gen(function* () {
+    const { SqlClient } = yield* Effect.promise(() => import("effect/sql"))
+    const { BacklogSchema } = yield* Effect.promise(() => load("sql/SchemaName.js"))
+    const { EventLog } = yield* Effect.promise(() => load("events/EventLog.js"))
+    const { KeyframeInterval, makeKeyframes } = yield* Effect.promise(() => load("projections/Keyframes.js"))
+    const { makeKeyframeWriter } = yield* Effect.promise(() => load("projections/KeyframeWriter.js"))
+    const sql = yield* SqlClient.SqlClient
+    const log = Context.get(
+      yield* Layer.build(Layer.provide(EventLog.layer, Layer.succeed(BacklogSchema)("bench_audit"))),
+      EventLog
+    )
+    const interval = yield* KeyframeInterval
+    yield* sql`DELETE FROM bench_audit.keyframes`
+    const keyframes = makeKeyframes(sql, "bench_audit", log, interval)
+    const { writeNext } = makeKeyframeWriter(sql, "bench_audit", log, keyframes, interval)
+    while (yield* writeNext(size.events));
+  }).pipe(Effect.scoped)
+
+  /** Past states in sequence, with keyframes: `next` returns a position. */
+  const pastStates = (next) =>
+    Effect.gen(function* () {
+      const service = yield* AuditService
+      const { SqlClient } = yield* Effect.promise(() => import("effect/sql"))
+      const [{ written }] = yield* (yield* SqlClient.SqlClient)`
+        SELECT EXISTS (SELECT FROM bench_audit.keyframes) AS written`
+      if (!written) yield* writeKeyframes
+      const random = new Random(1)
+      const latencies = []
+      for (let count = 0; count < pastCalls + pastCallsBefore; count++) {
+        const position = next(random, count)
+        const started = performance.now()
+        const past = yield* service.backlogAt({ position })
+        if (count >= pastCallsBefore) latencies.push(performance.now() - started)
+        expect("position", past.position, position)
+      }
+      return { operations: pastCalls, milliseconds: latencies.reduce((sum, one) => sum + one, 0), latencies }
+    })
+
+  /** The flow of the last events, at most 100,000, by hours. */
+  const flow = (by) =>
+    Effect.gen(function* () {
+      const service = yield* AuditService
+      const events = Math.min(100_000, size.events)
+      const [first] = yield* Stream.runCollect(Stream.take(service.events({ after: size.events - events }), 1))
+      const [last] = yield* Stream.runCollect(service.events({ after: size.events - 1 }))
+      const range = {
+        from: first.recordedAt,
+        to: DateTime.add(last.recordedAt, { milliseconds: 1 }),
+        bucket: "hour",
+        by
+      }
+      const latencies = []
+      for (let count = 0; count < flowCalls + flowCallsBefore; count++) {
+        const started = performance.now()
+        const { completed, position } = yield* service.flow(range)
+        if (count >= flowCallsBefore) latencies.push(performance.now() - started)
+        expect("position", position, size.events)
+        expect("something completed", completed > 0, true)
+      }
+      return { operations: flowCalls, milliseconds: latencies.reduce((sum, one) => sum + one, 0), latencies }
+    })
 
   const verified = (report) => {
     expect("divergences", report.divergenceCount, 0)
@@ -144,6 +211,13 @@ export const auditOperations = async ({ build, directory, logFile, size }) => {
       long,
       history((count) => count === longHistory)
     ),
+    backlogAtAny: pastStates((random) => 1 + Math.floor(random.fraction() * size.events)),
+    backlogAtNext: pastStates((random, count) => middle + count + Math.floor(random.fraction() * 10)),
+    keyframes: whole(writeKeyframes, () => size.events),
+    flow: flow(),
+    flowByPhase: flow("phase"),
+    flowByLabel: flow("label"),
+    flowByOwner: flow("owner"),
     cardAt: many(usual, (id) =>
       audit((service) =>
         Effect.map(service.cardAt(id, { position: middle }), (card) => expect(`${id} then`, Option.isSome(card), true))

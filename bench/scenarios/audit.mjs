@@ -25,10 +25,17 @@ const operations = [
   ["verify file", "verifyFile", "events", memory],
   ["verify", "verify", "events", { ...rate, ...memory }],
   ["backlogAt middle", "backlogAt", "events", memory],
+  ["backlogAt with keyframes", "backlogAtAny", "calls", { p50Ms: { max: 300 } }],
+  ["backlogAt, next position", "backlogAtNext", "calls", { p50Ms: { max: 20 } }],
+  ["keyframes", "keyframes", "events", {}],
   ["list --at middle", "listAt", "cards", memory],
   ["history", "history", "calls", { p50Ms: { max: 5 }, ...memory }],
   ["history of 1,000 events", "longHistory", "calls", memory],
   ["cardAt middle", "cardAt", "calls", memory],
+  ["flow of 100,000 events", "flow", "calls", { p50Ms: { max: 100 }, ...memory }],
+  ["flow of 100,000 events by phase", "flowByPhase", "calls", memory],
+  ["flow of 100,000 events by label", "flowByLabel", "calls", memory],
+  ["flow of 100,000 events by owner", "flowByOwner", "calls", memory],
   ["export", "exportLog", "events", memory],
   ["rebuild", "rebuild", "events", { ...rate, ...memory }],
   ["rebuild and verify", "rebuildAndVerify", "events", memory]
@@ -73,7 +80,8 @@ export const scenarios = (context, say = () => {}) => {
     beforeEach: () => (operation === "importLog" ? dropBacklog(context) : undefined),
     measure: async () => {
       const effect = await operationOf(operation, size)
-      return Effect.runPromise(operation === "verifyFile" ? effect : Effect.provide(effect, await serverLayer(context)))
+      if (operation === "verifyFile") return Effect.runPromise(effect)
+      return Effect.runPromise(await withoutKeyframes(context, Effect.provide(effect, await serverLayer(context))))
     }
   }))
 
@@ -91,7 +99,9 @@ export const scenarios = (context, say = () => {}) => {
         const effect = await operationOf(operation, embeddedSize)
         const before = operation === "importLog" ? Effect.void : await operationOf("importLog", embeddedSize)
         const { layerPglite } = await load(context)
-        return Effect.runPromise(Effect.provide(Effect.andThen(before, effect), layerPglite()))
+        return Effect.runPromise(
+          await withoutKeyframes(context, Effect.provide(Effect.andThen(before, effect), layerPglite()))
+        )
       }
     }))
 
@@ -123,6 +133,12 @@ export const scenarios = (context, say = () => {}) => {
 const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
 const serverLayer = async (context) => (await load(context)).layerPostgres({ url: context.url, schema })
+
+/** Writes keyframes only where an operation does, so that they do not disturb the others. */
+const withoutKeyframes = async (context, effect) => {
+  const { KeyframeSchedule } = await load(context)
+  return KeyframeSchedule === undefined ? effect : Effect.provideService(effect, KeyframeSchedule, "off")
+}
 
 const countLines = async (file, pattern) => {
   let count = 0

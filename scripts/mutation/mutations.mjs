@@ -8,6 +8,8 @@ import { directoryMutations } from "./directoryMutations.mjs"
 import { fileMutations } from "./fileMutations.mjs"
 import { disclosureMutations } from "./disclosureMutations.mjs"
 import { erasureMutations } from "./erasureMutations.mjs"
+import { flowMutations } from "./flowMutations.mjs"
+import { keyframeMutations } from "./keyframeMutations.mjs"
 import { labelMutations } from "./labelMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
@@ -33,7 +35,9 @@ const domain = ["test/domain"]
 
 export const mutations = [
   ...commandFunctionMutations,
+  ...keyframeMutations,
   ...labelMutations,
+  ...flowMutations,
   // Locks
   {
     name: "the head row of the log is locked",

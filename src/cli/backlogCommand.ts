@@ -8,6 +8,7 @@ import { diffCommand } from "./commands/diff.ts"
 import { doctorCommand } from "./commands/doctor.ts"
 import { eventsCommand, historyCommand } from "./commands/events.ts"
 import { exportCommand } from "./commands/export.ts"
+import { flowCommand } from "./commands/flow.ts"
 import { importCommand } from "./commands/import.ts"
 import { linkCommand, unlinkCommand } from "./commands/link.ts"
 import { claimsCommand } from "./commands/claims.ts"
@@ -44,6 +45,7 @@ export const backlogCommand = Command.make("backlog").pipe(
         notesCommand,
         explainCommand,
         statsCommand,
+        flowCommand,
         historyCommand,
         watchCommand
       ]

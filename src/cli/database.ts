@@ -16,6 +16,7 @@ import {
   layerPglite,
   layerPostgres,
   type Opening,
+  KeyframeSchedule,
   RemovalSchedule
 } from "../index.ts"
 import { isIdPrefix, maxIdPrefixLength } from "../domain/GeneratedId.ts"
@@ -78,21 +79,21 @@ const createCommands =
 /** How a command opens the backlog. */
 interface OpeningMode {
   readonly opening: Opening
-  /** Whether erased bytes are removed from the data files in the background, as long-running programs do. */
-  readonly removesErasedBytes: boolean
+  /** Whether the program removes erased bytes and writes keyframes in the background, as long-running programs do. */
+  readonly worksInBackground: boolean
   /** Reports a note: on standard error, or in the program's log. */
   readonly notify: (text: string) => Effect.Effect<void, never, ProcessIO>
 }
 
 const writeNote = (text: string) => Effect.map(ProcessIO, ({ stderr }) => stderr.write(`note: ${text}\n`))
 
-const openExisting: OpeningMode = { opening: "existing", removesErasedBytes: false, notify: writeNote }
+const openExisting: OpeningMode = { opening: "existing", worksInBackground: false, notify: writeNote }
 
-const openOrCreate: OpeningMode = { opening: "create", removesErasedBytes: false, notify: writeNote }
+const openOrCreate: OpeningMode = { opening: "create", worksInBackground: false, notify: writeNote }
 
 const openForService: OpeningMode = {
   opening: "create",
-  removesErasedBytes: true,
+  worksInBackground: true,
   notify: (text) => Effect.logInfo(text)
 }
 
@@ -123,7 +124,7 @@ type ChosenDatabase = Effect.Success<ReturnType<typeof selectDatabase>>
  * whether a backlog was created or migrated, and whether `DATABASE_URL` was preferred to a `.backlog`.
  */
 const runOver =
-  ({ opening, removesErasedBytes, notify }: OpeningMode) =>
+  ({ opening, worksInBackground, notify }: OpeningMode) =>
   <R, LE>(layerOf: (target: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
     Effect.fnUntraced(function* <A, E, R2>(
       { note, schema, target }: ChosenDatabase,
@@ -150,7 +151,9 @@ const runOver =
             Layer.succeed(BacklogOpening)({ opening, onCreated, onMigrated }),
             Layer.succeed(OnDirectoryLost)(onLost),
             layerIdPrefix,
-            removesErasedBytes ? Layer.empty : Layer.succeed(RemovalSchedule)("off"),
+            worksInBackground
+              ? Layer.empty
+              : Layer.merge(Layer.succeed(RemovalSchedule)("off"), Layer.succeed(KeyframeSchedule)("off")),
             layerPostgresTimeouts
           ])
         ),

@@ -48,6 +48,9 @@ export interface Neighbourhood extends Schema.Schema.Type<typeof Neighbourhood> 
 /** Up to this many cards that wait for a card are counted. */
 export const maxCountedWaiting = 10_000
 
+/** Up to this many cards that a completion makes claimable are listed. */
+export const maxListedClaimable = 100
+
 /**
  * What depends on the completion of a card. `claimable` lists the cards that it would make claimable now, in claim order, at
  * most 100; `claimableCount` is their number. `waiting` is the number of open cards that wait for it, directly or through other

@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
+import type { ErasablePart } from "../domain/Event.ts"
 import type { EventRow } from "./StoredEvent.ts"
 import { isoTimeSql } from "../sql/DatabaseClock.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
@@ -27,6 +28,17 @@ export interface LogReader {
   readonly byPosition: (after: number, upTo: number, filter?: EventFilter) => Page
   /** A page of events up to a position, ordered by card and version, of all cards or of the given ones. */
   readonly byCard: (after: StreamPlace | undefined, upTo: number, ids?: ReadonlyArray<CardId>) => Page
+  /** A page of events after one position and up to another, ordered by position, without the parts that can be erased. */
+  readonly withoutTexts: (
+    after: number,
+    upTo: number
+  ) => Effect.Effect<ReadonlyArray<EventWithoutTexts>, SqlError.SqlError>
+  /** The positions at which cards were created, of those that exist. */
+  readonly createdPositions: (
+    ids: ReadonlyArray<CardId>
+  ) => Effect.Effect<ReadonlyMap<CardId, number>, SqlError.SqlError>
+  /** The hash of the chain up to a position, in hexadecimal. */
+  readonly chainHash: (position: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
   /** The cards with events after one position and up to another, in the order of ids. */
   readonly cardsBetween: (after: number, upTo: number) => Effect.Effect<ReadonlyArray<CardId>, SqlError.SqlError>
   /** When the event at a position was recorded. */
@@ -43,6 +55,23 @@ export interface LogReader {
   readonly links: (after: number) => Effect.Effect<ReadonlyArray<ChainLink>, SqlError.SqlError>
 }
 
+/** An event for a fold that needs no texts. */
+export interface EventWithoutTexts {
+  readonly position: number
+  readonly cardId: CardId
+  readonly version: number
+  readonly type: string
+  readonly schemaVersion: number
+  /** The payload without the parts in `redacted`. */
+  readonly data: string
+  readonly redacted: ReadonlyArray<ErasablePart>
+  readonly actor: string
+  /** Milliseconds since 1970. */
+  readonly occurredAt: number
+  /** In hexadecimal. */
+  readonly chainHash: string
+}
+
 /** A link of the hash chain: the position, hashes and recording time of an event. */
 export interface ChainLink {
   readonly position: number
@@ -56,6 +85,7 @@ export interface ChainLink {
 /** Small, so that the next page is requested early, while this program processes the current one. */
 const eventsPerPage = 250
 const linksPerPage = 5_000
+const eventsWithoutTextsPerPage = 1_000
 
 /** SQL for the time of a column in microseconds since 1970. */
 export const microsecondsSql = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::float8`
@@ -129,6 +159,36 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
         ]),
         "card_id, version"
       ),
+    withoutTexts: (after, upTo) =>
+      Effect.map(
+        sql<Omit<EventWithoutTexts, "redacted"> & { readonly redacted: string }>`
+          SELECT position::float8 AS position, card_id AS "cardId", version, type, schema_version AS "schemaVersion",
+            (CASE WHEN commitments = '{}' THEN data ELSE data - parts END)::text AS data, array_to_string(parts, ',') AS redacted,
+            actor, trunc(extract(epoch FROM occurred_at) * 1000)::float8 AS "occurredAt",
+            encode(chain_hash, 'hex') AS "chainHash"
+          FROM ${events} AS events CROSS JOIN LATERAL (
+            SELECT ARRAY(SELECT jsonb_object_keys(commitments)) AS parts) AS committed
+          WHERE position > ${BigInt(after)}::int8 AND position <= ${BigInt(upTo)}::int8
+          ORDER BY position LIMIT ${eventsWithoutTextsPerPage}`,
+        (rows) =>
+          rows.map((row) => ({
+            ...row,
+            redacted: row.redacted === "" ? noParts : (row.redacted.split(",") as Array<ErasablePart>)
+          }))
+      ),
+    createdPositions: (ids) =>
+      Effect.map(
+        sql<{ readonly cardId: CardId; readonly position: number }>`
+          SELECT card_id AS "cardId", position::float8 AS position FROM ${events}
+          WHERE card_id = ANY(${arrayLiteral(ids)}::text[]) AND version = 1`,
+        (rows) => new Map(rows.map(({ cardId, position }) => [cardId, position]))
+      ),
+    chainHash: (position) =>
+      Effect.map(
+        sql<{ readonly chainHash: string }>`
+          SELECT encode(chain_hash, 'hex') AS "chainHash" FROM ${events} WHERE position = ${BigInt(position)}::int8`,
+        (rows) => Option.map(Option.fromUndefinedOr(rows[0]), (row) => row.chainHash)
+      ),
     cardsBetween: (after, upTo) =>
       Effect.map(
         sql<{ readonly cardId: CardId }>`
@@ -176,6 +236,8 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
       )
   }
 }
+
+const noParts: ReadonlyArray<ErasablePart> = []
 
 const bytesPerLink = 80
 

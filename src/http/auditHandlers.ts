@@ -15,6 +15,7 @@ import {
 import { type Line, readLinePages } from "../import/readLines.ts"
 import {
   AuditService,
+  type BacklogAt,
   type CardAt,
   CardNotFound,
   type EventOptions,
@@ -31,6 +32,10 @@ const heartbeat = "15 seconds"
 export const makeAuditHandlers = Effect.gen(function* () {
   const audit = yield* AuditService
   const shutdown = yield* Shutdown
+  const pastOf = <A, E, R>(
+    at: Parameters<typeof momentOf>[0],
+    query: (past: BacklogAt) => Effect.Effect<A, E | SqlError.SqlError, R>
+  ) => withDatabaseErrors(Effect.flatMap(audit.backlogAt(momentOf(at)), query))
   // Callers sign anchors themselves, with their own keys.
   const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
   /**
@@ -64,6 +69,13 @@ export const makeAuditHandlers = Effect.gen(function* () {
       Effect.flatMap(withDatabaseErrors(audit.backlogAt(momentOf({ position, time }))), (past) =>
         startStreamEndingInProblem(past.cards(options))
       ),
+    backlogAtDependents: ({ query: { position, time, ...filter } }) =>
+      pastOf({ position, time }, (past) => past.dependents(filter)),
+    backlogAtNeighbourhood: ({ query: { position, time, ...filter } }) =>
+      pastOf({ position, time }, (past) => past.neighbourhood(filter)),
+    backlogAtImpact: ({ query: { id, ...at } }) => pastOf(at, (past) => past.impact(id)),
+    backlogAtCriticalPath: ({ query: { position, time, ...options } }) =>
+      pastOf({ position, time }, (past) => past.criticalPath(options)),
     diff: ({ query: { fromPosition, fromTime, toPosition, toTime } }) => {
       if (fromPosition === undefined && fromTime === undefined) return Effect.fail(noFirstMoment)
       const hasEnd = toPosition !== undefined || toTime !== undefined
@@ -74,6 +86,7 @@ export const makeAuditHandlers = Effect.gen(function* () {
         })
       )
     },
+    flow: ({ query }) => withDatabaseErrors(audit.flow(query)),
     events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
       const options = {
         ...filter,

@@ -37,6 +37,8 @@ export const Check = Schema.Literals([
   "claimsFrom",
   /** The labels and words by which cards are found match the cards. */
   "search",
+  /** The keyframes have the states to which the log leads. */
+  "keyframes",
   /** The log up to the anchor is the anchored one. */
   "anchor"
 ])

@@ -1,149 +1,23 @@
 import { DateTime, Effect, Option, Stream } from "effect"
+import type { SqlError } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
 import type { Claimability, ListOrder } from "../domain/CardFilter.ts"
-import { type ClaimRank, compareRanks, isClaimable, isDue, isExpired } from "../domain/Claimability.ts"
-import { matchesFilter } from "../domain/decide.ts"
+import type { GraphCard, Impact, Neighbourhood } from "../domain/CardGraph.ts"
 import { explain, type Explanation, type UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { foldCards, foldPages, type FoldedCard, type ReadFailure } from "./foldCards.ts"
+import { CardColumns, type PastState, toPart } from "./CardColumns.ts"
+import { foldCards, foldPages, type ReadFailure } from "./foldCards.ts"
+import type { Keyframes } from "./Keyframes.ts"
+import { decodePart, done as doneStatus, encodePart, statusNumbers } from "./keyframeCodec.ts"
 import { type ListFilter, toArray } from "./listQueries.ts"
+import type { ChainFilter, DependentsFilter, NeighbourhoodFilter } from "./graphQueries.ts"
+import { PastGraph } from "./PastGraph.ts"
+import type { Changes, PastWindow } from "./PastWindow.ts"
 
 /** The cards of a moment to list, and in which order. Words are only searched in the present. */
 export type PastListFilter = Omit<ListFilter, "text" | "isSummary">
-
-/** The fields of a card that orders, filters and counts use, without its texts. */
-interface PastCard extends ClaimRank {
-  readonly status: Status
-  readonly phase: string | null
-  readonly labels: ReadonlyArray<string>
-  readonly owner: string | null
-  readonly position: number
-  readonly completedAtMillis: number | null
-  readonly notBefore: DateTime.Utc | null
-  readonly claimExpiresAt: DateTime.Utc | null
-  readonly unmetDependencies: number
-}
-
-const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
-
-/**
- * The cards of a moment in about 90 bytes each: an array for each field instead of an object for each card. Cards are added in
- * the order of ids and found by binary search.
- */
-class PastCards {
-  readonly #ids: Array<CardId> = []
-  readonly #priorities: Array<number> = []
-  readonly #createdAt: Array<number> = []
-  readonly #statuses: Array<number> = []
-  readonly #phases: Array<number> = []
-  readonly #positions: Array<number> = []
-  readonly #labels = new Map<number, ReadonlyArray<string>>()
-  readonly #labelSets = new Map<string, ReadonlyArray<string>>()
-  readonly #owners = new Map<number, string>()
-  readonly #completedAt = new Map<number, number>()
-  readonly #unmet: Array<number> = []
-  readonly #notBefore = new Map<number, DateTime.Utc>()
-  readonly #claimExpiresAt = new Map<number, DateTime.Utc>()
-  readonly #phaseNames: Array<string> = []
-  readonly #phaseNumbers = new Map<string, number>()
-  #edges: Array<readonly [index: number, dependsOn: ReadonlyArray<CardId>]> = []
-
-  get size(): number {
-    return this.#ids.length
-  }
-
-  /** Adds a card. Its id must come after the ids of all cards before. */
-  add({ card, position }: FoldedCard): void {
-    const index = this.#ids.length
-    this.#ids.push(card.id)
-    this.#priorities.push(card.priority)
-    this.#createdAt.push(DateTime.toEpochMillis(card.createdAt))
-    this.#statuses.push(allStatuses.indexOf(card.status))
-    this.#phases.push(card.phase === null ? -1 : this.#phaseNumber(card.phase))
-    this.#unmet.push(0)
-    this.#positions.push(position)
-    if (card.labels.length > 0) this.#labels.set(index, this.#labelSet(card.labels))
-    if (card.claimOwner !== null) this.#owners.set(index, card.claimOwner)
-    if (card.completedAt !== null) this.#completedAt.set(index, DateTime.toEpochMillis(card.completedAt))
-    if (card.notBefore !== null) this.#notBefore.set(index, card.notBefore)
-    if (card.claimExpiresAt !== null) this.#claimExpiresAt.set(index, card.claimExpiresAt)
-    if (card.dependsOn.length > 0) this.#edges.push([index, card.dependsOn])
-  }
-
-  /** Must be called after the last card: counts unmet dependencies and drops the edges. */
-  countUnmet(): void {
-    for (const [index, dependsOn] of this.#edges) {
-      this.#unmet[index] = dependsOn.filter((id) => this.statusOf(id) !== "done").length
-    }
-    this.#edges = []
-  }
-
-  get(id: CardId): PastCard | undefined {
-    const index = this.#indexOf(id)
-    return index === undefined ? undefined : this.#at(index)
-  }
-
-  statusOf(id: CardId): Status | undefined {
-    const index = this.#indexOf(id)
-    return index === undefined ? undefined : allStatuses[this.#statuses[index] ?? -1]
-  }
-
-  /** All cards, in the order of ids. */
-  *[Symbol.iterator](): Iterator<PastCard> {
-    for (let index = 0; index < this.#ids.length; index++) yield this.#at(index)
-  }
-
-  #at(index: number): PastCard {
-    const id = this.#ids[index]
-    const status = allStatuses[this.#statuses[index] ?? -1]
-    if (id === undefined || status === undefined) throw new Error(`there is no card at index ${index}`)
-    return {
-      id,
-      priority: this.#priorities[index] ?? 0,
-      createdAtMillis: this.#createdAt[index] ?? 0,
-      status,
-      phase: this.#phaseNames[this.#phases[index] ?? -1] ?? null,
-      labels: this.#labels.get(index) ?? none,
-      owner: this.#owners.get(index) ?? null,
-      position: this.#positions[index] ?? 0,
-      completedAtMillis: this.#completedAt.get(index) ?? null,
-      notBefore: this.#notBefore.get(index) ?? null,
-      claimExpiresAt: this.#claimExpiresAt.get(index) ?? null,
-      unmetDependencies: this.#unmet[index] ?? 0
-    }
-  }
-
-  #indexOf(id: CardId): number | undefined {
-    let low = 0
-    let high = this.#ids.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const order = compareIds(this.#ids[middle] ?? id, id)
-      if (order === 0) return middle
-      if (order < 0) low = middle + 1
-      else high = middle
-    }
-    return undefined
-  }
-
-  /** The same array for the same labels. */
-  #labelSet(labels: ReadonlyArray<string>): ReadonlyArray<string> {
-    const key = labels.join("\n")
-    const known = this.#labelSets.get(key)
-    if (known === undefined) this.#labelSets.set(key, labels)
-    return known ?? labels
-  }
-
-  #phaseNumber(phase: string): number {
-    const known = this.#phaseNumbers.get(phase)
-    if (known !== undefined) return known
-    const number = this.#phaseNames.push(phase) - 1
-    this.#phaseNumbers.set(phase, number)
-    return number
-  }
-}
 
 /** A moment of the past: the state after an event, and the time of the database's clock. */
 export interface Moment {
@@ -153,38 +27,115 @@ export interface Moment {
   readonly now: DateTime.Utc
 }
 
-const none: ReadonlyArray<CardId> = []
+/** Cards that are encoded at once where the log is read instead of a keyframe. */
+const cardsAtOnce = 16_384
+
+/** Folds the log up to a position into columns. It is read card by card, in the order of ids, and the cards are sorted afterwards. */
+const foldColumns = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
+  const byId = new CardColumns(0)
+  let pending: Array<PastState> = []
+  const append = (
+    columns: CardColumns,
+    states: ReadonlyArray<PastState>,
+    targetOf: (id: CardId) => number | undefined
+  ) => {
+    const from = columns.count
+    const numbered = states.map((state, index) => [from + index, state] as const)
+    columns.apply(decodePart(encodePart(toPart(numbered, from, targetOf))))
+  }
+  // A dependency may be a card that comes later, so all are kept as ids at first.
+  const flush = (): void => {
+    append(byId, pending, () => undefined)
+    pending = []
+  }
+  yield* Stream.runForEachArray(foldCards(log, position), (folded) =>
+    Effect.sync(() => {
+      for (const { card, createdPosition, position: last } of folded) {
+        pending.push({ card: withoutTexts(card), createdPosition, position: last })
+      }
+      if (pending.length >= cardsAtOnce) flush()
+    })
+  )
+  flush()
+  const order = Uint32Array.from({ length: byId.count }, (_, index) => index).sort(
+    (left, right) => (byId.createdPositions[left] as number) - (byId.createdPositions[right] as number)
+  )
+  const rank = new Uint32Array(order.length)
+  for (const [ordinal, index] of order.entries()) rank[index] = ordinal
+  const columns = new CardColumns(byId.count)
+  for (let from = 0; from < order.length; from += cardsAtOnce) {
+    const states = Array.from(order.subarray(from, from + cardsAtOnce), (index) => byId.stateOf(index))
+    append(columns, states, (id) => rank[searchId(byId, id)])
+    yield* Effect.yieldNow
+  }
+  columns.position = position
+  return columns
+})
+
+/** The ordinal of a card in columns that are in the order of ids, or -1. */
+const searchId = (byId: CardColumns, id: CardId): number => {
+  let low = 0
+  let high = byId.count
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const order = compareIds(byId.idOf(middle), id)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle
+  }
+  return -1
+}
+
+const withoutTexts = (card: Card): Card => ({
+  ...card,
+  title: "",
+  body: null,
+  acceptance: null,
+  result: null,
+  blockedReason: null,
+  lastNote: null
+})
+
+/** Cards that changed after the moment of the columns: 1 in `marks`, or 2 if they are done. */
+const changed = 1
+const changedAndDone = 2
 
 /**
- * The backlog at a moment, from the log alone. Holds about 80 bytes a card in memory; texts are read from the log when they
- * are requested.
+ * The backlog at a moment. Texts are read from the log when they are requested. The cards come from a keyframe and the events after it,
+ * or from the log alone where there is no keyframe.
  */
 export class PastBacklog {
   readonly moment: Moment
+  readonly stats: Stats
   readonly #log: EventLog["Service"]
-  readonly #cards: PastCards
+  readonly #columns: CardColumns
+  readonly #changes: Changes
+  readonly #marks: Uint8Array
+  readonly #nowMillis: number
+  #knownGraph: PastGraph | undefined
 
-  private constructor(log: EventLog["Service"], moment: Moment, cards: PastCards) {
+  private constructor(log: EventLog["Service"], moment: Moment, columns: CardColumns, changes: Changes) {
     this.#log = log
     this.moment = moment
-    this.#cards = cards
+    this.#columns = columns
+    this.#changes = changes
+    this.#nowMillis = DateTime.toEpochMillis(moment.now)
+    this.#marks = new Uint8Array(changes.count)
+    for (const [ordinal, { card }] of changes.states) {
+      this.#marks[ordinal] = card.status === "done" ? changedAndDone : changed
+    }
+    this.stats = this.#count()
   }
 
-  /** Folds the log up to a moment. */
-  static readonly at = Effect.fnUntraced(function* (log: EventLog["Service"], moment: Moment) {
-    const cards = new PastCards()
-    yield* Stream.runForEachArray(foldCards(log, moment.position), (folded) =>
-      Effect.sync(() => {
-        for (const each of folded) cards.add(each)
-      })
-    )
-    cards.countUnmet()
-    return new PastBacklog(log, moment, cards)
+  /** Reads the backlog at a moment. */
+  static readonly at = Effect.fnUntraced(function* (log: EventLog["Service"], keyframes: Keyframes, moment: Moment) {
+    const found: Option.Option<PastWindow> = yield* keyframes.windowAt(moment.position)
+    const window = Option.isSome(found) ? found.value : yield* keyframes.keep(yield* foldColumns(log, moment.position))
+    return new PastBacklog(log, moment, window.columns, yield* window.changesAt(moment.position))
   })
 
   /** The card with an id, if it existed. */
   get(id: CardId): Effect.Effect<Option.Option<Card>, ReadFailure> {
-    if (this.#cards.get(id) === undefined) return Effect.succeedNone
     return Effect.map(
       Stream.runHead(foldCards(this.#log, this.moment.position, [id])),
       Option.map(({ card }) => card)
@@ -193,111 +144,341 @@ export class PastBacklog {
 
   /** Cards in the order of the filter, read from the log as they are taken. */
   cards(filter: PastListFilter = {}): Stream.Stream<Card, ReadFailure> {
-    return foldPages(this.#inOrder(filter), (page) =>
-      Effect.map(Stream.runCollect(foldCards(this.#log, this.moment.position, page)), (folded) => {
-        const cards = new Map(folded.map(({ card }) => [card.id, card]))
-        return page.flatMap((id) => cards.get(id) ?? [])
-      })
+    return Stream.unwrap(
+      Effect.map(this.#placeOf(filter), (place) =>
+        foldPages(place === none ? [] : this.#inOrder(filter, place), (page) =>
+          Effect.map(Stream.runCollect(foldCards(this.#log, this.moment.position, page)), (folded) => {
+            const cards = new Map(folded.map(({ card }) => [card.id, card]))
+            return page.flatMap((id) => cards.get(id) ?? [])
+          })
+        )
+      )
     )
-  }
-
-  /** The counts. */
-  get stats(): Stats {
-    const counts: Record<Status, number> = { ready: 0, claimed: 0, blocked: 0, done: 0 }
-    let claimable = 0
-    let waiting = 0
-    let expiredClaimCount = 0
-    let oldest = Number.POSITIVE_INFINITY
-    const { now } = this.moment
-    for (const card of this.#cards) {
-      counts[card.status]++
-      if (this.#isClaimable(card)) claimable++
-      if (isExpired(card, now)) expiredClaimCount++
-      if (card.status === "ready") {
-        if (card.unmetDependencies > 0) waiting++
-        oldest = Math.min(oldest, card.createdAtMillis)
-      }
-    }
-    return {
-      counts,
-      total: this.#cards.size,
-      claimable,
-      waiting,
-      oldestReadyAgeSeconds: Number.isFinite(oldest) ? (DateTime.toEpochMillis(now) - oldest) / 1000 : null,
-      expiredClaimCount
-    }
   }
 
   /** Why a card could or could not be claimed, if it existed. */
   explain(id: CardId): Effect.Effect<Option.Option<Explanation>, ReadFailure> {
-    return Effect.map(
-      this.get(id),
-      Option.map((card) => explain(card, this.#unmet(card), this.moment.now))
+    return explainAt(this.#log, this.moment, id)
+  }
+
+  /** The cards that depended on a card, by id; none if it did not exist and no card depended on it. */
+  dependents(filter: DependentsFilter): Effect.Effect<Option.Option<ReadonlyArray<GraphCard>>, ReadFailure> {
+    return Effect.flatMap(this.#ordinalOf(filter.id), (ordinal) => {
+      const found = this.#graph.dependentsOf(ordinal === none ? filter.id : ordinal)
+      return ordinal === none && found.length === 0
+        ? Effect.succeedNone
+        : Effect.asSome(this.#graph.dependents(found, filter))
+    })
+  }
+
+  /** The cards around a card; none if it did not exist. */
+  neighbourhood(filter: NeighbourhoodFilter): Effect.Effect<Option.Option<Neighbourhood>, ReadFailure> {
+    return this.#ofCard(filter.id, (ordinal) => this.#graph.neighbourhood(ordinal, filter))
+  }
+
+  /** What depended on the completion of a card; none if it did not exist. */
+  impact(id: CardId): Effect.Effect<Option.Option<Impact>, ReadFailure> {
+    return this.#ofCard(id, (ordinal) => Effect.sync(() => this.#graph.impact(ordinal)))
+  }
+
+  /** A longest chain of cards that were open. */
+  criticalPath(filter: ChainFilter): Effect.Effect<ReadonlyArray<GraphCard>, ReadFailure> {
+    return this.#graph.criticalPath(filter)
+  }
+
+  get #graph(): PastGraph {
+    return (this.#knownGraph ??= new PastGraph({
+      count: this.#changes.count,
+      idOf: (ordinal) => this.#idOf(ordinal),
+      statusOf: (ordinal) => statusNumbers[this.#statusOf(ordinal)] ?? "ready",
+      phaseOf: (ordinal) => this.#phaseOf(ordinal),
+      labelsOf: (ordinal) => this.#labelsOf(ordinal),
+      isDue: (ordinal) => !(this.#notBeforeOf(ordinal) > this.#nowMillis),
+      compareClaimOrder: this.#compare("claim"),
+      dependenciesOf: (ordinal) => this.#dependenciesOf(ordinal),
+      read: (ids) => foldCards(this.#log, this.moment.position, ids)
+    }))
+  }
+
+  #ofCard<A, E>(
+    id: CardId,
+    query: (ordinal: number) => Effect.Effect<A, E>
+  ): Effect.Effect<Option.Option<A>, E | SqlError.SqlError> {
+    return Effect.flatMap(this.#ordinalOf(id), (ordinal) =>
+      ordinal === none ? Effect.succeedNone : Effect.asSome(query(ordinal))
     )
   }
 
-  #unmet(card: Card): ReadonlyArray<UnmetDependency> {
-    return unmetOf(card, (id) => this.#cards.statusOf(id))
+  /** The dependencies of a card, in the order of ids: ordinals, or ids that no card has. */
+  #dependenciesOf(ordinal: number): ReadonlyArray<number | CardId> {
+    const { ordinals } = this.#changes
+    const state = this.#stateOf(ordinal)
+    if (state !== undefined) return state.card.dependsOn.map((id) => ordinals.get(id) ?? id)
+    const columns = this.#columns
+    const targets: Array<number | CardId> = []
+    columns.someTarget(ordinal, (target) => {
+      targets.push(target >= 0 ? target : (ordinals.get(columns.targetId(target)) ?? columns.targetId(target)))
+      return false
+    })
+    return targets
   }
 
-  #isClaimable(card: PastCard): boolean {
-    return isClaimable(card, card.unmetDependencies, this.moment.now)
+  /** The ordinal of the card from which a page continues; `none` when it did not exist. */
+  #placeOf({ after, before }: PastListFilter): Effect.Effect<number | undefined | typeof none, SqlError.SqlError> {
+    const id = after ?? before
+    return id === undefined ? Effect.undefined : this.#ordinalOf(id)
   }
 
-  #isClaimability(card: PastCard, claimability: Claimability): boolean {
-    const { now } = this.moment
+  #ordinalOf(id: CardId): Effect.Effect<number | typeof none, SqlError.SqlError> {
+    const known = this.#changes.ordinals.get(id)
+    if (known !== undefined) return Effect.succeed(known)
+    return Effect.map(this.#log.read.createdPositions([id]), (created) => {
+      const ordinal = this.#columns.ordinalOf(created.get(id) ?? -1)
+      return ordinal < 0 ? none : ordinal
+    })
+  }
+
+  #count(): Stats {
+    const columns = this.#columns
+    const nowMillis = this.#nowMillis
+    const byStatus = [0, 0, 0, 0]
+    let claimable = 0
+    let waiting = 0
+    let expired = 0
+    let oldest = Number.POSITIVE_INFINITY
+    for (let ordinal = 0; ordinal < this.#changes.count; ordinal++) {
+      const status = this.#statusOf(ordinal)
+      byStatus[status] = (byStatus[status] ?? 0) + 1
+      if (status === ready) {
+        const isWaiting = this.#isWaiting(ordinal)
+        if (isWaiting) waiting++
+        else if (!(this.#notBeforeOf(ordinal) > nowMillis)) claimable++
+        const createdAt =
+          ordinal < columns.count ? (columns.createdAt[ordinal] as number) : this.#valueOf(ordinal, "createdAt")
+        if (createdAt < oldest) oldest = createdAt
+      } else if (status === claimed && this.#expiresAtOf(ordinal) <= nowMillis) expired++
+    }
+    return {
+      counts: Object.fromEntries(
+        statusNumbers.map((status, number) => [status, byStatus[number] ?? 0])
+      ) as Stats["counts"],
+      total: this.#changes.count,
+      claimable,
+      waiting,
+      oldestReadyAgeSeconds: Number.isFinite(oldest) ? (nowMillis - oldest) / 1000 : null,
+      expiredClaimCount: expired
+    }
+  }
+
+  #stateOf(ordinal: number): PastState | undefined {
+    return this.#marks[ordinal] === 0 ? undefined : this.#changes.states.get(ordinal)
+  }
+
+  #statusOf(ordinal: number): number {
+    const state = this.#stateOf(ordinal)
+    return state === undefined ? (this.#columns.statuses[ordinal] as number) : statusNumbers.indexOf(state.card.status)
+  }
+
+  /** Milliseconds since 1970; NaN for no time. */
+  #valueOf(ordinal: number, field: "createdAt" | "completedAt" | "notBefore" | "claimExpiresAt"): number {
+    const time = this.#changes.states.get(ordinal)?.card[field] ?? null
+    return time === null ? Number.NaN : DateTime.toEpochMillis(time)
+  }
+
+  #createdAtOf(ordinal: number): number {
+    return this.#marks[ordinal] === 0
+      ? (this.#columns.createdAt[ordinal] as number)
+      : this.#valueOf(ordinal, "createdAt")
+  }
+
+  #completedAtOf(ordinal: number): number {
+    return this.#marks[ordinal] === 0
+      ? (this.#columns.completedAt[ordinal] as number)
+      : this.#valueOf(ordinal, "completedAt")
+  }
+
+  #notBeforeOf(ordinal: number): number {
+    return this.#marks[ordinal] === 0
+      ? (this.#columns.notBefore[ordinal] as number)
+      : this.#valueOf(ordinal, "notBefore")
+  }
+
+  #expiresAtOf(ordinal: number): number {
+    return this.#marks[ordinal] === 0
+      ? (this.#columns.expiresAt[ordinal] as number)
+      : this.#valueOf(ordinal, "claimExpiresAt")
+  }
+
+  #priorityOf(ordinal: number): number {
+    return this.#stateOf(ordinal)?.card.priority ?? (this.#columns.priorities[ordinal] as number)
+  }
+
+  #positionOf(ordinal: number): number {
+    return this.#stateOf(ordinal)?.position ?? (this.#columns.positions[ordinal] as number)
+  }
+
+  #idOf(ordinal: number): CardId {
+    return this.#stateOf(ordinal)?.card.id ?? this.#columns.idOf(ordinal)
+  }
+
+  #labelsOf(ordinal: number): ReadonlyArray<string> {
+    return this.#stateOf(ordinal)?.card.labels ?? this.#columns.labelSets[this.#columns.labels[ordinal] as number] ?? []
+  }
+
+  #phaseOf(ordinal: number): string | null {
+    const state = this.#stateOf(ordinal)
+    return state === undefined
+      ? (this.#columns.names[this.#columns.phases[ordinal] as number] ?? null)
+      : state.card.phase
+  }
+
+  #ownerOf(ordinal: number): string | null {
+    const state = this.#stateOf(ordinal)
+    return state === undefined
+      ? (this.#columns.names[this.#columns.owners[ordinal] as number] ?? null)
+      : state.card.claimOwner
+  }
+
+  #isDone(ordinal: number): boolean {
+    const mark = this.#marks[ordinal]
+    return mark === 0 ? this.#columns.statuses[ordinal] === doneStatus : mark === changedAndDone
+  }
+
+  /** Whether a card has a dependency that is not done or does not exist. */
+  #isWaiting(ordinal: number): boolean {
+    const state = this.#stateOf(ordinal)
+    const { ordinals } = this.#changes
+    if (state !== undefined) {
+      return state.card.dependsOn.some((id) => {
+        const target = ordinals.get(id)
+        return target === undefined || !this.#isDone(target)
+      })
+    }
+    const columns = this.#columns
+    return columns.someTarget(ordinal, (target) => {
+      const found = target >= 0 ? target : ordinals.get(columns.targetId(target))
+      return found === undefined || !this.#isDone(found)
+    })
+  }
+
+  #isClaimability(ordinal: number, claimability: Claimability): boolean {
+    const status = this.#statusOf(ordinal)
     switch (claimability) {
       case "claimable":
-        return this.#isClaimable(card)
+        return status === ready && !(this.#notBeforeOf(ordinal) > this.#nowMillis) && !this.#isWaiting(ordinal)
       case "waiting":
-        return card.status === "ready" && card.unmetDependencies > 0
+        return status === ready && this.#isWaiting(ordinal)
       case "deferred":
-        return card.status === "ready" && card.unmetDependencies === 0 && !isDue(card.notBefore, now)
+        return status === ready && this.#notBeforeOf(ordinal) > this.#nowMillis && !this.#isWaiting(ordinal)
       case "expired":
-        return isExpired(card, now)
+        return status === claimed && this.#expiresAtOf(ordinal) <= this.#nowMillis
     }
   }
 
-  #inOrder(filter: PastListFilter): ReadonlyArray<CardId> {
-    const { changedAfter, claimability, labels, limit, maxPriority, minPriority, owner, withoutLabels } = filter
-    const place = filter.after ?? filter.before
-    const placeCard = place === undefined ? undefined : this.#cards.get(place)
-    if (place !== undefined && placeCard === undefined) return none
-    const compare = comparisons[filter.order ?? "claim"]
-    const statuses = filter.status === undefined ? undefined : toArray(filter.status)
-    const phases = filter.phase === undefined ? undefined : toArray(filter.phase)
-    const isBackward = filter.after === undefined && placeCard !== undefined
-    const wanted: Array<PastCard> = []
-    for (const card of this.#cards) {
-      const fromPlace = placeCard === undefined ? 1 : compare(card, placeCard)
-      if (
-        (statuses === undefined || statuses.includes(card.status)) &&
-        (phases === undefined || (card.phase !== null && phases.includes(card.phase))) &&
-        (claimability === undefined || this.#isClaimability(card, claimability)) &&
-        matchesFilter(card, { labels, minPriority, withoutLabels }) &&
-        (maxPriority === undefined || card.priority <= maxPriority) &&
-        (owner === undefined || card.owner === owner) &&
-        (changedAfter === undefined || card.position > changedAfter) &&
-        (filter.order !== "completed" || card.completedAtMillis !== null) &&
-        (isBackward ? fromPlace < 0 : fromPlace > 0)
-      ) {
-        wanted.push(card)
-      }
+  #compare(order: ListOrder): (left: number, right: number) => number {
+    const compareId = (left: number, right: number): number => compareIds(this.#idOf(left), this.#idOf(right))
+    switch (order) {
+      case "claim":
+        return (left, right) =>
+          this.#priorityOf(right) - this.#priorityOf(left) ||
+          this.#createdAtOf(left) - this.#createdAtOf(right) ||
+          compareId(left, right)
+      case "changed":
+        return (left, right) => this.#positionOf(right) - this.#positionOf(left)
+      case "created":
+        return (left, right) => this.#createdAtOf(right) - this.#createdAtOf(left) || compareId(right, left)
+      case "completed":
+        return (left, right) => this.#completedAtOf(right) - this.#completedAtOf(left) || compareId(right, left)
     }
-    const sorted = wanted.sort(compare)
-    const page = isBackward && limit !== undefined ? sorted.slice(-limit) : sorted.slice(0, limit)
-    return page.map(({ id }) => id)
+  }
+
+  #inOrder(filter: PastListFilter, place: number | undefined): ReadonlyArray<CardId> {
+    const {
+      changedAfter,
+      claimability,
+      labels,
+      limit,
+      maxPriority,
+      minPriority,
+      order = "claim",
+      owner,
+      withoutLabels
+    } = filter
+    const compare = this.#compare(order)
+    const statuses =
+      filter.status === undefined
+        ? undefined
+        : new Set<number>(toArray(filter.status).map((status) => statusNumbers.indexOf(status)))
+    const phases = filter.phase === undefined ? undefined : new Set<string | null>(toArray(filter.phase))
+    const isBackward = filter.after === undefined && place !== undefined
+    const isWanted = (ordinal: number): boolean => {
+      if (statuses !== undefined && !statuses.has(this.#statusOf(ordinal))) return false
+      if (minPriority !== undefined && this.#priorityOf(ordinal) < minPriority) return false
+      if (maxPriority !== undefined && this.#priorityOf(ordinal) > maxPriority) return false
+      if (changedAfter !== undefined && this.#positionOf(ordinal) <= changedAfter) return false
+      if (order === "completed" && Number.isNaN(this.#completedAtOf(ordinal))) return false
+      if (phases !== undefined && !phases.has(this.#phaseOf(ordinal))) return false
+      if (owner !== undefined && this.#ownerOf(ordinal) !== owner) return false
+      if (labels !== undefined || withoutLabels !== undefined) {
+        const own = this.#labelsOf(ordinal)
+        if (labels !== undefined && !labels.every((label) => own.includes(label))) return false
+        if (withoutLabels !== undefined && withoutLabels.some((label) => own.includes(label))) return false
+      }
+      if (claimability !== undefined && !this.#isClaimability(ordinal, claimability)) return false
+      if (place === undefined) return true
+      const fromPlace = compare(ordinal, place)
+      return isBackward ? fromPlace < 0 : fromPlace > 0
+    }
+    const best = new Best(isBackward ? (left, right) => compare(right, left) : compare, limit)
+    for (let ordinal = 0; ordinal < this.#changes.count; ordinal++) {
+      if ((limit === undefined || best.accepts(ordinal)) && isWanted(ordinal)) best.add(ordinal)
+    }
+    const page = best.sorted()
+    if (isBackward) page.reverse()
+    return page.map((ordinal) => this.#idOf(ordinal))
   }
 }
 
-const descending = (field: "createdAtMillis" | "completedAtMillis") => (left: PastCard, right: PastCard) =>
-  (right[field] ?? 0) - (left[field] ?? 0) || compareIds(right.id, left.id)
+const ready = statusNumbers.indexOf("ready")
+const claimed = statusNumbers.indexOf("claimed")
 
-const comparisons: Readonly<Record<ListOrder, (left: PastCard, right: PastCard) => number>> = {
-  claim: compareRanks,
-  changed: (left, right) => right.position - left.position,
-  created: descending("createdAtMillis"),
-  completed: descending("completedAtMillis")
+const none = "none"
+
+/** The first items of an order, found without sorting the others. */
+class Best {
+  readonly #compare: (left: number, right: number) => number
+  readonly #limit: number
+  #items: Array<number> = []
+  /** The last item that belongs to the first `limit` items so far. */
+  #last: number | undefined
+
+  constructor(compare: (left: number, right: number) => number, limit: number | undefined) {
+    this.#compare = compare
+    this.#limit = limit ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Whether an item would be among the first. */
+  accepts(item: number): boolean {
+    return this.#last === undefined || this.#compare(item, this.#last) < 0
+  }
+
+  add(item: number): void {
+    this.#items.push(item)
+    // Sorting twice as many as are wanted, when that many have come, costs less than keeping them sorted.
+    if (this.#items.length >= 2 * this.#limit + 100) this.#cut()
+  }
+
+  sorted(): Array<number> {
+    this.#cut()
+    return this.#items
+  }
+
+  #cut(): void {
+    this.#items.sort(this.#compare)
+    if (this.#items.length < this.#limit) return
+    this.#items = this.#items.slice(0, this.#limit)
+    this.#last = this.#items.at(-1)
+  }
 }
 
 /** The dependencies that a card waits for, in the order of ids, given the status of every card that exists. */

@@ -173,7 +173,7 @@ const textOf = (value: DateTime.Utc | null): string | null => (value === null ? 
 
 /** Finds the first column in which a row differs from its card. Edges are the column `dependsOn`; the counter is not compared. */
 const findDifference = (
-  { card, position }: FoldedCard,
+  { card, position }: Pick<FoldedCard, "card" | "position">,
   row: CardTextRow,
   now: DateTime.Utc
 ): { readonly field: string; readonly expected: string; readonly found: string } | undefined => {

@@ -31,6 +31,7 @@ export const columnContents: Readonly<Record<string, Readonly<Record<string, Con
   ),
   counts: kept("singleton position ready waiting claimed blocked done"),
   checkpoints: kept("consumer position updated_at"),
+  keyframes: kept("position part parts format base previous cards chain_hash written_at data"),
   erasures: kept("position card_id erased_at removed_at tried_at problem"),
   access_tokens: kept("id hash actor role created_at created_by expires_at revoked_at revoked_by last_used_at"),
   graph_lock: kept("unused"),

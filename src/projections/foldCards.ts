@@ -9,9 +9,10 @@ import { decodeStoredEvent, type StoredEvent } from "../events/StoredEvent.ts"
 /** Why the past cannot be read: a database failure, a damaged event, or an event that this program does not know. */
 export type ReadFailure = UndecodableEvent | LogFailure
 
-/** A card after its events, and the position of the last of them. */
+/** A card after its events, and the positions of the first and the last of them. */
 export interface FoldedCard {
   readonly card: Card
+  readonly createdPosition: number
   readonly position: number
 }
 
@@ -39,7 +40,10 @@ export const foldCards = (
           }
           const next = foldEvent(folded?.card, stored)
           if (Result.isFailure(next)) return Effect.fail(next.failure)
-          if (next.success !== undefined) folded = { card: next.success, position: stored.position }
+          if (next.success !== undefined) {
+            const createdPosition = folded?.createdPosition ?? stored.position
+            folded = { card: next.success, createdPosition, position: stored.position }
+          }
         }
         return Effect.succeed([folded, finished] as const)
       }),

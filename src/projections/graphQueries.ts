@@ -6,6 +6,7 @@ import {
   longestChain,
   maxCountedNeighbours,
   maxCountedWaiting,
+  maxListedClaimable,
   type Neighbourhood
 } from "../domain/CardGraph.ts"
 import type { CardId } from "../domain/CardId.ts"
@@ -49,8 +50,6 @@ export interface GraphQueries {
   /** A longest chain of open cards, the first to be done at the beginning. */
   readonly criticalPath: (filter: ChainFilter) => Effect.Effect<Shown<ReadonlyArray<GraphCard>>, SqlError.SqlError>
 }
-
-const maxListedClaimable = 100
 
 const isOpen = "status IN ('ready', 'claimed', 'blocked')"
 

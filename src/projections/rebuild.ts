@@ -184,6 +184,8 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
       yield* swapTables(sql, schema, shadow, rebuiltTables)
       yield* counts.recount
       yield* resetClaimsFrom(sql, schema)
+      // They are written again in the background.
+      yield* sql`DELETE FROM ${sql(`${schema}.keyframes`)}`
       yield* onProgress({ phase: "swapping", done: head, total: head })
       return head
     })

@@ -10,6 +10,7 @@ import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
 import { checkClaimsFrom } from "./claimsFrom.ts"
+import { makeKeyframeCheck } from "./checkKeyframes.ts"
 import { checkSearchTables } from "./checkSearchTables.ts"
 import { checkCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
@@ -69,15 +70,24 @@ export const verify = Effect.fnUntraced(function* (
   chain.end(head)
 
   const graph: Graph = { dependsOn: new Map(), done: new Set(), counters: new Map() }
+  const keyframes = yield* makeKeyframeCheck(sql, schema)
   const comparison = yield* makeRowComparison(sql, tables, now, divergences, graph.counters)
   let events = 0
   let cards = 0
   let edges = 0
   let erasedParts = 0
   let current: StreamCheck | undefined
+  let createdPosition = 0
   let checked: Array<StreamCheck> = []
+  /** Passes the state before the next event, which is at a position, to the check of keyframes. */
+  const checkKeyframe = (next: number): void => {
+    if (current?.card !== undefined) {
+      keyframes.add({ card: current.card, createdPosition, position: current.position }, next)
+    }
+  }
   const finish = (): void => {
     if (current === undefined) return
+    checkKeyframe(Number.POSITIVE_INFINITY)
     current.end()
     if (current.divergence !== undefined) divergences.add(current.divergence)
     erasedParts += current.erasedParts
@@ -101,7 +111,8 @@ export const verify = Effect.fnUntraced(function* (
         if (current?.cardId !== row.cardId) {
           finish()
           current = new StreamCheck(row.cardId, { keepsTexts: true })
-        }
+          createdPosition = row.position
+        } else checkKeyframe(row.position)
         // Before decoding, which replaces the texts of the row.
         const isInexact = hasInexactNumber(row.data)
         const stored = decodeRow(row)
@@ -124,6 +135,7 @@ export const verify = Effect.fnUntraced(function* (
     yield* checkCounts(counts, divergences)
     yield* checkClaimsFrom(sql, tables, divergences)
     yield* checkSearchTables(sql, schema, tables, divergences)
+    yield* keyframes.compare(sql, schema, divergences)
   }
   yield* progress(total, total)
   return {

@@ -1,6 +1,7 @@
 import { type DateTime, Duration, Effect, Option, Schema, SchemaGetter } from "effect"
 import { CardId } from "../domain/CardId.ts"
 import type { ErasablePart } from "../domain/Event.ts"
+import { FlowBucketSize, FlowGrouping } from "../domain/Flow.ts"
 import { Redact } from "../domain/Redaction.ts"
 import { Name, Reason } from "../domain/Text.ts"
 import { Anchor, AnchorRefused } from "../events/Anchor.ts"
@@ -12,7 +13,7 @@ import { requireEffect } from "../sql/requireEffect.ts"
 import type { CommandOrigin } from "./BacklogInput.ts"
 import { decodeInput } from "./decodeInput.ts"
 import { EventTypeFilter } from "./audit/EventTypeFilter.ts"
-import { At, CardAt } from "./audit/moments.ts"
+import { At, CardAt, Time } from "./audit/moments.ts"
 
 /*
  * The inputs of the methods of `AuditService`, as editors show them, and the schemas that check them.
@@ -38,6 +39,24 @@ export interface DiffInput {
   readonly from: MomentInput
   /** The later moment. Defaults to the end of the log. */
   readonly to?: MomentInput | undefined
+}
+
+/** The options of `AuditService.flow`. */
+export interface FlowInput {
+  /** The beginning of the range, inclusive. Defaults to 7 days before `to`. */
+  readonly from?: DateTime.Utc | undefined
+  /** The end of the range, exclusive. Defaults to now, so that all recorded events are before it. */
+  readonly to?: DateTime.Utc | undefined
+  /**
+   * The size of the buckets into which the range is divided. They begin at full minutes, full hours, midnight UTC, or on
+   * Mondays at midnight UTC. A range has at most 1,000 buckets. Defaults to "day".
+   */
+  readonly bucket?: FlowBucketSize | undefined
+  /**
+   * Groups the figures by the phase or by each label that the card has now, or by the owner that the event names. Defaults to
+   * no groups.
+   */
+  readonly by?: FlowGrouping | undefined
 }
 
 /** The options of `AuditService.events`. */
@@ -123,6 +142,14 @@ export interface ImportLogInput {
   /** Receives the number of imported events and the total. Defaults to none. */
   readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
 }
+
+/** The options of `AuditService.flow`. */
+export const FlowOptions = Schema.Struct({
+  from: Schema.optional(Time),
+  to: Schema.optional(Time),
+  bucket: Schema.optional(FlowBucketSize),
+  by: Schema.optional(FlowGrouping)
+})
 
 /** The options of `AuditService.events`. */
 export const EventOptions = Schema.Struct({
@@ -213,6 +240,9 @@ export const decodeAt = decodeInput(At)
 
 /** Checks the moments of `diff`. */
 export const decodeDiff = decodeInput(Schema.Struct({ from: At, to: Schema.optional(At) }))
+
+/** Checks the options of `flow`. */
+export const decodeFlow = decodeInput(FlowOptions)
 
 /** Checks a moment of a card. */
 export const decodeCardAt = decodeInput(CardAt)

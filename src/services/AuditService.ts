@@ -1,8 +1,11 @@
 import { Context, DateTime, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
+import type { GraphCard, Impact, Neighbourhood } from "../domain/CardGraph.ts"
+import type { CardId } from "../domain/CardId.ts"
 import type { CardDiff } from "../domain/CardDiff.ts"
 import type { Explanation } from "../domain/Explanation.ts"
+import type { Flow } from "../domain/Flow.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
@@ -25,11 +28,14 @@ import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
 import type { FileLine } from "../projections/LogFileCheck.ts"
+import { KeyframeInterval, makeKeyframes } from "../projections/Keyframes.ts"
+import { makeKeyframeWriter } from "../projections/KeyframeWriter.ts"
 import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import { makeReadModelBuilder } from "../projections/ReadModelBuilder.ts"
 import { diffCards } from "../projections/diffCards.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
+import { makeReadFlow } from "../projections/readFlow.ts"
 import {
   rebuild,
   type RebuildBlocked,
@@ -39,7 +45,18 @@ import {
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { decodePastListOptions, type PastListInput } from "./BacklogInput.ts"
+import {
+  type CriticalPathInput,
+  decodeCriticalPathOptions,
+  decodeDependentsOptions,
+  decodeNeighbourhoodOptions,
+  decodePastListOptions,
+  defaultPageSize,
+  type DependentsInput,
+  type NeighbourhoodInput,
+  type PastListInput,
+  refuseLostPlace
+} from "./BacklogInput.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
 import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"
@@ -54,6 +71,7 @@ import {
   decodeDiff,
   decodeErasureOptions,
   decodeEventOptions,
+  decodeFlow,
   decodeId,
   decodeMove,
   decodeName,
@@ -68,6 +86,7 @@ import {
   type DiffInput,
   type ErasuresInput,
   type EventsInput,
+  type FlowInput,
   type ImportLogInput,
   type MomentInput,
   type PruneReceiptsInput,
@@ -75,7 +94,9 @@ import {
   type RedactInput,
   type RestoredInput
 } from "./AuditInput.ts"
+import { writeKeyframes } from "./audit/writeKeyframes.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
+import { resolveFlowRange } from "./audit/flowRange.ts"
 import { resolveCardMoment, resolveMoment } from "./audit/moments.ts"
 import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
 import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
@@ -114,6 +135,20 @@ export interface BacklogAt {
   readonly explain: (
     id: string
   ) => Effect.Effect<Explanation, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
+  /** Returns the cards that depended on a card, as `BacklogService.dependents` does. */
+  readonly dependents: (
+    input: DependentsInput
+  ) => Effect.Effect<ReadonlyArray<GraphCard>, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
+  /** Returns the cards around a card, as `BacklogService.neighbourhood` does. */
+  readonly neighbourhood: (
+    input: NeighbourhoodInput
+  ) => Effect.Effect<Neighbourhood, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
+  /** Returns what the completion of a card would have made claimable, and how many open cards waited for it. */
+  readonly impact: (id: string) => Effect.Effect<Impact, CardNotFound | InvalidInput | ReadFailure | ServerFailure>
+  /** Returns a longest chain of cards that were open. */
+  readonly criticalPath: (
+    options?: CriticalPathInput
+  ) => Effect.Effect<ReadonlyArray<GraphCard>, InvalidInput | ReadFailure | ServerFailure>
 }
 
 /** The result of a rebuild, and of the verification after it. */
@@ -221,6 +256,37 @@ export class AuditService extends Context.Service<
     readonly diff: (
       between: DiffInput
     ) => Stream.Stream<CardDiff, MomentNotReached | InvalidInput | ReadFailure | ServerFailure>
+
+    /**
+     * Returns how cards flow through the backlog: what was created, claimed, completed, failed and expired in each bucket of a
+     * range of time, percentiles of lead times and cycle times, and the age of ready cards. `Flow` defines each figure.
+     *
+     * **When to use**
+     *
+     * Use for charts and reports of throughput. For counts of the present cards, use `BacklogService.stats`.
+     *
+     * **Details**
+     *
+     * Reads the events of the range and what the cards in it are now, not the events before. Fails with `InvalidInput` if
+     * `from` is later than `to`, or if the range has more than 1,000 buckets. With `by`, the answer has the groups with the
+     * most events, at most 100 groups and 20,000 buckets of groups, and `omittedGroups` says how many others there are.
+     *
+     * **Example** (The throughput of each phase in a day)
+     *
+     * ```ts
+     * const { groups } = yield* audit.flow({
+     *   from: DateTime.makeUnsafe("2026-01-30T00:00:00Z"),
+     *   to: DateTime.makeUnsafe("2026-01-31T00:00:00Z"),
+     *   bucket: "hour",
+     *   by: "phase"
+     * })
+     * ```
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: a time is in the future.
+     */
+    readonly flow: (options?: FlowInput) => Effect.Effect<Flow, MomentNotReached | InvalidInput | BacklogFailure>
 
     /**
      * Streams events in the order of their positions. With `follow: true` the stream continues with new events.
@@ -533,6 +599,10 @@ export class AuditService extends Context.Service<
       const build = makeReadModelBuilder(sql, log, tables)
       const erasures = yield* Erasures
       yield* Effect.forkScoped(erasures.removeInBackground)
+      const keyframeInterval = yield* KeyframeInterval
+      const keyframes = makeKeyframes(sql, schema, log, keyframeInterval)
+      const keyframeWriter = makeKeyframeWriter(sql, schema, log, keyframes, keyframeInterval)
+      yield* Effect.forkScoped(writeKeyframes(keyframeWriter, gate.end))
       const restore = makeRestoreBacklog(sql, tables, log, readModel)
       const mapReplicaErrors = withReplicaErrors(sql)
 
@@ -590,7 +660,10 @@ export class AuditService extends Context.Service<
         "AuditService.backlogAt",
         Effect.fnUntraced(function* (input: MomentInput) {
           const moment = yield* resolveMoment(log, gate, now, yield* decodeAt(input))
-          return { value: backlogAtOf(log, gate, yield* PastBacklog.at(log, moment)), position: moment.position }
+          return {
+            value: backlogAtOf(log, gate, yield* PastBacklog.at(log, keyframes, moment)),
+            position: moment.position
+          }
         }),
         { answer: "slow" }
       )
@@ -610,6 +683,16 @@ export class AuditService extends Context.Service<
             return diffCards(log, after, upTo)
           })
         )
+      )
+
+      const readFlow = makeReadFlow(sql, schema, tables)
+      const flow = gate.read(
+        "AuditService.flow",
+        Effect.fnUntraced(function* (input: FlowInput = {}) {
+          const { by, ...options } = yield* decodeFlow(input)
+          return yield* readFlow({ ...(yield* resolveFlowRange(log, gate, now, options)), by })
+        }),
+        { answer: "slow" }
       )
 
       const events = gate.stream("AuditService.events", (input: EventsInput = {}) =>
@@ -687,6 +770,7 @@ export class AuditService extends Context.Service<
         explainAt: explain,
         backlogAt,
         diff,
+        flow,
         events,
         consume: <E, R>(input: ConsumeInput<E, R>) =>
           gate.read(
@@ -799,14 +883,24 @@ const shownLast = <A extends { readonly position: number }>(rows: ReadonlyArray<
 
 const backlogAtOf = (log: EventLog["Service"], gate: ReadGate["Service"], past: PastBacklog): BacklogAt => {
   const { now: time, position } = past.moment
+  const found = <A, E>(id: CardId, query: Effect.Effect<Option.Option<A>, E>) =>
+    Effect.flatMap(
+      query,
+      Option.match({
+        onNone: () => Effect.fail(new CardNotFound({ id })),
+        onSome: (value) => Effect.succeed({ value, position })
+      })
+    )
   const cards = gate.stream("BacklogAt.backlogAt.cards", (options: PastListInput = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
         const { changedSince, ...conditions } = yield* decodePastListOptions(options)
         yield* gate.awaitShowable(position)
         const place = conditions.after ?? conditions.before
-        if (place !== undefined && Option.isNone(yield* past.get(place))) {
-          return yield* new CardNotFound({ id: place })
+        if (place !== undefined) {
+          const card = yield* past.get(place)
+          if (Option.isNone(card)) return yield* new CardNotFound({ id: place })
+          yield* refuseLostPlace(conditions, Effect.succeed(card))
         }
         const changedAfter =
           changedSince === undefined ? undefined : yield* log.read.positionBefore(DateTime.toDateUtc(changedSince))
@@ -835,6 +929,33 @@ const backlogAtOf = (log: EventLog["Service"], gate: ReadGate["Service"], past: 
         const explanation = yield* past.explain(id)
         return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : { value: explanation.value, position }
       })
+    ),
+    dependents: gate.read(
+      "BacklogAt.backlogAt.dependents",
+      Effect.fnUntraced(function* (input: DependentsInput) {
+        const { limit = defaultPageSize, ...filter } = yield* decodeDependentsOptions(input)
+        return yield* found(filter.id, past.dependents({ ...filter, limit }))
+      })
+    ),
+    neighbourhood: gate.read(
+      "BacklogAt.backlogAt.neighbourhood",
+      Effect.fnUntraced(function* (input: NeighbourhoodInput) {
+        const { hops = 1, id, limit = defaultPageSize } = yield* decodeNeighbourhoodOptions(input)
+        return yield* found(id, past.neighbourhood({ id, hops, limit }))
+      })
+    ),
+    impact: gate.read(
+      "BacklogAt.backlogAt.impact",
+      Effect.fnUntraced(function* (input: string) {
+        const id = yield* decodeId(input)
+        return yield* found(id, past.impact(id))
+      })
+    ),
+    criticalPath: gate.read("BacklogAt.backlogAt.criticalPath", (input: CriticalPathInput = {}) =>
+      Effect.map(
+        Effect.flatMap(decodeCriticalPathOptions(input), (options) => past.criticalPath(options)),
+        (value) => ({ value, position })
+      )
     )
   }
 }

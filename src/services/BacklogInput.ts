@@ -1,10 +1,10 @@
-import { type DateTime, Schema } from "effect"
-import { Labels, Priority, Status, Token, Version } from "../domain/Card.ts"
+import { type DateTime, Effect, Option, Schema } from "effect"
+import { type Card, Labels, Priority, Status, Token, Version } from "../domain/Card.ts"
 import { Claimability, ListOrder, type ListSelection } from "../domain/CardFilter.ts"
 import { CardId } from "../domain/CardId.ts"
 import { ClaimFilter, type ClaimRequest } from "../domain/Command.ts"
 import { Name, SearchText } from "../domain/Text.ts"
-import { decodeInput } from "./decodeInput.ts"
+import { decodeInput, InvalidInput } from "./decodeInput.ts"
 
 /*
  * The inputs of the methods of `BacklogService`, as editors show them. Each interface equals the input of its
@@ -356,6 +356,23 @@ export const AwaitClaimEnd = Schema.Struct({ id: CardId, token: Token, waitSecon
 export const decodeAwaitClaimEnd = decodeInput(AwaitClaimEnd)
 
 const pageLimit = Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })))
+
+/** Refuses a list by completion that continues at a card which has no time of completion. Its page would be empty, like the last one. */
+export const refuseLostPlace = <E>(
+  { after, before, order }: Pick<ListInput, "after" | "before" | "order">,
+  read: Effect.Effect<Option.Option<Card>, E>
+): Effect.Effect<void, E | InvalidInput> =>
+  order !== "completed"
+    ? Effect.void
+    : Effect.flatMap(read, (card) =>
+        Option.isSome(card) && card.value.status !== "done"
+          ? Effect.fail(
+              new InvalidInput({
+                problem: `card ${JSON.stringify(card.value.id)} is not done any more, so the list by completion cannot continue at it: begin again\n  at ["${after === undefined && before !== undefined ? "before" : "after"}"]`
+              })
+            )
+          : Effect.void
+      )
 
 /** How many rows a page of notes, claims or dependents has by default. */
 export const defaultPageSize = 100

@@ -48,6 +48,7 @@ import {
   decodeListOptions,
   decodeNeighbourhoodOptions,
   decodeNotesOptions,
+  refuseLostPlace,
   defaultPageSize,
   defaultWaitSeconds,
   type DependentsInput,
@@ -519,6 +520,7 @@ export class BacklogService extends Context.Service<
      * **Rejections**
      *
      * - `CardNotFound`: no card has the id `after` or `before`.
+     * - `InvalidInput`: also if a list by completion continues at a card that is no longer done.
      */
     readonly list: {
       (
@@ -782,6 +784,12 @@ export class BacklogService extends Context.Service<
             const list = readModel.list({ ...conditions, changedAfter, isSummary })
             const place = conditions.after ?? conditions.before
             const found = yield* place === undefined ? list : ofCard(place, list, readModel.get(place))
+            if (place !== undefined && found.value.length === 0) {
+              yield* refuseLostPlace(
+                conditions,
+                Effect.map(readModel.get(place), (card) => card.value)
+              )
+            }
             const value: ReadonlyArray<Card | CardSummary> = isSummary ? found.value.map(summarize) : found.value
             return { ...found, value }
           })

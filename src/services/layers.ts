@@ -13,6 +13,7 @@ import { layerPgliteClient } from "./pglite/PgliteClient.ts"
 import { layerPostgresClient, type PostgresOptions } from "./postgres/PostgresClient.ts"
 import { withOneEffect } from "./requireOneEffect.ts"
 import { RemovalSchedule } from "./audit/Erasures.ts"
+import { KeyframeSchedule } from "./audit/writeKeyframes.ts"
 
 /** The services of a backlog, and its SQL client for tables of your own. */
 export type BacklogServices = BacklogService | AuditService | PgClient.PgClient | SqlClient.SqlClient
@@ -194,13 +195,13 @@ const layerTestWith = <E, R>(
   services().pipe(
     Layer.provideMerge(client),
     Layer.provideMerge(clock),
-    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")]),
+    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off"), Layer.succeed(KeyframeSchedule)("off")]),
     withOneEffect
   )
 
 /**
- * A backlog over a client of yours, for tests, with a `BacklogTestClock`. Erased bytes are removed from the data files only by
- * `removeErased`. `schema` defaults to `backlog`.
+ * A backlog over a client of yours, for tests, with a `BacklogTestClock`. Nothing runs in the background: erased bytes are removed from
+ * the data files only by `removeErased`, and no keyframes are written. `schema` defaults to `backlog`.
  */
 export const layerTestOver = <E, R>(
   client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,

@@ -59,6 +59,7 @@ describe.each(places)("standard output over %s", (_, makePlace) => {
     ["deps", x],
     ["critical-path"],
     ["diff", "0"],
+    ["flow", "--by", "label"],
     ["explain", x],
     ["list"],
     ["stats"],

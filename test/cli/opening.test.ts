@@ -52,7 +52,8 @@ const others: ReadonlyArray<ReadonlyArray<string>> = [
   ["claims"],
   ["deps", "a"],
   ["critical-path"],
-  ["diff", "0"]
+  ["diff", "0"],
+  ["flow"]
 ]
 
 /** Commands that create a backlog. */
@@ -161,7 +162,7 @@ describe("a place without a backlog", () => {
     assert.strictEqual(code, 0)
     assert.match(
       stderr,
-      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes\): older programs/
+      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes, 0014_keyframes\): older programs/
     )
   })
 })

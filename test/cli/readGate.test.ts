@@ -13,6 +13,7 @@ const readCommands: Readonly<Record<string, ReadonlyArray<string>>> = {
   claims: [],
   deps: ["a"],
   diff: ["0"],
+  flow: [],
   "critical-path": [],
   explain: ["a"],
   stats: [],

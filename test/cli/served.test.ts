@@ -100,6 +100,7 @@ describe.each(places)("the command line over a served backlog in %s", (_, makePl
     expect((await run("auditor", ["deps", "b"])).edges).toEqual([{ from: "b", to: "a" }])
     expect((await run("worker", ["critical-path"])).map(({ id }: { id: string }) => id)).toEqual(["a", "b"])
     expect((await run("worker", ["diff", "0", "1"])).map(({ id }: { id: string }) => id)).toEqual(["a"])
+    expect(await run("worker", ["flow", "--by", "owner"])).toMatchObject({ by: "owner", bucket: "day" })
     const history = await run("worker", ["history", "a"])
     expect([...new Set(history.map(({ actor }: { actor: string }) => actor))]).toEqual(["planner", "worker-1"])
     const events = await run("worker", ["events", "--actor", "worker-1", "--type", "CardBlocked"])

@@ -8,13 +8,14 @@ import { decodeEvent } from "../../src/events/EventCodec.ts"
 import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { until } from "../support/waiting.ts"
-import { keep, mail, tell } from "./examples/auditing.ts"
+import { keep, mail, measureDay, tell } from "./examples/auditing.ts"
 import { CardBlocked, upcasters } from "./examples/evolution.ts"
 import { take } from "./examples/library.ts"
 import {
   claimAndComplete,
   completeAndClaimNext,
   createWithDependency,
+  measurePhases,
   program,
   readThePast,
   report,
@@ -101,6 +102,15 @@ layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClie
       yield* backlog.create({ id: "ship-8", title: "Was there", actor: "me" })
       expect((yield* Effect.flip(take("8")))._tag).toBe("CardAlreadyExists")
       expect(yield* sql`SELECT id FROM orders`).toEqual([{ id: "7" }])
+    })
+  )
+
+  its.effect("the programs return the flow of a day", () =>
+    Effect.gen(function* () {
+      yield* (yield* BacklogTestClock).advance("60 days")
+      const { buckets, cycleTime } = yield* measureDay
+      expect([buckets.length, cycleTime.count]).toEqual([24, 0])
+      expect((yield* measurePhases).map(({ created, group }) => [group, created])).toEqual([[null, 0]])
     })
   )
 })

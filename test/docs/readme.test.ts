@@ -45,7 +45,7 @@ describe("README.md", () => {
       expect(JSON.parse(show.stdout).data).toMatchObject({ status: "done", result: "build is built" })
       const [anchor] = await shell.runs("backlog anchor")
       shell.replace("mosaic-backlog-anchor 1 …", anchor?.stdout.trim() ?? "")
-      const [history, , , verified, events] = await shell.runs(second)
+      const [history, , , , verified, events] = await shell.runs(second)
       expect(history?.stdout).toContain("completed under the claim of worker-1")
       expect(verified?.stdout).toContain("anchor")
       expect(events?.stdout).not.toBe("")

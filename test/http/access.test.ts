@@ -135,7 +135,7 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
-      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards caller cardAt checkpoint checkpoints claims criticalPath dependents diff erasures " +
+      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards backlogAtCriticalPath backlogAtDependents backlogAtImpact backlogAtNeighbourhood caller cardAt checkpoint checkpoints claims criticalPath dependents diff erasures flow " +
       "events explain explainAt get history impact list neighbourhood notes parked stats whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(

@@ -1,3 +1,4 @@
+import { flow } from "../services/audit/flow.ts"
 import { golden } from "../services/audit/goldenEvents.ts"
 import { goldenLog } from "../services/audit/goldenLog.ts"
 import { logFile } from "../services/audit/logFile.ts"
@@ -14,7 +15,7 @@ const ownTransaction = "not over HTTP: a command is never part of the caller's t
 suiteOver(
   "a backlog over HTTP",
   postgresClient(10),
-  [...overAnyLayer, timeTravel, redaction, logFile, golden, goldenLog],
+  [...overAnyLayer, timeTravel, flow, redaction, logFile, golden, goldenLog],
   {
     backlog: freshBacklogOverHttp,
     sample: isLong
@@ -23,6 +24,7 @@ suiteOver(
     except: {
       "a receipt is written in the transaction of its command": ownTransaction,
       "neither verify nor rebuild can be part of a transaction": ownTransaction,
+      "a flow in a transaction sees what the transaction wrote": ownTransaction,
       "a redaction is rolled back or committed with its transaction": ownTransaction
     }
   }

@@ -38,7 +38,10 @@ onServer("the OpenAPI document", (test) => {
       // `consume` runs its handler in the client and uses the server's other endpoints. `/readyz` serves `readiness`.
       const withoutEndpoint = new Set(["consume", "readiness"])
       const paths = methods.filter((method) => !withoutEndpoint.has(method)).map((method) => `/${kebab(method)}`)
-      expect(Object.keys(document.paths).sort()).toEqual([...paths, "/backlog-at/cards", "/caller"].sort())
+      const ofThePast = ["cards", "critical-path", "dependents", "impact", "neighbourhood"].map(
+        (method) => `/backlog-at/${method}`
+      )
+      expect(Object.keys(document.paths).sort()).toEqual([...paths, ...ofThePast, "/caller"].sort())
 
       const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
       expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
@@ -58,11 +61,17 @@ onServer("the OpenAPI document", (test) => {
         "/backlog-at time",
         "/backlog-at/cards changedSince",
         "/backlog-at/cards time",
+        "/backlog-at/critical-path time",
+        "/backlog-at/dependents time",
+        "/backlog-at/impact time",
+        "/backlog-at/neighbourhood time",
         "/card-at time",
         "/claims afterExpiresAt",
         "/diff fromTime",
         "/diff toTime",
         "/explain-at time",
+        "/flow from",
+        "/flow to",
         "/list changedSince"
       ])
       expect(document.servers.map(({ url }) => url)).toEqual(["/"])

@@ -98,6 +98,7 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/impact": ["?id=a"],
   "/critical-path": [""],
   "/diff": ["?fromPosition=0"],
+  "/flow": ["?bucket=week&by=label"],
   "/list": [""],
   "/claim": ["", { owner: "w", actor }],
   "/claim-many": ["", { owner: "w", limit: 2, actor }],
@@ -121,6 +122,10 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/explain-at": ["?id=a&version=1"],
   "/backlog-at": ["?position=1"],
   "/backlog-at/cards": ["?position=2"],
+  "/backlog-at/dependents": ["?position=2&id=a"],
+  "/backlog-at/neighbourhood": ["?position=2&id=a"],
+  "/backlog-at/impact": ["?position=2&id=a"],
+  "/backlog-at/critical-path": ["?position=2"],
   "/events": ["?follow=false"],
   "/checkpoints": [""],
   "/checkpoint": ["?consumer=c"],
@@ -201,7 +206,7 @@ onServer("the responses of the server", (test) => {
       yield* ok("/explain")
       yield* ok("/list")
       for (const path of ["/renew", "/complete", "/reopen", "/reclaim", "/claim-many", "/claim-many"]) yield* ok(path)
-      for (const path of ["/note", "/get", "/notes", "/claims", "/diff"]) yield* ok(path)
+      for (const path of ["/note", "/get", "/notes", "/claims", "/diff", "/flow"]) yield* ok(path)
       yield* ok("/claim", 204)
       yield* ok("/why-nothing-claimable")
       for (const path of ["/create", "/create-many", "/revise", "/link", "/unlink"]) yield* ok(path)

@@ -24,6 +24,10 @@ const queries: Readonly<Record<string, string>> = {
   "/explain-at": "?id=a&position=3",
   "/backlog-at": "?position=3",
   "/backlog-at/cards": "?position=3",
+  "/backlog-at/dependents": "?position=3&id=a",
+  "/backlog-at/neighbourhood": "?position=3&id=a",
+  "/backlog-at/impact": "?position=3&id=a",
+  "/backlog-at/critical-path": "?position=3",
   "/events": "?follow=false",
   "/checkpoints": "",
   "/checkpoint": "?consumer=consumer",
@@ -37,7 +41,8 @@ const queries: Readonly<Record<string, string>> = {
   "/neighbourhood": "?id=a",
   "/impact": "?id=a",
   "/critical-path": "",
-  "/diff": "?fromPosition=0"
+  "/diff": "?fromPosition=0",
+  "/flow": ""
 }
 
 const readPaths = (): ReadonlyArray<string> => {

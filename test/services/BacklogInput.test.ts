@@ -5,6 +5,8 @@ import type {
   CardMomentInput,
   EventOptions,
   EventsInput,
+  FlowInput,
+  FlowOptions,
   MomentInput,
   PruneReceipts,
   PruneReceiptsInput,
@@ -48,6 +50,7 @@ describe("documented inputs", () => {
     expectTypeOf<typeof At.Encoded>().toEqualTypeOf<MomentInput>()
     expectTypeOf<typeof CardAt.Encoded>().toEqualTypeOf<CardMomentInput>()
     expectTypeOf<typeof EventOptions.Encoded>().toEqualTypeOf<EventsInput>()
+    expectTypeOf<typeof FlowOptions.Encoded>().toEqualTypeOf<FlowInput>()
     expectTypeOf<typeof Redact.Encoded>().toEqualTypeOf<RedactInput>()
     expectTypeOf<typeof PruneReceipts.Encoded>().toEqualTypeOf<PruneReceiptsInput>()
     expectTypeOf<typeof Restored.Encoded>().toEqualTypeOf<RestoredInput>()

@@ -15,7 +15,7 @@ const readers: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /** Functions that read for a service. They are checked where they are called. */
 const readingFunctions = new Set(
-  "consume diffCards explainAt exportLog feed foldCards resolveCardMoment resolveEventType resolveMoment verify".split(
+  "consume diffCards explainAt exportLog feed foldCards readFlow resolveCardMoment resolveEventType resolveFlowRange resolveMoment verify".split(
     " "
   )
 )
@@ -28,6 +28,7 @@ const endOfLog: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** The files that may read without the gate, and why. */
 export const readerFiles: Readonly<Record<string, string>> = {
   "src/services/audit/EventTypeFilter.ts": "implements a reading function",
+  "src/services/audit/flowRange.ts": "implements a reading function",
   "src/services/audit/logTransfer.ts": "implements the export, and imports in a transaction of its own",
   "src/services/audit/moments.ts": "implements reading functions",
   "src/services/audit/redactCard.ts": "is a command: it reads what it erases, under its locks",

@@ -98,6 +98,7 @@ export const auditMethods: Methods<AuditService["Service"]> = {
   explainAt: read(1, ({ explainAt }) => explainAt("a", { version: 1 })),
   backlogAt: read(3, ({ backlogAt }) => backlogAt({ position: 3 })),
   diff: read(4, ({ diff }) => collect(diff({ from: { position: 1 }, to: { position: 4 } }))),
+  flow: read(5, ({ flow }) => flow()),
   events: read(5, ({ events }) => collect(events())),
   checkpoints: read(2, ({ checkpoints }) => checkpoints),
   checkpoint: read(2, ({ checkpoint }) => checkpoint("consumer")),
@@ -127,7 +128,11 @@ export const backlogAtMethods: Methods<BacklogAt> = {
   get: read(3, ({ get }) => get("a")),
   list: read(3, ({ list }) => list()),
   cards: read(3, ({ cards }) => collect(cards())),
-  explain: read(3, ({ explain }) => explain("a"))
+  explain: read(3, ({ explain }) => explain("a")),
+  dependents: read(3, ({ dependents }) => dependents({ id: "a" })),
+  neighbourhood: read(3, ({ neighbourhood }) => neighbourhood({ id: "a" })),
+  impact: read(3, ({ impact }) => impact("a")),
+  criticalPath: read(3, ({ criticalPath }) => criticalPath())
 }
 
 export const doctorMethods: Methods<Doctor["Service"]> = {

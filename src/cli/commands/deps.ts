@@ -1,10 +1,11 @@
 import { Effect, Schema } from "effect"
-import { BacklogService, GraphCard, Impact, Neighbourhood } from "../../index.ts"
+import { AuditService, BacklogService, GraphCard, Impact, Neighbourhood } from "../../index.ts"
 import { maxCountedNeighbours } from "../../domain/CardGraph.ts"
 import { decodeCriticalPathOptions, decodeNeighbourhoodOptions } from "../../services/BacklogInput.ts"
 import { makeOutput } from "../CommandOutput.ts"
 import { defineCommand } from "../defineCommand.ts"
 import { idArgument, integerFlag, textFlag } from "../flags.ts"
+import { atFlag, describeBacklogMoment, parseMoment } from "../moments.ts"
 import { type Column, formatTable } from "../table.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
 
@@ -12,7 +13,7 @@ export const depsCommand = defineCommand(
   "deps",
   {
     description:
-      "Shows the cards around a card: what it depends on, what depends on it, and what its completion makes claimable. With --hops it shows cards that are several dependencies away.",
+      "Shows the cards around a card: what it depends on, what depends on it, and what its completion makes claimable. With --hops it shows cards that are several dependencies away, with --at the cards of that moment.",
     summary: "Show the cards around a card",
     examples: [
       { command: "backlog deps build" },
@@ -22,17 +23,21 @@ export const depsCommand = defineCommand(
   {
     id: idArgument(),
     hops: integerFlag("hops", "How many dependencies away from the card: 0 to 10. Defaults to 1"),
-    limit: integerFlag("limit", "Maximum number of cards: 1 to 1000. Defaults to 100")
+    limit: integerFlag("limit", "Maximum number of cards: 1 to 1000. Defaults to 100"),
+    at: atFlag("moment")
   },
-  Effect.fnUntraced(function* (flags) {
+  Effect.fnUntraced(function* ({ at, ...flags }) {
     const input = yield* decodeNeighbourhoodOptions(flags)
+    const moment = yield* parseMoment(at)
     return Effect.gen(function* () {
-      const backlog = yield* BacklogService
+      const past = moment === undefined ? undefined : yield* (yield* AuditService).backlogAt(moment)
+      const backlog = past ?? (yield* BacklogService)
       const found = yield* backlog.neighbourhood(input)
       const impact = yield* backlog.impact(input.id)
       return makeOutput(
         () => ({ ...encodeNeighbourhood(found), impact: encodeImpact(impact) }),
-        (style) => describeNeighbourhood(found, impact, style)
+        (style) =>
+          `${past === undefined ? "" : `${describeBacklogMoment(past)}\n\n`}${describeNeighbourhood(found, impact, style)}`
       )
     })
   })
@@ -90,24 +95,29 @@ export const criticalPathCommand = defineCommand(
   "critical-path",
   {
     description:
-      "Prints a longest chain of open cards, of which each depends on the one before: the least number of steps that are left.",
+      "Prints a longest chain of open cards, of which each depends on the one before: the least number of steps that are left. With --at it is that of the moment.",
     summary: "Print a longest chain of open cards",
     examples: [{ command: "backlog critical-path" }, { command: "backlog critical-path --phase release" }]
   },
   {
     phase: textFlag("phase", "Only cards in this phase", "PHASE"),
-    label: textFlag("label", "Only cards with this label", "LABEL")
+    label: textFlag("label", "Only cards with this label", "LABEL"),
+    at: atFlag("moment")
   },
-  Effect.fnUntraced(function* (flags) {
+  Effect.fnUntraced(function* ({ at, ...flags }) {
     const options = yield* decodeCriticalPathOptions(flags)
+    const moment = yield* parseMoment(at)
     return Effect.gen(function* () {
-      const path = yield* (yield* BacklogService).criticalPath(options)
+      const past = moment === undefined ? undefined : yield* (yield* AuditService).backlogAt(moment)
+      const path = yield* (past ?? (yield* BacklogService)).criticalPath(options)
       return makeOutput(
         () => encodeGraphCards(path),
         (style) =>
-          path.length === 0
-            ? "No open cards."
-            : `${formatTable(columns, path, style).join("\n")}\n\n${path.length === 1 ? "1 step" : `${path.length} steps`}`
+          `${past === undefined ? "" : `${describeBacklogMoment(past)}\n\n`}${
+            path.length === 0
+              ? "No open cards."
+              : `${formatTable(columns, path, style).join("\n")}\n\n${path.length === 1 ? "1 step" : `${path.length} steps`}`
+          }`
       )
     })
   })

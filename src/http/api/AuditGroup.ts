@@ -12,8 +12,12 @@ import {
   Checkpoint,
   Erasure,
   Explanation,
+  Flow,
+  GraphCards,
+  Impact,
   ImportedLog,
   ndjson,
+  Neighbourhood,
   ParkedEvents,
   streamProblems,
   RebuildProgress,
@@ -29,8 +33,12 @@ import { describeEndpoint, commandPayload, idempotencyHeader, jsonFields } from 
 import { problems } from "../problems.ts"
 import {
   CardId,
+  CriticalPathOptions,
+  DependentsOptions,
   EventOptions,
   EventType,
+  FlowOptions,
+  NeighbourhoodOptions,
   PastListOptions,
   PruneReceipts,
   RemovalProgress,
@@ -114,6 +122,44 @@ export const AuditGroup = HttpApiGroup.make("audit")
     }).annotateMerge(
       describeEndpoint("Lists cards as of a moment", "One line per card. The same conditions and orders as for `list`.")
     ),
+    HttpApiEndpoint.get("backlogAtDependents", "/backlog-at/dependents", {
+      query: { ...moment, ...jsonFields(DependentsOptions.fields) },
+      success: GraphCards,
+      error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns the cards that depended on a card at a moment",
+        "The same parameters as for `dependents`."
+      )
+    ),
+    HttpApiEndpoint.get("backlogAtNeighbourhood", "/backlog-at/neighbourhood", {
+      query: { ...moment, ...jsonFields(NeighbourhoodOptions.fields) },
+      success: Neighbourhood,
+      error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns the cards around a card at a moment, and the edges between them",
+        "The same parameters as for `neighbourhood`."
+      )
+    ),
+    HttpApiEndpoint.get("backlogAtImpact", "/backlog-at/impact", {
+      query: { ...moment, id: CardId },
+      success: Impact,
+      error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns what completing a card at a moment would have made claimable, and how many cards waited for it"
+      )
+    ),
+    HttpApiEndpoint.get("backlogAtCriticalPath", "/backlog-at/critical-path", {
+      query: { ...moment, ...jsonFields(CriticalPathOptions.fields) },
+      success: GraphCards,
+      error: [momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns a longest chain of cards that were open at a moment, of which each depends on the one before"
+      )
+    ),
     HttpApiEndpoint.get("diff", "/diff", {
       query: {
         fromPosition: moment.position,
@@ -127,6 +173,21 @@ export const AuditGroup = HttpApiGroup.make("audit")
       describeEndpoint(
         "Lists the cards that changed between two moments",
         "One line per card. Without `toPosition` and `toTime`, until the end of the log."
+      )
+    ),
+    HttpApiEndpoint.get("flow", "/flow", {
+      query: {
+        from: moment.time,
+        to: moment.time,
+        bucket: Schema.optionalKey(FlowOptions.fields.bucket.schema),
+        by: Schema.optionalKey(FlowOptions.fields.by.schema)
+      },
+      success: Flow,
+      error: momentNotReached
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns throughput, lead times, cycle times and the age of ready cards",
+        "Counts what was created, claimed, completed, failed and expired from `from`, inclusive, to `to`, exclusive, in buckets of UTC. Without `to`, until now; without `from`, the 7 days before `to`. `bucket` defaults to `day`, and a range has at most 1,000 buckets. Times are in seconds."
       )
     ),
     HttpApiEndpoint.get("events", "/events", {

@@ -31,6 +31,9 @@ export const CardDiff = Schema.Struct({
   after: Card
 }).annotate({ identifier: "CardDiff" })
 
+/** How cards flow through the backlog. */
+export const Flow = Domain.Flow.annotate({ identifier: "Flow" })
+
 const GraphCard = Domain.GraphCard.annotate({ identifier: "GraphCard" })
 
 /** Cards in a graph. */

@@ -176,7 +176,9 @@ const completeSchemas = (value: unknown, name = ""): unknown => {
   if (name === "x-effect-stream") return { encoding: part["encoding"] }
   if (name === "properties") return mapValues(part, (schema, member) => completeMember(member, completeSchemas(schema)))
   if (part["in"] !== undefined && part["schema"] !== undefined) {
-    return { ...part, schema: completeMember(String(part["name"]), completeSchemas(part["schema"])) }
+    const parameter = String(part["name"])
+    const isTime = part["in"] === "query" && (parameter === "from" || parameter === "to")
+    return { ...part, schema: completeMember(isTime ? "time" : parameter, completeSchemas(part["schema"])) }
   }
   return mergeBounds(withoutEmptyMember(mapValues(part, completeSchemas)))
 }

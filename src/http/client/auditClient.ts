@@ -10,11 +10,17 @@ import {
   type BacklogAt,
   type FileLine,
   LogFileRefused,
+  MomentNotReached,
   type PastListInput
 } from "../../index.ts"
 import { toArray } from "../../projections/listQueries.ts"
 import { requireEffect } from "../../sql/requireEffect.ts"
-import { decodePastListOptions } from "../../services/BacklogInput.ts"
+import {
+  decodeCriticalPathOptions,
+  decodeDependentsOptions,
+  decodeNeighbourhoodOptions,
+  decodePastListOptions
+} from "../../services/BacklogInput.ts"
 import {
   decodeAnchorOptions,
   decodeAt,
@@ -22,6 +28,7 @@ import {
   decodeDiff,
   decodeErasureOptions,
   decodeEventOptions,
+  decodeFlow,
   decodeId,
   decodeMove,
   decodeName,
@@ -137,6 +144,14 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
     return yield* request(endpoints.park({ payload }), true)
   })
 
+  /** For a moment that was reached before. */
+  const reached = <A, E, R>(asked: Effect.Effect<A, E | MomentNotReached, R>) =>
+    Effect.catchIf(
+      asked,
+      (error): error is MomentNotReached => error instanceof MomentNotReached,
+      (error) => Effect.die(error)
+    )
+
   const unsigned = dieOnInvalidInput(request(endpoints.anchor(), true))
 
   return AuditService.of({
@@ -154,10 +169,27 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
       const moment = { position: past.position, time: past.time }
       return {
         ...past,
-        get: (id) => Effect.catchTag(cardAt(id, moment), "MomentNotReached", (error) => Effect.die(error)),
-        explain: (id) => Effect.catchTag(explainAt(id, moment), "MomentNotReached", (error) => Effect.die(error)),
+        get: (id) => reached(cardAt(id, moment)),
+        explain: (id) => reached(explainAt(id, moment)),
         cards: (options) => cardsAt(moment, options),
-        list: (options) => Stream.runCollect(cardsAt(moment, options))
+        list: (options) => Stream.runCollect(cardsAt(moment, options)),
+        // `backlogAt` has already reached the moment.
+        dependents: (input) =>
+          Effect.flatMap(decodeDependentsOptions(input), (filter) =>
+            reached(request(endpoints.backlogAtDependents({ query: { ...moment, ...omitUndefined(filter) } }), true))
+          ),
+        neighbourhood: (input) =>
+          Effect.flatMap(decodeNeighbourhoodOptions(input), (filter) =>
+            reached(request(endpoints.backlogAtNeighbourhood({ query: { ...moment, ...omitUndefined(filter) } }), true))
+          ),
+        impact: (input) =>
+          Effect.flatMap(decodeId(input), (id) =>
+            reached(request(endpoints.backlogAtImpact({ query: { ...moment, id } }), true))
+          ),
+        criticalPath: (input = {}) =>
+          Effect.flatMap(decodeCriticalPathOptions(input), (options) =>
+            reached(request(endpoints.backlogAtCriticalPath({ query: { ...moment, ...omitUndefined(options) } }), true))
+          )
       } satisfies BacklogAt
     }),
     diff: (between) =>
@@ -173,6 +205,9 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
           return streamItems(yield* request(endpoints.diff({ query }), true))
         })
       ),
+    flow: Effect.fn("AuditService.flow")(function* (input = {}) {
+      return yield* request(endpoints.flow({ query: omitUndefined(yield* decodeFlow(input)) }), true)
+    }),
     events,
     consume: makeConsume({ events, checkpoint, advance, park, end: Effect.map(unsigned, ({ position }) => position) }),
     checkpoints: dieOnInvalidInput(request(endpoints.checkpoints(), true)),

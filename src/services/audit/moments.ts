@@ -9,7 +9,8 @@ import type { Moment } from "../../projections/PastBacklog.ts"
 
 const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
 
-const Time = Schema.DateTimeUtc.check(
+/** A time that the database can compare. */
+export const Time = Schema.DateTimeUtc.check(
   Schema.makeFilter((time) => !Number.isNaN(new Date(DateTime.toEpochMillis(time)).getTime()), {
     expected: "a valid time"
   })
@@ -30,7 +31,7 @@ export const At = Schema.Union([AtPosition, AtTime, AtBoth])
 export const CardAt = Schema.Union([AtPosition, AtTime, AtBoth, Schema.Struct({ version: Version })])
 
 /** Before every event, and within the range of times that the database can read. */
-const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
+export const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
 
 /** Finds a moment of the backlog in the log. */
 export const resolveMoment = Effect.fnUntraced(function* (

@@ -65,6 +65,8 @@ const tableGrants: ReadonlyArray<TableGrants> = [
   },
   // All roles may list pending erasures. Only the owner can rewrite tables.
   { table: "erasures", writer: reads, auditor: reads },
+  // Only the owner writes them, because past states are read from them without the log.
+  { table: "keyframes", writer: reads, auditor: reads },
   // A server authenticates callers. Only the owner creates tokens.
   { table: "access_tokens", writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },
   { table: "migrations", writer: reads, auditor: reads }

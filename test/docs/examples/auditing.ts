@@ -1,4 +1,4 @@
-import { Console, Effect, Stream } from "effect"
+import { Console, DateTime, Effect, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { AuditService, keepAnchors } from "../../../src/index.ts"
 
@@ -26,4 +26,15 @@ export const mail = Effect.gen(function* () {
 export const keep = Effect.fnUntraced(function* (file: string) {
   const { _tag, anchor } = yield* keepAnchors({ file, every: "15 minutes" })
   yield* Console.log(_tag, anchor.position)
+})
+
+/** Returns the completions and cycle times of a day. */
+export const measureDay = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const { buckets, cycleTime } = yield* audit.flow({
+    from: DateTime.makeUnsafe("2026-01-22T00:00:00Z"),
+    to: DateTime.makeUnsafe("2026-01-23T00:00:00Z"),
+    bucket: "hour"
+  })
+  return { buckets, cycleTime }
 })

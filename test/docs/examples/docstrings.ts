@@ -57,6 +57,17 @@ export const readThePast = Effect.gen(function* () {
   return card
 })
 
+export const measurePhases = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const { groups } = yield* audit.flow({
+    from: DateTime.makeUnsafe("2026-01-30T00:00:00Z"),
+    to: DateTime.makeUnsafe("2026-01-31T00:00:00Z"),
+    bucket: "hour",
+    by: "phase"
+  })
+  return groups
+})
+
 export const report = Effect.gen(function* () {
   const audit = yield* AuditService
   const sql = yield* SqlClient.SqlClient

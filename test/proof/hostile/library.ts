@@ -125,6 +125,16 @@ const eventOptions = (random: Random): unknown => {
   return typeof input === "object" ? notFollowing(input) : hostile(random)
 }
 
+const flowOptions = (random: Random): unknown => {
+  const options = {
+    from: fields["occurredAt"]?.(random),
+    to: random.pick([undefined, fields["occurredAt"]?.(random)]),
+    bucket: random.pick(["minute", "hour", "day", "week"]),
+    by: random.pick(["phase", "label", "owner"])
+  }
+  return mutate(options, random).input
+}
+
 const consumerOptions = (random: Random): unknown => {
   const options = { consumer: "taker", handler: () => Effect.void, batchSize: 5, parkAfter: 1, follow: false }
   return notFollowing(mutate(options, random).input)
@@ -149,6 +159,7 @@ const auditQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<
   explainAt: (random) => [orHostile(random.pick(names), random), moment(random)],
   backlogAt: (random) => [moment(random)],
   diff: (random) => [{ from: moment(random), to: random.pick([undefined, moment(random)]) }],
+  flow: (random) => [flowOptions(random)],
   events: (random) => [eventOptions(random)],
   checkpoint: (random) => [orHostile(random.pick(names), random)],
   advance: (random) => [orHostile("mailer", random), orHostile(0, random), orHostile(5, random)],

@@ -20,19 +20,26 @@ const cardsIn = (answer: unknown): ReadonlyArray<Card> => {
 /** A value as JSON returns it: 0 without a sign, and a new object. */
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
+/** The elements of an array whose iterator and methods may be the caller's. */
+const elementsOf = (array: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  Array.from({ length: array.length }, (_, index) => array[index])
+
+const isSameSet = (given: ReadonlyArray<unknown>, read: ReadonlyArray<unknown>): boolean =>
+  isDeepStrictEqual(new Set(elementsOf(given)), new Set(read))
+
 const differing = (given: Readonly<Record<string, unknown>>, card: Card): string | undefined => {
   for (const field of kept) {
     if (given[field] === undefined || isDeepStrictEqual(asJson(given[field]), card[field])) continue
     return `${field} was given and is not what is read`
   }
   const { addLabels, dependsOn, labels, occurredAt } = given
-  if (Array.isArray(labels) && !isDeepStrictEqual(new Set(labels), new Set<unknown>(card.labels))) {
+  if (Array.isArray(labels) && !isSameSet(labels, card.labels)) {
     return "labels differ from the input"
   }
-  if (Array.isArray(addLabels) && addLabels.some((label) => !card.labels.includes(label as string))) {
+  if (Array.isArray(addLabels) && elementsOf(addLabels).some((label) => !card.labels.includes(label as string))) {
     return "addLabels differ from the input"
   }
-  if (Array.isArray(dependsOn) && !isDeepStrictEqual(new Set(dependsOn), new Set<unknown>(card.dependsOn))) {
+  if (Array.isArray(dependsOn) && !isSameSet(dependsOn, card.dependsOn)) {
     return "dependsOn differs from the input"
   }
   if (

@@ -1,6 +1,6 @@
 import { Effect, Option, Stream } from "effect"
 import type { MomentInput } from "../../../src/services/AuditInput.ts"
-import { AuditService } from "../../../src/services/AuditService.ts"
+import { AuditService, type BacklogAt } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
@@ -72,6 +72,71 @@ export const timeTravel = (test: Test): void => {
       // A card that never existed has no versions.
       expect(yield* audit.cardAt("nowhere", { version: 2 })).toEqual(Option.none())
       expect(yield* tagOf(audit.explainAt("nowhere", { version: 1 }))).toBe("CardNotFound")
+    })
+  )
+
+  test(
+    "the graph of a moment is what the queries of the present returned then",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const audit = yield* AuditService
+      const create = (id: string, dependsOn: ReadonlyArray<string>, more: object = {}) =>
+        backlog.create(input(id, { dependsOn, ...more }))
+      const steps: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        create("base", []),
+        create("middle", ["base", "later", "never"], { phase: "p" }),
+        create("top", ["middle", "base"], { labels: ["x"], phase: "p" }),
+        create("other", ["base"], { priority: 7, labels: ["x"] }),
+        create("deferred", ["base"], { notBefore: utc("2030-01-01T00:00:00Z") }),
+        create("later", []),
+        ...Array.from({ length: 5 }, (_, index) => create(`leaf ${index}`, ["top", "base"])),
+        backlog.claim({ id: "other", owner: "w", actor: "w" }),
+        backlog.complete({ id: "base", force: true, actor: "ann" }),
+        backlog.claim({ id: "other", owner: "w", actor: "w" }),
+        backlog.complete({ id: "later", actor: "ann" }),
+        backlog.unlink({ from: "middle", to: "never", actor: "ann" }),
+        backlog.link({ from: "other", to: "top", actor: "ann" }),
+        backlog.block({ id: "middle", reason: "why not", actor: "ann" }),
+        backlog.reopen({ id: "base", actor: "ann" })
+      ]
+      const graph = Effect.fnUntraced(function* (
+        read: Pick<BacklogAt, "dependents" | "neighbourhood" | "impact" | "criticalPath">
+      ) {
+        const answers: Array<unknown> = []
+        for (const id of ["base", "middle", "never", "nowhere"]) {
+          for (const effect of [
+            read.dependents({ id }),
+            read.dependents({ id, limit: 2, after: "leaf 0" }),
+            read.neighbourhood({ id }),
+            read.neighbourhood({ id, hops: 0 }),
+            read.neighbourhood({ id, hops: 3, limit: 4 }),
+            read.neighbourhood({ id, hops: 3 }),
+            read.impact(id)
+          ] as ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>>) {
+            answers.push(yield* Effect.catch(effect, ({ _tag }) => Effect.succeed(_tag)))
+          }
+        }
+        answers.push(
+          yield* read.criticalPath(),
+          yield* read.criticalPath({ phase: "p" }),
+          yield* read.criticalPath({ label: "x" })
+        )
+        return answers
+      })
+      const then: Array<readonly [position: number, answers: ReadonlyArray<unknown>]> = []
+      for (const step of steps) {
+        yield* Effect.exit(step)
+        const { position } = yield* audit.anchor()
+        then.push([position, yield* graph(backlog)])
+      }
+      expect(then.at(-1)?.[0]).toBeGreaterThan(15)
+      for (const [position, answers] of then.toReversed()) {
+        expect(yield* graph(yield* audit.backlogAt({ position }))).toEqual(answers)
+      }
+      const past = yield* audit.backlogAt({ position: 1 })
+      yield* invalid(past.dependents({ id: "" }))
+      yield* invalid(past.neighbourhood({ id: "base", hops: 11 }))
+      yield* invalid(past.criticalPath({ phase: "" }))
     })
   )
 

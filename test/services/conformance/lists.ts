@@ -158,6 +158,15 @@ export const lists = (test: Test): void => {
       yield* backlog.revise({ id: "c2", title: "Renamed", actor: "ann" })
       expect(ids(yield* backlog.list({ order: "changed", limit: 2 }))).toEqual(["c2", "c13"])
       expect(ids(yield* backlog.list({ order: "completed" }))).toEqual(["c4", "c8", "c1"])
+      // An empty page would be taken for the end.
+      yield* backlog.reopen({ id: "c8", actor: "ann" })
+      const past = yield* (yield* AuditService).backlogAt({ time: yield* (yield* BacklogTestClock).now })
+      for (const list of [backlog.list, past.list]) {
+        yield* invalid(list({ order: "completed", after: "c8" }))
+        yield* invalid(list({ order: "completed", before: "c8" }))
+        expect(ids(yield* list({ order: "completed", after: "c4" }))).toEqual(["c1"])
+        expect(ids(yield* list({ order: "completed", after: "c1" }))).toEqual([])
+      }
       expect(ids(yield* backlog.list({ order: "created", limit: 2 }))).toEqual(["c29", "c28"])
     })
   )

@@ -36,7 +36,8 @@ const names = [
   "erasures",
   "commands",
   "claims_from",
-  "labels_and_notes"
+  "labels_and_notes",
+  "keyframes"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */
