@@ -44,11 +44,14 @@ const statusOf: Readonly<Record<Claimability, Status>> = {
   expired: "claimed"
 }
 
-/** The columns of each order, first to last and last to first. */
+/**
+ * The columns of each order, first to last and last to first. `listed_position` and `listed_at` are those of the table by whose index the
+ * list is read: the planner would not use that index for the equal column of a card.
+ */
 const orders: Readonly<Record<ListOrder, readonly [forward: string, backward: string]>> = {
   claim: ["priority DESC, created_at, id", "priority, created_at DESC, id DESC"],
-  changed: ["position DESC", "position"],
-  created: ["created_at DESC, id DESC", "created_at, id"],
+  changed: ["listed_position DESC", "listed_position"],
+  created: ["listed_at DESC, id DESC", "listed_at, id"],
   completed: ["completed_at DESC, id DESC", "completed_at, id"]
 }
 
@@ -177,16 +180,17 @@ export const makeListQuery = (
       case "changed":
         return [
           {
-            from: sql`(SELECT cards.* FROM ${events} AS event JOIN ${cards} AS cards
-              ON cards.id = event.card_id AND cards.position = event.position) AS cards`,
+            // The difference: with two equal columns the planner expects a single card, and sorts all of them.
+            from: sql`(SELECT cards.*, event.position AS listed_position FROM ${events} AS event JOIN ${cards} AS cards
+              ON cards.id = event.card_id AND cards.position - event.position = 0) AS cards`,
             condition: literal("true")
           }
         ]
       case "created":
         return [
           {
-            from: sql`(SELECT cards.* FROM ${search} AS search JOIN ${cards} AS cards
-              ON cards.id = search.id AND cards.created_at = search.created_at) AS cards`,
+            from: sql`(SELECT cards.*, search.created_at AS listed_at FROM ${search} AS search JOIN ${cards} AS cards
+              ON cards.id = search.id) AS cards`,
             condition: literal("true")
           }
         ]
@@ -211,9 +215,9 @@ export const makeListQuery = (
           [sql`priority ${less} ${of("priority")}`]
         ]
       case "changed":
-        return [[sql`position ${less} ${of("position")}`]]
+        return [[sql`listed_position ${less} ${of("position")}`]]
       case "created":
-        return [[sql`(created_at, id) ${less} (${of("created_at")}, ${of("id")})`]]
+        return [[sql`(listed_at, id) ${less} (${of("created_at")}, ${of("id")})`]]
       case "completed":
         return [[sql`(completed_at, id) ${less} (${of("completed_at")}, ${of("id")})`]]
     }
@@ -234,6 +238,12 @@ export const makeListQuery = (
     if (parts.length === 0) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))
     const places = placesOf(order, isBackward ? before : after, isBackward)
     const rare = selectRare(filter)
+    const listedColumn: Readonly<Record<ListOrder, Statement.Fragment>> = {
+      claim: sql``,
+      changed: sql`, cards.position AS listed_position`,
+      created: sql`, cards.created_at AS listed_at`,
+      completed: sql``
+    }
     const page = (from: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) =>
       sql`(SELECT * FROM ${from} WHERE ${sql.and([...where, ...conditions])} ORDER BY ${direction} ${limit})`
     const inOrder = parts.flatMap(({ condition, from }) =>
@@ -250,7 +260,7 @@ export const makeListQuery = (
       rare === undefined
         ? []
         : places.map((place) =>
-            page(sql`(SELECT cards.* FROM rare JOIN ${cards} AS cards USING (id)) AS cards`, [
+            page(sql`(SELECT cards.*${listedColumn[order]} FROM rare JOIN ${cards} AS cards USING (id)) AS cards`, [
               sql`(SELECT count(*) FROM rare) <= ${maxSorted}`,
               ...(order === "completed" ? [literal("status = 'done'")] : []),
               ...place
