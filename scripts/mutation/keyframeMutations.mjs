@@ -3,13 +3,6 @@ const tests = ["test/services/audit/keyframes.test.ts"]
 
 export const keyframeMutations = [
   {
-    name: "a transaction's own events are not kept in memory",
-    file: "src/projections/Keyframes.ts",
-    find: "if (!isOpen) kept = { window, writtenAt: found.writtenAt }",
-    replace: "kept = { window, writtenAt: found.writtenAt }",
-    tests
-  },
-  {
     name: "what is kept in memory is used only while the log still has it",
     file: "src/projections/Keyframes.ts",
     find: "row !== undefined && (one.writtenAt",
@@ -21,13 +14,6 @@ export const keyframeMutations = [
     file: "src/projections/Keyframes.ts",
     find: "ON events.position = frame.position AND events.chain_hash = frame.chain_hash`",
     replace: "ON events.position = frame.position`",
-    tests
-  },
-  {
-    name: "a keyframe without its predecessors is not used",
-    file: "src/projections/Keyframes.ts",
-    find: ": row.part === 0 && row.previous === previous.position &&",
-    replace: ": row.part === 0 &&",
     tests
   },
   {

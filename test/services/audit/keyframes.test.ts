@@ -175,6 +175,28 @@ const reading = (test: Test): void => {
   )
 
   test(
+    "a keyframe that was written again is read again, and one of another log is not used",
+    Effect.gen(function* () {
+      yield* makeHistory
+      const { rows, sql, table, writeAll } = yield* withWriter
+      yield* writeAll(false)
+      const audit = yield* auditWith("off")
+      const total = Effect.map(audit.backlogAt({ position: interval + 1 }), ({ stats }) => stats.total)
+      const right = yield* total
+      const later = (yield* rows).find(({ base, position }) => base === position && position > interval)?.position ?? 0
+      // A valid keyframe of more cards.
+      yield* sql`
+        UPDATE ${table} SET data = other.data, cards = other.cards, written_at = clock_timestamp()
+        FROM (SELECT data, cards FROM ${table} WHERE position = ${BigInt(later)}::int8 AND part = 0) AS other
+        WHERE position = ${BigInt(interval)}::int8`
+      expect(yield* total).toBeGreaterThan(right)
+      yield* sql`UPDATE ${table} SET chain_hash = sha256(''), written_at = clock_timestamp() WHERE position = ${BigInt(interval)}::int8`
+      expect(yield* total).toBe(right)
+      yield* sql`DELETE FROM ${table}`
+    })
+  )
+
+  test(
     "a process writes keyframes in the background, and a rebuild deletes them",
     Effect.gen(function* () {
       yield* makeHistory
