@@ -65,6 +65,19 @@ const makeHistory = Effect.gen(function* () {
     labels: ["x", "y"],
     actor: "ann"
   })
+  // A keyframe has its dependency as missing, and a later one creates it.
+  yield* backlog.create({ id: "z waits", title: "T", dependsOn: ["z missing"], actor: "ann" })
+  yield* backlog.createMany({
+    cards: Array.from({ length: 2 * interval }, (_, index) => ({ id: `z first ${index}`, title: "T" })),
+    actor: "ann"
+  })
+  yield* backlog.create({
+    id: "z missing",
+    title: "T",
+    notBefore: DateTime.makeUnsafe("2030-01-01T00:00:00Z"),
+    actor: "ann"
+  })
+  yield* backlog.complete({ id: "z missing", actor: "ann" })
   // More than as many events as lead to a second keyframe with all cards.
   yield* backlog.createMany({
     cards: Array.from({ length: 25 * interval }, (_, index) => ({
@@ -75,13 +88,6 @@ const makeHistory = Effect.gen(function* () {
     })),
     actor: "ann"
   })
-  yield* backlog.create({
-    id: "z missing",
-    title: "T",
-    notBefore: DateTime.makeUnsafe("2030-01-01T00:00:00Z"),
-    actor: "ann"
-  })
-  yield* backlog.complete({ id: "z missing", actor: "ann" })
   yield* backlog.reopen({ id: "z missing", actor: "ann" })
 })
 
