@@ -8,7 +8,7 @@ import { explain, type Explanation, type UnmetDependency } from "../domain/Expla
 import type { Stats } from "../domain/Stats.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { CardColumns, type PastState, toPart } from "./CardColumns.ts"
-import { foldCards, foldPages, type ReadFailure } from "./foldCards.ts"
+import { foldCards, foldPages, type ReadFailure, withoutTexts } from "./foldCards.ts"
 import type { Keyframes } from "./Keyframes.ts"
 import { decodePart, done as doneStatus, encodePart, statusNumbers } from "./keyframeCodec.ts"
 import { type ListFilter, toArray } from "./listQueries.ts"
@@ -85,16 +85,6 @@ const searchId = (byId: CardColumns, id: CardId): number => {
   }
   return -1
 }
-
-const withoutTexts = (card: Card): Card => ({
-  ...card,
-  title: "",
-  body: null,
-  acceptance: null,
-  result: null,
-  blockedReason: null,
-  lastNote: null
-})
 
 /** Cards that changed after the moment of the columns: 1 in `marks`, or 2 if they are done. */
 const changed = 1

@@ -5,6 +5,7 @@ import { evolve, transitionError } from "../domain/evolve.ts"
 import { commitmentHash, erasableFields } from "../events/ContentHash.ts"
 import { expectedContentHash, erasedParts, decodeStoredEvent, type StoredEvent } from "../events/StoredEvent.ts"
 import { type Divergence, formatValue } from "./Divergence.ts"
+import { withoutTexts } from "./foldCards.ts"
 
 type Problem = Pick<Divergence, "check" | "field" | "expected" | "found">
 
@@ -112,16 +113,6 @@ export class StreamCheck {
 }
 
 const none: ReadonlySet<string> = new Set()
-
-const withoutTexts = (card: Card): Card => ({
-  ...card,
-  title: "",
-  body: null,
-  acceptance: null,
-  result: null,
-  blockedReason: null,
-  lastNote: null
-})
 
 const times = ["occurredAt", "recordedAt"] as const
 

@@ -80,3 +80,14 @@ export const foldEvent = (
       event
     })
   )
+
+/** A card without the texts that only reads of single cards need: it takes little memory. */
+export const withoutTexts = (card: Card): Card => ({
+  ...card,
+  title: "",
+  body: null,
+  acceptance: null,
+  result: null,
+  blockedReason: null,
+  lastNote: null
+})

@@ -259,7 +259,7 @@ const reading = (test: Test): void => {
   )
 
   test(
-    "a transaction reads its own events in the past, and nobody else does after it is rolled back",
+    "a transaction reads its own events in the past, and no other reader does after it is rolled back",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const sql = yield* SqlClient.SqlClient
