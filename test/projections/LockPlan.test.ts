@@ -4,7 +4,7 @@ import type { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"
 import type { IdentifiedCommand } from "../../src/domain/Command.ts"
-import { decide } from "../../src/domain/decide.ts"
+import { decide, matchesFilter } from "../../src/domain/decide.ts"
 import { type LockPlan, planLocks } from "../../src/projections/LockPlan.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { type RowChange, rowChanges } from "../../src/projections/rowChanges.ts"
@@ -198,8 +198,7 @@ const load = (plan: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.
     ...plan.claims.flatMap(({ filter, limit }) =>
       claimable
         .filter((card) => !byId.includes(card))
-        .filter(({ phase }) => filter.phase === undefined || phase === filter.phase)
-        .filter(({ priority }) => priority >= (filter.minPriority ?? -Infinity))
+        .filter((card) => matchesFilter(card, filter))
         .slice(0, limit)
     ),
     ...cards.filter((card) => card.dependsOn.some((other) => plan.completedBeforeClaim.has(other)))
@@ -292,6 +291,14 @@ describe("the facts that are loaded for a lock plan", () => {
     },
     { arbitrary: { runs: 500, size: 60 } }
   )
+
+  it("are enough for a claim with labels, although a better card has none of them", () => {
+    expectSameOutcome(
+      backlogAfter([created("a", { priority: 1 }), created("b", { labels: ["l1", "l3"] })]),
+      [command({ _tag: "ClaimMany", owner: "w1", limit: 1, labels: ["l3"] })],
+      at(10)
+    )
+  })
 
   it("are enough for a claim by id and a claim of the best card in one batch", () => {
     expectSameOutcome(

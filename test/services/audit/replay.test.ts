@@ -131,6 +131,9 @@ const sameTexts = (
   for (const text of texts) {
     if (found[text] === redactedText) Object.assign(kept, { [text]: recorded[text] })
   }
+  if (found.lastNote?.text === redactedText && recorded.lastNote !== null) {
+    Object.assign(kept, { lastNote: { ...found.lastNote, text: recorded.lastNote.text } })
+  }
   return kept
 }
 
