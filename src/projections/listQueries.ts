@@ -28,20 +28,22 @@ const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done
 /** The condition of the index of the claim order. Deferred cards whose time has passed are claimable too. */
 const claimableCondition = "status = 'ready' AND unmet_dependencies = 0 AND NOT deferred"
 
+/** The condition of the index of the other ready cards. */
+const unclaimableCondition = "status = 'ready' AND (unmet_dependencies > 0 OR deferred)"
+
 /** The conditions of the indexes that together have all cards of a status, in claim order. */
 const indexConditions: Readonly<Record<Status, ReadonlyArray<string>>> = {
-  ready: [claimableCondition, "status = 'ready' AND (unmet_dependencies > 0 OR deferred)"],
+  ready: [claimableCondition, unclaimableCondition],
   claimed: ["status = 'claimed'"],
   blocked: ["status = 'blocked'"],
   done: ["status = 'done'"]
 }
 
-/** The statuses of the cards of each claimability. */
-const statusOf: Readonly<Record<Claimability, Status>> = {
-  claimable: "ready",
-  waiting: "ready",
-  deferred: "ready",
-  expired: "claimed"
+/** The status of the cards that are not claimable for a reason, and the condition of the index that has them in claim order. */
+const indexOf: Readonly<Record<Exclude<Claimability, "claimable">, readonly [Status, condition: string]>> = {
+  waiting: ["ready", unclaimableCondition],
+  deferred: ["ready", unclaimableCondition],
+  expired: ["claimed", "status = 'claimed'"]
 }
 
 /**
@@ -55,8 +57,14 @@ const orders: Readonly<Record<ListOrder, readonly [forward: string, backward: st
   completed: ["completed_at DESC, id DESC", "completed_at, id"]
 }
 
-/** Up to this many cards that a rare condition selects are read and sorted. Of more, the first in the order are found sooner. */
-const maxSorted = 5_000
+/** If up to this many cards have the labels of a search, the words are searched for in these cards. */
+const maxLabelled = 5000
+
+/**
+ * The number of cards that are read in the order of the list, before an index on a condition is used, for a list of at most
+ * `limit` cards. Cards that match a frequent condition are among them.
+ */
+const walkLength = (limit: number): number => Math.max(2000, 8 * limit)
 
 /** Rows that one index has in the order of the list. */
 interface Part {
@@ -136,29 +144,28 @@ export const makeListQuery = (
 
   const hasWords = (text: string) => sql`document @@ to_tsquery('pg_catalog.simple', ${searchQuery(text)})`
 
-  /** The ids that an index on a rare condition has, up to one more than are sorted; `undefined` if there is no such condition. */
-  const selectRare = (filter: ListFilter): Statement.Fragment | undefined => {
+  /** The ids of the cards that an index outside the order of the list finds. `undefined` if no condition has such an index. */
+  const selectMatches = (filter: ListFilter): Statement.Fragment | undefined => {
     const { changedAfter, claimability, labels = [], owner, text } = filter
-    const limit = sql`LIMIT ${maxSorted + 1}`
-    if (text !== undefined || labels.length > 0) {
-      const conditions = sql.and([
-        ...(text === undefined ? [] : [hasWords(text)]),
-        ...(labels.length === 0 ? [] : [sql`labels <> '{}' AND labels @> ${textArray(labels)}`])
-      ])
-      return sql`SELECT id FROM ${search} WHERE ${conditions} ${limit}`
+    if (labels.length > 0) {
+      const labelled = sql`labels <> '{}' AND labels @> ${textArray(labels)}`
+      if (text === undefined) return sql`SELECT id FROM ${search} WHERE ${labelled}`
+      // A frequent word is found in each card of a label sooner than in the index.
+      const limited = sql`SELECT * FROM ${search} WHERE ${labelled} LIMIT ${maxLabelled + 1}`
+      const isRare = (than: string) => sql`(SELECT count(*) FROM labelled) ${literal(than)} ${maxLabelled}`
+      return sql`WITH labelled AS MATERIALIZED (${limited})
+        SELECT id FROM labelled WHERE ${isRare("<=")} AND ${hasWords(text)}
+        UNION ALL SELECT id FROM ${search} WHERE ${isRare(">")} AND ${hasWords(text)}`
     }
+    if (text !== undefined) return sql`SELECT id FROM ${search} WHERE ${hasWords(text)}`
     if (claimability === "expired") {
-      return sql`SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= ${now()} ${limit}`
+      return sql`SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= ${now()}`
     }
-    if (claimability === "deferred") {
-      return sql`SELECT id FROM ${cards} WHERE deferred AND not_before > ${now()} ${limit}`
-    }
-    if (owner !== undefined) {
-      return sql`SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_owner = ${owner} ${limit}`
-    }
+    if (claimability === "deferred") return sql`SELECT id FROM ${cards} WHERE deferred AND not_before > ${now()}`
+    if (owner !== undefined) return sql`SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_owner = ${owner}`
     return changedAfter === undefined
       ? undefined
-      : sql`SELECT DISTINCT card_id AS id FROM ${events} WHERE position > ${BigInt(changedAfter)}::int8 ${limit}`
+      : sql`SELECT DISTINCT card_id AS id FROM ${events} WHERE position > ${BigInt(changedAfter)}::int8`
   }
 
   /** The cards whose time has passed since the last claim: few, which are read by these times and sorted. */
@@ -173,16 +180,16 @@ export const makeListQuery = (
     switch (order) {
       case "claim":
         if (claimability === "claimable") return [ofIndex(claimableCondition), dueAgain()]
-        return toArray(status)
-          .filter((each) => claimability === undefined || each === statusOf[claimability])
-          .flatMap((each) => indexConditions[each].map(ofIndex))
+        if (claimability === undefined) return toArray(status).flatMap((each) => indexConditions[each].map(ofIndex))
+        return toArray(status).includes(indexOf[claimability][0]) ? [ofIndex(indexOf[claimability][1])] : []
       // A card is listed at the last of its events.
       case "changed":
         return [
           {
-            // The difference: with two equal columns the planner expects a single card, and sorts all of them.
-            from: sql`(SELECT cards.*, event.position AS listed_position FROM ${events} AS event JOIN ${cards} AS cards
-              ON cards.id = event.card_id AND cards.position - event.position = 0) AS cards`,
+            // With a join of two equal columns the planner expects a single card, and sorts all of them.
+            from: sql`(SELECT cards.*, event.position AS listed_position FROM ${events} AS event CROSS JOIN LATERAL
+              (SELECT * FROM ${cards} AS cards WHERE cards.id = event.card_id AND cards.position = event.position LIMIT 1
+              ) AS cards) AS cards`,
             condition: literal("true")
           }
         ]
@@ -223,60 +230,80 @@ export const makeListQuery = (
     }
   }
 
+  const columnsOfOrder: Readonly<Record<ListOrder, Statement.Fragment>> = {
+    claim: sql``,
+    changed: sql`, cards.position AS listed_position`,
+    created: sql`, cards.created_at AS listed_at`,
+    completed: sql``
+  }
+
   /**
-   * Reads an index in the order of the list for each status, merged, without a sort. Where a rare condition selects few cards,
-   * these are read by its own index and sorted.
+   * Reads the indexes that have the cards in the order of the list, merged, without a sort. A condition that another index has
+   * is either frequent, and enough cards at the beginning of the order match, or all cards that the other index finds are read
+   * and sorted.
    */
   return (filter) => {
     const { after, before, order = "claim", text } = filter
     const isBackward = after === undefined && before !== undefined
     const [forward, backward] = orders[order]
     const direction = literal(isBackward ? backward : forward)
-    const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
+    const limitTo = (count: number | undefined) => (count === undefined ? sql`` : sql`LIMIT ${count}`)
     const conditions = rowConditions(filter)
     const parts = partsOf(order, filter)
     if (parts.length === 0) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))
     const places = placesOf(order, isBackward ? before : after, isBackward)
-    const rare = selectRare(filter)
-    const listedColumn: Readonly<Record<ListOrder, Statement.Fragment>> = {
-      claim: sql``,
-      changed: sql`, cards.position AS listed_position`,
-      created: sql`, cards.created_at AS listed_at`,
-      completed: sql``
+
+    const toPage = (rows: ReadonlyArray<ShownRow>): Effect.Effect<Shown<ReadonlyArray<Card>>, SqlError.SqlError> => {
+      const position = rows[0]?.shown
+      // No row says what an empty list shows. An end that is read later includes it.
+      if (position === undefined) return readEnd
+      const value = rows.map((row) => decodeCountedCard(row).card)
+      return Effect.succeed({ value: isBackward ? value.reverse() : value, position })
     }
-    const page = (from: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) =>
-      sql`(SELECT * FROM ${from} WHERE ${sql.and([...where, ...conditions])} ORDER BY ${direction} ${limit})`
-    const inOrder = parts.flatMap(({ condition, from }) =>
-      places.map((place) =>
-        page(from, [
-          condition,
-          ...place,
-          ...(rare === undefined ? [] : [sql`(SELECT count(*) FROM rare) > ${maxSorted}`]),
-          ...(text === undefined ? [] : [sql`id IN (SELECT id FROM ${search} WHERE ${hasWords(text)})`])
-        ])
+    const inOrder = (more: ReadonlyArray<Statement.Fragment>, count: number | undefined) => {
+      const ranges = parts.flatMap(({ condition, from }) =>
+        places.map(
+          (place) =>
+            sql`(SELECT * FROM ${from} WHERE ${sql.and([condition, ...place, ...more])}
+              ORDER BY ${direction} ${limitTo(count)})`
+        )
       )
-    )
-    const sorted =
-      rare === undefined
-        ? []
-        : places.map((place) =>
-            page(sql`(SELECT cards.*${listedColumn[order]} FROM rare JOIN ${cards} AS cards USING (id)) AS cards`, [
-              sql`(SELECT count(*) FROM rare) <= ${maxSorted}`,
-              ...(order === "completed" ? [literal("status = 'done'")] : []),
-              ...place
-            ])
-          )
-    return Effect.flatMap(
-      sql<ShownRow>`${rare === undefined ? sql`` : sql`WITH rare AS MATERIALIZED (${rare})`}
+      return sql`(${unionAll(sql, ranges)}) AS cards`
+    }
+    const select = (from: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) =>
+      sql<ShownRow>`
         SELECT ${filter.isSummary === true ? tables.summaryColumns : tables.columns}, ${end} AS shown
-        FROM (${unionAll(sql, [...inOrder, ...sorted])}) AS cards ORDER BY ${direction} ${limit}`,
-      (rows) => {
-        const position = rows[0]?.shown
-        // No row says what an empty list shows. An end that is read later includes it.
-        if (position === undefined) return readEnd
-        const value = rows.map((row) => decodeCountedCard(row).card)
-        return Effect.succeed({ value: isBackward ? value.reverse() : value, position })
-      }
+        FROM ${from} ${where.length === 0 ? sql`` : sql`WHERE ${sql.and(where)}`}
+        ORDER BY ${direction} ${limitTo(filter.limit)}`
+
+    const matches = selectMatches(filter)
+    if (matches === undefined) return Effect.flatMap(select(inOrder(conditions, filter.limit), []), toPage)
+
+    const readMatches = Effect.suspend(() => {
+      // The planner overestimates the number of cards with a word, and compiles the query or starts parallel workers, which
+      // takes longer than reading the cards. With a limit that it does not know, it expects a tenth of them.
+      const found = sql`(${matches} LIMIT (SELECT ${BigInt(Number.MAX_SAFE_INTEGER)}::int8)) AS found`
+      return select(
+        sql`(SELECT cards.*${columnsOfOrder[order]} FROM ${found} JOIN ${cards} AS cards USING (id)) AS cards`,
+        [
+          ...conditions,
+          ...(order === "completed" ? [literal("status = 'done'")] : []),
+          sql.or(places.map((place) => sql.and(place.length === 0 ? [literal("true")] : place)))
+        ]
+      )
+    })
+    const { limit } = filter
+    if (limit === undefined) return Effect.flatMap(readMatches, toPage)
+    const length = walkLength(limit)
+    const beginning = sql`(SELECT * FROM ${inOrder([], length)} ORDER BY ${direction} LIMIT ${length}) AS cards`
+    const readBeginning = select(beginning, [
+      ...conditions,
+      ...(text === undefined
+        ? []
+        : [sql`(SELECT ${hasWords(text)} FROM ${search} AS search WHERE search.id = cards.id)`])
+    ])
+    return Effect.flatMap(readBeginning, (rows) =>
+      rows.length < limit ? Effect.flatMap(readMatches, toPage) : toPage(rows)
     )
   }
 }

@@ -222,6 +222,42 @@ export const lists = (test: Test): void => {
   )
 
   test(
+    "a page with a card behind thousands of others that do not match is complete, and in order",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const rare = { labels: ["common", "rare"], body: "zebra" }
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: Array.from({ length: 2500 }, (_, index) => ({
+          id: `c${`${index}`.padStart(4, "0")}`,
+          title: "common",
+          priority: index === 2400 ? 1 : 0,
+          ...(index === 100 || index >= 2300 ? rare : { labels: ["common"] })
+        }))
+      })
+      const rareFilters: ReadonlyArray<Pick<ListInput, "labels" | "text">> = [
+        { labels: ["rare"] },
+        { text: "zebra" },
+        { text: "common zebra", labels: ["rare"] },
+        { text: "zeb", labels: ["common"] }
+      ]
+      for (const filter of rareFilters) {
+        expect(ids(yield* backlog.list({ ...filter, limit: 3 }))).toEqual(["c2400", "c0100", "c2300"])
+        expect(ids(yield* backlog.list({ ...filter, after: "c2301", limit: 2 }))).toEqual(["c2302", "c2303"])
+        expect(ids(yield* backlog.list({ ...filter, before: "c2302", limit: 2 }))).toEqual(["c2300", "c2301"])
+        expect(ids(yield* backlog.list({ ...filter, order: "created", before: "c2301", limit: 2 }))).toEqual([
+          "c2303",
+          "c2302"
+        ])
+        expect(yield* backlog.list({ ...filter, order: "completed", limit: 2 })).toEqual([])
+      }
+      const owned = yield* backlog.claim({ id: "c2450", owner: "w", actor: "w" })
+      expect(Option.isSome(owned)).toBe(true)
+      expect(ids(yield* backlog.list({ owner: "w", limit: 2 }))).toEqual(["c2450"])
+    })
+  )
+
+  test(
     "an erased text is no longer found",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
