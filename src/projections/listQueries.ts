@@ -57,6 +57,9 @@ const orders: Readonly<Record<ListOrder, readonly [forward: string, backward: st
   completed: ["completed_at DESC, id DESC", "completed_at, id"]
 }
 
+/** Up to this many cards that an index finds are sorted. Of more, the first in the order of the list are found sooner. */
+const maxSorted = 50_000
+
 /** If up to this many cards have the labels of a search, the words are searched for in these cards. */
 const maxLabelled = 5000
 
@@ -64,7 +67,7 @@ const maxLabelled = 5000
  * The number of cards that are read in the order of the list, before an index on a condition is used, for a list of at most
  * `limit` cards. Cards that match a frequent condition are among them.
  */
-const walkLength = (limit: number): number => Math.max(2000, 8 * limit)
+const walkLength = (limit: number): number => Math.max(1000, 8 * limit)
 
 /** Rows that one index has in the order of the list. */
 interface Part {
@@ -72,8 +75,9 @@ interface Part {
   readonly condition: Statement.Fragment
 }
 
-/** A row with the position that it shows. */
+/** A row with the position that it shows. Without a card, the id is null. */
 interface ShownRow {
+  readonly id: string | null
   readonly shown: number
 }
 
@@ -102,10 +106,13 @@ export const makeListQuery = (
   const literal = (text: string) => sql.literal(text)
   const textArray = (values: ReadonlyArray<string>) => sql`${arrayLiteral(values)}::text[]`
 
-  const readEnd = Effect.map(sql<ShownRow>`SELECT ${end} AS shown`, ([row]): Shown<ReadonlyArray<Card>> => ({
-    value: [],
-    position: row?.shown ?? 0
-  }))
+  const readEnd = Effect.map(
+    sql<Pick<ShownRow, "shown">>`SELECT ${end} AS shown`,
+    ([row]): Shown<ReadonlyArray<Card>> => ({
+      value: [],
+      position: row?.shown ?? 0
+    })
+  )
 
   const isClaimability = (claimability: Claimability): Statement.Fragment => {
     switch (claimability) {
@@ -253,11 +260,12 @@ export const makeListQuery = (
     if (parts.length === 0) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))
     const places = placesOf(order, isBackward ? before : after, isBackward)
 
+    const columns = filter.isSummary === true ? tables.summaryColumns : tables.columns
     const toPage = (rows: ReadonlyArray<ShownRow>): Effect.Effect<Shown<ReadonlyArray<Card>>, SqlError.SqlError> => {
       const position = rows[0]?.shown
       // No row says what an empty list shows. An end that is read later includes it.
       if (position === undefined) return readEnd
-      const value = rows.map((row) => decodeCountedCard(row).card)
+      const value = rows.flatMap((row) => (row.id === null ? [] : [decodeCountedCard(row).card]))
       return Effect.succeed({ value: isBackward ? value.reverse() : value, position })
     }
     const inOrder = (more: ReadonlyArray<Statement.Fragment>, count: number | undefined) => {
@@ -272,28 +280,36 @@ export const makeListQuery = (
     }
     const select = (from: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) =>
       sql<ShownRow>`
-        SELECT ${filter.isSummary === true ? tables.summaryColumns : tables.columns}, ${end} AS shown
+        SELECT ${columns}, ${end} AS shown
         FROM ${from} ${where.length === 0 ? sql`` : sql`WHERE ${sql.and(where)}`}
         ORDER BY ${direction} ${limitTo(filter.limit)}`
 
     const matches = selectMatches(filter)
-    if (matches === undefined) return Effect.flatMap(select(inOrder(conditions, filter.limit), []), toPage)
+    const { limit } = filter
+    if (matches === undefined) return Effect.flatMap(select(inOrder(conditions, limit), []), toPage)
+
+    const isPlace = sql.or(places.map((place) => sql.and(place.length === 0 ? [literal("true")] : place)))
+    const isListed = order === "completed" ? [literal("status = 'done'")] : []
+    const sorted = (found: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) => sql`(
+      SELECT * FROM (SELECT cards.*${columnsOfOrder[order]} FROM ${found} JOIN ${cards} AS cards USING (id)) AS cards
+      WHERE ${sql.and([...conditions, ...isListed, isPlace, ...where])} ORDER BY ${direction} ${limitTo(limit)})`
+    if (limit === undefined) {
+      return Effect.flatMap(select(sql`${sorted(sql`(${matches}) AS found`, [])} AS cards`, []), toPage)
+    }
 
     const readMatches = Effect.suspend(() => {
       // The planner overestimates the number of cards with a word, and compiles the query or starts parallel workers, which
       // takes longer than reading the cards. With a limit that it does not know, it expects a tenth of them.
-      const found = sql`(${matches} LIMIT (SELECT ${BigInt(Number.MAX_SAFE_INTEGER)}::int8)) AS found`
-      return select(
-        sql`(SELECT cards.*${columnsOfOrder[order]} FROM ${found} JOIN ${cards} AS cards USING (id)) AS cards`,
-        [
-          ...conditions,
-          ...(order === "completed" ? [literal("status = 'done'")] : []),
-          sql.or(places.map((place) => sql.and(place.length === 0 ? [literal("true")] : place)))
-        ]
-      )
+      const found = sql`(${matches} LIMIT (SELECT ${maxSorted + 1}::int8))`
+      const page = sorted(sql`found`, [sql`(SELECT count(*) FROM found) <= ${maxSorted}`])
+      return sql<ShownRow & { readonly found: number }>`
+        WITH found AS MATERIALIZED ${found} SELECT ${columns}, ${end} AS shown, total.found
+        FROM (SELECT count(*)::int4 AS found FROM found) AS total LEFT JOIN ${page} AS cards ON true ORDER BY ${direction}`
     })
-    const { limit } = filter
-    if (limit === undefined) return Effect.flatMap(readMatches, toPage)
+    const readManyMatches = Effect.suspend(() => {
+      const hasText = text === undefined ? [] : [sql`id IN (SELECT id FROM ${search} WHERE ${hasWords(text)})`]
+      return select(inOrder([...conditions, ...hasText], limit), [])
+    })
     const length = walkLength(limit)
     const beginning = sql`(SELECT * FROM ${inOrder([], length)} ORDER BY ${direction} LIMIT ${length}) AS cards`
     const readBeginning = select(beginning, [
@@ -302,9 +318,12 @@ export const makeListQuery = (
         ? []
         : [sql`(SELECT ${hasWords(text)} FROM ${search} AS search WHERE search.id = cards.id)`])
     ])
-    return Effect.flatMap(readBeginning, (rows) =>
-      rows.length < limit ? Effect.flatMap(readMatches, toPage) : toPage(rows)
-    )
+    return Effect.gen(function* () {
+      const first = yield* readBeginning
+      if (first.length === limit) return yield* toPage(first)
+      const all = yield* readMatches
+      return yield* toPage((all[0]?.found ?? 0) > maxSorted ? yield* readManyMatches : all)
+    })
   }
 }
 
