@@ -13,6 +13,8 @@ export interface FlowPage {
   readonly versions: Int32Array
   /** The owners that the events name; empty texts for events without one. Undefined if they were not requested. */
   readonly owners: ReadonlyArray<string> | undefined
+  /** The chain hash of the last event of the range. `undefined` if the log ends before. */
+  readonly chainHash: string | undefined
 }
 
 /** What a page contains in addition to claims and completions. */
@@ -32,6 +34,10 @@ export interface CardEventPlace {
 export interface FlowReader {
   /** The events after one position and up to another that `flow` counts, in no particular order. */
   readonly page: (after: number, upTo: number, options: FlowPageOptions) => Effect.Effect<FlowPage, SqlError.SqlError>
+  /** The chain hashes of the events at these positions. */
+  readonly chainHashes: (
+    positions: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyMap<number, string>, SqlError.SqlError>
   /** For each place, the time of the card's first claim before it, in milliseconds since 1970, or NaN if there is none. */
   readonly firstClaims: (places: ReadonlyArray<CardEventPlace>) => Effect.Effect<Float64Array, SqlError.SqlError>
 }
@@ -62,13 +68,21 @@ export const makeFlowReader = (sql: SqlClient.SqlClient, schema: string): FlowRe
           SELECT string_agg(${options.allIds ? sql`card_id` : neededId}, chr(10)) AS ids,
             string_agg(${kindOf}, '') AS kinds,
             string_agg(timestamptz_send(recorded_at) || int4send(version), '') AS places,
-            ${options.owners ? sql`string_agg(${owner}, chr(10))` : sql`NULL::text`} AS owners
+            ${options.owners ? sql`string_agg(${owner}, chr(10))` : sql`NULL::text`} AS owners,
+            (SELECT encode(chain_hash, 'hex') FROM ${events} AS last WHERE position = ${BigInt(upTo)}::int8) AS "chainHash"
           FROM ${events} WHERE position > ${BigInt(after)}::int8 AND position <= ${BigInt(upTo)}::int8
             AND (type IN ('CardClaimed', 'CardCompleted', 'CardCreated')
               OR type = 'CardReleased' AND data ->> 'notBefore' IS NOT NULL
               OR type = 'CardBlocked' AND data -> 'endedClaim' ->> 'owner' IS NOT NULL
               OR type = 'CardReclaimed' AND data ->> 'why' = 'expired')`,
         ([row]) => parsePage(row, options)
+      ),
+    chainHashes: (positions) =>
+      Effect.map(
+        sql<{ readonly position: number; readonly hash: string }>`
+          SELECT position::float8 AS position, encode(chain_hash, 'hex') AS hash
+          FROM ${events} WHERE position = ANY(${arrayLiteral(positions)}::int8[])`,
+        (rows) => new Map(rows.map(({ hash, position }) => [position, hash]))
       ),
     firstClaims: (places) => {
       const asked = sql`ROWS FROM (pg_catalog.unnest(${arrayLiteral(places.map(({ id }) => id))}::text[]),
@@ -94,6 +108,7 @@ interface PageRow {
   readonly kinds: string | null
   readonly places: Uint8Array | null
   readonly owners: string | null
+  readonly chainHash: string | null
 }
 
 const bytesPerTime = 8
@@ -132,7 +147,7 @@ const parsePage = (row: PageRow | undefined, options: FlowPageOptions): FlowPage
     times[index] = parseTime(view, index * bytesPerPlace)
     versions[index] = view.getInt32(index * bytesPerPlace + bytesPerTime)
   }
-  return { ids, kinds, times, versions, owners }
+  return { ids, kinds, times, versions, owners, chainHash: row?.chainHash ?? undefined }
 }
 
 const splitLines = (text: string | null | undefined): ReadonlyArray<string> =>

@@ -31,8 +31,6 @@ export class FlowWindow {
   readonly #groups: Array<ReadonlyArray<Cells>>
   /** The cells of each combination of groups. */
   readonly #cells = new Map<string, ReadonlyArray<Cells>>()
-  /** The times of the first and the last completion, in milliseconds since 1970. `undefined` if there is none. */
-  readonly completedBetween: readonly [number, number] | undefined
 
   constructor(pages: ReadonlyArray<FlowPage>, by: FlowGrouping | undefined, tally: FlowTally) {
     this.#pages = pages
@@ -52,17 +50,10 @@ export class FlowWindow {
     this.#attempts = new Int32Array(count)
     this.#createdAt = new Float64Array(count)
     this.#groups = Array.from({ length: count })
-    let first = Number.POSITIVE_INFINITY
-    let last = Number.NEGATIVE_INFINITY
     this.#forEach((kind, card, version, time) => {
       if (kind === flowKinds.claimed) this.#addClaim(card, version, time)
-      else if (kind === flowKinds.completed) {
-        this.#isCompleted[card] = 1
-        first = Math.min(first, time)
-        last = Math.max(last, time)
-      }
+      else if (kind === flowKinds.completed) this.#isCompleted[card] = 1
     })
-    this.completedBetween = first <= last ? [first, last] : undefined
   }
 
   #numberOf(id: string): number {

@@ -35,9 +35,9 @@ export interface FlowCards {
     ids: ReadonlyArray<string>,
     groups: CardGrouping | undefined
   ) => Effect.Effect<FlowCardRows, SqlError.SqlError>
-  /** The cards that are done, and that were completed between two times, inclusive, in milliseconds since 1970. */
+  /** The cards that are done, and that were completed from the time of one event to that of another, by their positions. */
   readonly completedBetween: (
-    times: readonly [number, number],
+    positions: readonly [first: number, last: number],
     groups: CardGrouping | undefined
   ) => Effect.Effect<FlowCardRows, SqlError.SqlError>
   readonly readyAges: (by: FlowGrouping | undefined, now: DateTime.Utc) => Effect.Effect<ReadyAges, SqlError.SqlError>
@@ -47,7 +47,8 @@ export interface FlowCards {
  * The cards are one row: one row for each would take several times longer. Names contain no line feeds and no tabs, so texts are
  * joined with them.
  */
-export const makeFlowCards = (sql: SqlClient.SqlClient, { cards, head }: CardTables): FlowCards => {
+export const makeFlowCards = (sql: SqlClient.SqlClient, schema: string, { cards, head }: CardTables): FlowCards => {
+  const events = sql(`${schema}.events`)
   const groupOf: Readonly<Record<CardGrouping, string>> = {
     phase: "coalesce(cards.phase, '')",
     label: "pg_catalog.array_to_string(cards.labels, chr(9))"
@@ -79,13 +80,16 @@ export const makeFlowCards = (sql: SqlClient.SqlClient, { cards, head }: CardTab
             WHERE cards.id = asked.id OFFSET 0) AS cards`,
         (rows) => parseCards(rows, by)
       ),
-    completedBetween: ([from, to], by) =>
-      Effect.map(
+    completedBetween: ([first, last], by) => {
+      const timeOf = (position: number) =>
+        sql`(SELECT recorded_at FROM ${events} AS events WHERE position = ${BigInt(position)}::int8)`
+      return Effect.map(
         sql<CardsRow>`
-          SELECT ${columnsWith(by)} FROM ${cards} AS cards WHERE status = 'done'
-            AND completed_at BETWEEN ${new Date(Math.floor(from))}::timestamptz AND ${new Date(Math.ceil(to))}::timestamptz`,
+          SELECT ${columnsWith(by)} FROM ${cards} AS cards
+          WHERE status = 'done' AND completed_at BETWEEN ${timeOf(first)} AND ${timeOf(last)}`,
         (rows) => parseCards(rows, by)
-      ),
+      )
+    },
     readyAges: Effect.fnUntraced(function* (by, now) {
       const timesOf = (row: AgeRow | undefined): FlowTimes => {
         const age = (created: number | null | undefined) =>

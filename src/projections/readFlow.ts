@@ -2,6 +2,7 @@ import { type DateTime, Effect, Option } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { Flow, FlowGrouping, FlowRange } from "../domain/Flow.ts"
 import { FlowTally } from "../domain/FlowTally.ts"
+import { type FlowPageSizes, makeReadFlowPages } from "../events/FlowPages.ts"
 import { makeFlowReader } from "../events/FlowReader.ts"
 import type { Shown } from "../events/ReadGate.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -19,17 +20,15 @@ export interface FlowRequest extends FlowRange {
   readonly now: DateTime.Utc
 }
 
-/** How much is read at once. */
-export interface FlowSizes {
-  /** Positions that one statement reads. */
-  readonly page: number
+/** How much is read at once, and how much of the log is kept. */
+export interface FlowSizes extends FlowPageSizes {
   /** Positions whose events are in memory at the same time. */
   readonly window: number
   /** Cards or events that one statement looks up. */
   readonly lookups: number
 }
 
-const defaultSizes: FlowSizes = { page: 50_000, window: 500_000, lookups: 5000 }
+const defaultSizes: FlowSizes = { page: 10_000, kept: 50, window: 500_000, lookups: 5000 }
 
 /**
  * Counts the events of a range of positions.
@@ -46,7 +45,8 @@ export const makeReadFlow = (
   sizes = defaultSizes
 ): ((request: FlowRequest) => Effect.Effect<Shown<Flow>, SqlError.SqlError>) => {
   const log = makeFlowReader(sql, schema)
-  const cards = makeFlowCards(sql, tables)
+  const readPages = makeReadFlowPages(log, sizes)
+  const cards = makeFlowCards(sql, schema, tables)
 
   const readWindow = Effect.fnUntraced(function* (
     { by }: FlowRequest,
@@ -55,22 +55,22 @@ export const makeReadFlow = (
     concurrency: number
   ) {
     const ofCards = by === "phase" || by === "label" ? by : undefined
-    const pages = yield* Effect.forEach(
-      divide(after, upTo, sizes.page),
-      ([start, end]) => log.page(start, end, { allIds: ofCards !== undefined, owners: by === "owner" }),
+    // The pages take the longest, so the other statement begins first.
+    const [completed, pages] = yield* Effect.all(
+      [
+        cards.completedBetween([after + 1, upTo], ofCards),
+        readPages({ after, upTo, allIds: ofCards !== undefined, owners: by === "owner", concurrency })
+      ],
       { concurrency }
     )
     const window = new FlowWindow(pages, by, tally)
+    window.addCards(completed)
     const lookUp = (ids: ReadonlyArray<string>) =>
       chunksOf(ids, sizes.lookups).map((chunk) =>
         Effect.map(cards.get(chunk, ofCards), (found) => window.addCards(found))
       )
-    const completed =
-      window.completedBetween === undefined
-        ? []
-        : [Effect.map(cards.completedBetween(window.completedBetween, ofCards), (found) => window.addCards(found))]
     const others = ofCards === undefined ? [] : lookUp(window.unknownCards(false))
-    yield* Effect.all([...completed, ...others], { concurrency, discard: true })
+    yield* Effect.all(others, { concurrency, discard: true })
     yield* Effect.all(lookUp(window.unknownCards(true)), { concurrency, discard: true })
     const claims = yield* Effect.forEach(chunksOf(window.unknownClaims(), sizes.lookups), log.firstClaims, {
       concurrency

@@ -26,12 +26,13 @@ for (const [name, client] of [
           const { position: end } = yield* audit.anchor()
           for (const by of [undefined, "phase", "label", "owner"] as const) {
             const whole = yield* audit.flow({ by, bucket: "hour" })
-            for (const [page, window, lookups] of [
-              [3, 10, 1],
-              [1, 1, 1],
-              [7, 40, 3]
+            for (const [page, kept, window, lookups] of [
+              [3, 0, 10, 1],
+              [1, 1, 1, 1],
+              [7, 100, 40, 3]
             ] as const) {
-              const readFlow = makeReadFlow(sql, schema, makeCardTables(sql, schema), { page, window, lookups })
+              const sizes = { page, kept, window, lookups }
+              const readFlow = makeReadFlow(sql, schema, makeCardTables(sql, schema), sizes)
               const now = DateTime.subtract(whole.endsAt, { milliseconds: 1 })
               const { position, value } = yield* readFlow({
                 from: whole.startsAt,
