@@ -89,6 +89,9 @@ const labelFilters = {
 
 const findsNothing = new Set(["an absent label", "two common labels without both"])
 
+/** The beginning of the numbers of `count` cards, a power of ten. */
+const beginningOf = (number, count) => cardId(number).slice("card-".length, -Math.log10(count))
+
 /** Each read: its target, and its call. */
 const readings = (size) => {
   const random = new Random(1)
@@ -137,6 +140,11 @@ const readings = (size) => {
       call: (backlog) => page(backlog, options)
     })),
     {
+      // They are next to each other in the order of creation, far from the beginning.
+      scenario: "search, a word of one of 100 cards",
+      call: (backlog) => page(backlog, { text: beginningOf(size * 0.65, size / 100) })
+    },
+    {
       scenario: "search, a rare word",
       target: twentyMilliseconds,
       call: (backlog) =>
@@ -177,7 +185,7 @@ export const scenarios = (context, say = () => {}) => {
   const common = { database: "postgres", workers: 1, unit: "calls" }
 
   const claimsOf = (state, size, system) => {
-    const place = { database: "postgres", schema: schemaOf("claims", system.name, size) }
+    const place = { database: "postgres", schema: schemaOf("claims", system.name, size), keyframes: "off" }
     const scenario = `claim, ${state}`
     return {
       ...common,
@@ -203,7 +211,7 @@ export const scenarios = (context, say = () => {}) => {
   /** Claims with labels over the largest backlog in each state, which is filled once. */
   const labelled = statesFor(context).flatMap((state) => {
     const size = Math.max(...sizes(context))
-    const place = { database: "postgres", schema: schemaOf("labels", size) }
+    const place = { database: "postgres", schema: schemaOf("labels", size), keyframes: "off" }
     const scenario = `claim by label, ${state}`
     const entries = Object.entries(labelFilters)
     return entries.map(([what, filter], index) => ({
@@ -250,7 +258,7 @@ export const scenarios = (context, say = () => {}) => {
 
   const largest = Math.max(...sizes(context))
   const state = "mixed"
-  const place = { database: "postgres", schema: schemaOf("reads", largest) }
+  const place = { database: "postgres", schema: schemaOf("reads", largest), keyframes: "off" }
   const ofReads = readings(largest).map(({ scenario, target, call }, index, all) => ({
     ...common,
     id: `${scenario}, ${mosaic.name}, ${largest} cards, postgres`,

@@ -21,10 +21,18 @@ export const layerOf = async (context, { database, schema }) => {
   return layerPglite({ schema, ...(database === "pglite" ? {} : { dataDir: directoryOf(context, schema) }) })
 }
 
-/** Uses a backlog: `use` gets the service and returns an Effect. */
+/**
+ * Uses a backlog: `use` gets the service and returns an Effect. With `keyframes: "off"` the process writes no keyframes: after a
+ * million cards are created at once, it would write those of millions of events while calls are measured.
+ */
 export const withBacklog = async (context, place, use) => {
-  const { BacklogService } = await load(context)
-  return Effect.runPromise(Effect.provide(Effect.flatMap(BacklogService, use), await layerOf(context, place)))
+  const { BacklogService, KeyframeSchedule } = await load(context)
+  const program = Effect.provide(Effect.flatMap(BacklogService, use), await layerOf(context, place))
+  return Effect.runPromise(
+    place.keyframes === "off" && KeyframeSchedule !== undefined
+      ? Effect.provideService(program, KeyframeSchedule, "off")
+      : program
+  )
 }
 
 const cardsAtOnce = 5000
