@@ -1,7 +1,9 @@
 -- The verifications that were carried out, and the anchors that were made (docs/decisions/0057).
 
+-- Rows are numbered in their order, and their keys are random: a subscriber of logical replication records its own.
 CREATE TABLE verifications (
-  id              bigint      PRIMARY KEY CHECK (id > 0),
+  id              uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+  number          bigint      NOT NULL CHECK (number > 0),
   verified_at     timestamptz NOT NULL,
   duration_millis bigint      NOT NULL CHECK (duration_millis >= 0),
   position        bigint      NOT NULL CHECK (position >= 0),
@@ -15,7 +17,8 @@ CREATE TABLE verifications (
 COMMENT ON TABLE verifications IS 'The last 1,000 verifications that ended, as the programs that carried them out reported them. Not part of the log: nothing is proved by it.'
 --;;
 CREATE TABLE anchors (
-  id          bigint      PRIMARY KEY CHECK (id > 0),
+  id          uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+  number      bigint      NOT NULL CHECK (number > 0),
   made_at     timestamptz NOT NULL,
   position    bigint      NOT NULL CHECK (position >= 0),
   chain_hash  bytea       NOT NULL CHECK (octet_length(chain_hash) = 32),
@@ -26,7 +29,7 @@ CREATE TABLE anchors (
 --;;
 COMMENT ON TABLE anchors IS 'The last 1,000 anchors that were made. Not part of the log: an anchor proves something only if it is kept elsewhere.'
 --;;
--- The lock makes ids dense. A session that keeps it delays a verification by two seconds.
+-- The lock makes numbers dense. A session that keeps it delays a verification by two seconds.
 CREATE FUNCTION record_verification_v1(
   new_position bigint, new_divergences bigint, new_duration_millis bigint, new_anchor_position bigint,
   new_anchor_matched boolean, new_actor text, override timestamptz
@@ -35,11 +38,11 @@ DECLARE
   last bigint;
 BEGIN
   LOCK TABLE verifications IN EXCLUSIVE MODE;
-  last := coalesce((SELECT max(id) FROM verifications), 0) + 1;
-  INSERT INTO verifications (id, verified_at, duration_millis, position, divergences, anchor_position, anchor_matched, actor)
+  last := coalesce((SELECT max(number) FROM verifications), 0) + 1;
+  INSERT INTO verifications (number, verified_at, duration_millis, position, divergences, anchor_position, anchor_matched, actor)
   VALUES (last, current_time_v1(override), new_duration_millis, new_position, new_divergences, new_anchor_position,
     new_anchor_matched, new_actor);
-  DELETE FROM verifications WHERE id <= last - 1000;
+  DELETE FROM verifications WHERE number <= last - 1000;
   RETURN last;
 END
 $$
@@ -54,17 +57,17 @@ DECLARE
   last bigint;
 BEGIN
   LOCK TABLE anchors IN EXCLUSIVE MODE;
-  last := coalesce((SELECT max(id) FROM anchors), 0);
+  last := coalesce((SELECT max(number) FROM anchors), 0);
   UPDATE anchors SET made_at = current_time_v1(override), anchored_at = new_anchored_at, signature = new_signature
-  WHERE id = last AND position = new_position AND chain_hash = decode(new_chain_hash, 'hex')
+  WHERE number = last AND position = new_position AND chain_hash = decode(new_chain_hash, 'hex')
     AND actor IS NOT DISTINCT FROM new_actor AND (signature IS NULL) = (new_signature IS NULL);
   IF FOUND THEN
     RETURN last;
   END IF;
-  INSERT INTO anchors (id, made_at, position, chain_hash, anchored_at, signature, actor)
+  INSERT INTO anchors (number, made_at, position, chain_hash, anchored_at, signature, actor)
   VALUES (last + 1, current_time_v1(override), new_position, decode(new_chain_hash, 'hex'), new_anchored_at, new_signature,
     new_actor);
-  DELETE FROM anchors WHERE id <= last - 999;
+  DELETE FROM anchors WHERE number <= last - 999;
   RETURN last + 1;
 END
 $$

@@ -111,7 +111,7 @@ export const boardMutations = [
   {
     name: "the last 1,000 verifications are kept",
     file: migration,
-    find: "  DELETE FROM verifications WHERE id <= last - 1000;\n",
+    find: "  DELETE FROM verifications WHERE number <= last - 1000;\n",
     replace: "",
     tests: lists
   },

@@ -110,7 +110,7 @@ export const makeObservations = (
         SELECT verified_at AS "verifiedAt", duration_millis::float8 AS "durationMillis", position::float8 AS position,
           CASE divergences WHEN 0 THEN 'consistent' ELSE 'divergent' END AS outcome, divergences::float8 AS divergences,
           anchor_position::float8 AS "anchorPosition", anchor_matched AS "anchorMatched", actor
-        FROM ${sql(`${schema}.verifications`)} ORDER BY id DESC LIMIT ${BigInt(limit)}::int8`,
+        FROM ${sql(`${schema}.verifications`)} ORDER BY number DESC, verified_at DESC LIMIT ${BigInt(limit)}::int8`,
       decodeVerifications
     ),
   anchors: (limit) =>
@@ -118,7 +118,7 @@ export const makeObservations = (
       sql`
         SELECT position::float8 AS position, pg_catalog.encode(chain_hash, 'hex') AS "chainHash", anchored_at AS at,
           signature, made_at AS "madeAt", actor
-        FROM ${sql(`${schema}.anchors`)} ORDER BY id DESC LIMIT ${BigInt(limit)}::int8`,
+        FROM ${sql(`${schema}.anchors`)} ORDER BY number DESC, made_at DESC LIMIT ${BigInt(limit)}::int8`,
       decodeAnchors
     )
 })
