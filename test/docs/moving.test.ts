@@ -103,6 +103,14 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
           )
           yield* until(Effect.map(runSql(to, blockWith("srsubstate")), ([copying]) => copying?.length === 0))
 
+          // Both servers list their own verifications and anchors, which does not stop the replication.
+          for (const url of [to, from]) {
+            yield* withBacklog(
+              url,
+              Effect.flatMap(AuditService, (audit) => Effect.andThen(audit.verify({ actor: url }), audit.anchor()))
+            )
+          }
+
           yield* runSql(from, blockWith("CREATE TRIGGER moved"))
           const late = { id: "too-late", title: "Too late", actor, commandId: "too-late" }
           const refused = yield* Effect.flip(
@@ -124,7 +132,11 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
           )
           const verified = yield* Effect.promise(() => shell.runs(blockWith("backlog anchor", "Cut-over")))
           for (const { stdout } of verified.slice(1)) expect(stdout).toContain("anchor")
-          expect(yield* contents(to)).toEqual(yield* contents(from))
+          const { anchors, verifications = [], ...moved } = yield* contents(to)
+          const { anchors: _, verifications: before = [], ...left } = yield* contents(from)
+          expect(moved).toEqual(left)
+          expect(verifications).toEqual(expect.arrayContaining([...before]))
+          expect([verifications.length, anchors?.length]).toEqual([before.length + 2, 3])
           yield* runSql(to, blockWith("DROP SUBSCRIPTION"))
 
           // Receipts are moved too: a retry returns the first answer, and the refused command runs.

@@ -135,8 +135,8 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
-      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards backlogAtCriticalPath backlogAtDependents backlogAtImpact backlogAtNeighbourhood caller cardAt checkpoint checkpoints claims criticalPath dependents diff erasures flow " +
-      "events explain explainAt get history impact list neighbourhood notes parked stats whyNothingClaimable"
+      "anchors awaitClaimEnd awaitClaimable backlogAt backlogAtCards backlogAtCriticalPath backlogAtDependents backlogAtImpact backlogAtNeighbourhood caller cardAt checkpoint checkpoints claims criticalPath density dependents diff erasures flow " +
+      "events explain explainAt get history impact list neighbourhood notes parked stats verifications whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(
       may("worker"),
@@ -268,7 +268,12 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       assert.deepStrictEqual(yield* shown(auditor), ["eve", "auditor"])
       says(yield* ask(port, "/caller"), 401, "Unauthorized")
       const caller = Option.getOrThrow(yield* askCaller({ url, token: Redacted.make(worker) }))
-      assert.deepStrictEqual(caller, { actor: "w1", role: "worker", version: packageVersion() })
+      const { operations, ...who } = caller
+      assert.deepStrictEqual(who, { actor: "w1", role: "worker", version: packageVersion() })
+      assert.deepStrictEqual(
+        [...(operations ?? [])].sort(),
+        [...knownEndpoints].filter((name) => mayCall("worker", name)).sort()
+      )
       assert.isTrue(Option.isNone(yield* askCaller({ url: `${url}/older-server`, token: worker })))
     })
   )
