@@ -1,6 +1,6 @@
 import { textsOn } from "../docs/support/pages.ts"
 
-/** The statements of `docs/upgrading.md` that remove migrations 11 to 15 from a backlog. */
+/** The statements of `docs/upgrading.md` that remove migrations 11 to 16 from a backlog. */
 export const wayBack = (schema: string): ReadonlyArray<string> =>
   textsOn("docs/upgrading.md", "sql")
     .slice(0, 4)

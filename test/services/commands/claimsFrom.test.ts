@@ -134,6 +134,43 @@ onBothDatabases("where claims begin", (test) => {
   )
 })
 
+onServer("claims by labels", (test) => {
+  test(
+    "a claim with a label and without another reads the cards of the label until it finds one",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const { cards, schema, sql } = yield* tables
+      const labels = [["common"], ["common", "other"], ["other"], []]
+      yield* backlog.createMany({
+        cards: Array.from({ length: 4000 }, (_, index) => ({
+          id: `c${index}`,
+          title: "T",
+          priority: index % 5,
+          labels: labels[index % 4]
+        })),
+        actor: "ann"
+      })
+      yield* sql`ANALYZE ${cards}, ${sql(`${schema}.claimable_labels`)}`
+      const fetched = Effect.map(
+        sql<{ readonly count: number }>`
+          SELECT idx_tup_fetch::int4 AS count FROM pg_stat_xact_user_tables WHERE relid = ${`"${schema}".cards`}::regclass`,
+        ([row]) => row?.count ?? 0
+      )
+      for (let number = 0; number < 20; number++) {
+        const read = yield* sql.withTransaction(
+          Effect.gen(function* () {
+            const before = yield* fetched
+            const filter = { labels: ["common"], withoutLabels: ["other"] }
+            expect(Option.isSome(yield* backlog.claim({ owner: "w", actor: "w", ...filter }))).toBe(true)
+            return (yield* fetched) - before
+          })
+        )
+        expect(read).toBeLessThan(100)
+      }
+    })
+  )
+})
+
 onServer("while another transaction holds an old snapshot", (test) => {
   test(
     "claims read no ended claims, and no old versions of the head and the counts",

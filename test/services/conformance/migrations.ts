@@ -38,7 +38,8 @@ const names = [
   "claims_from",
   "labels_and_notes",
   "keyframes",
-  "observations"
+  "observations",
+  "claims_by_labels"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */
