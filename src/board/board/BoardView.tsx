@@ -1,0 +1,109 @@
+import { useMemo, useState } from "preact/hooks"
+import { getJson } from "../api/request.ts"
+import type { BacklogAt, Stats } from "../api/types.ts"
+import { useQuery } from "../api/useQuery.ts"
+import { Answered, Notice } from "../components/Condition.tsx"
+import { claimabilities, type Claimability } from "../components/Claimability.tsx"
+import { Icon } from "../components/Icon.tsx"
+import { formatNumber } from "../components/Times.tsx"
+import { search } from "../search/currentSearch.ts"
+import { isEveryCard } from "../search/parseSearch.ts"
+import { moment } from "../shell/location.ts"
+import { useNarrow } from "../shell/useNarrow.ts"
+import { useBoardKeys } from "./boardKeys.ts"
+import { Column, type ColumnMoment } from "./Column.tsx"
+import { columnCounts } from "./columns.ts"
+import { Outlook } from "./Outlook.tsx"
+
+/** All cards by what a claim can do with them: a column for each kind, now or as of a past position. */
+export const BoardView = () => {
+  const at = moment.value
+  return at === undefined ? <PresentBoard /> : <PastBoard key={at} at={at} />
+}
+
+const PresentBoard = () => {
+  const stats = useQuery("stats", (signal) => getJson<Stats>("stats", {}, signal))
+  return (
+    <Answered query={stats} what="the board">
+      {(value) => <Columns stats={value} at={undefined} />}
+    </Answered>
+  )
+}
+
+const PastBoard = ({ at }: { readonly at: number }) => {
+  const past = useQuery(`backlog-at ${at}`, (signal) => getJson<BacklogAt>("backlog-at", { position: at }, signal), {
+    isAffectedBy: false
+  })
+  return (
+    <Answered query={past} what={`the board as of position ${at}`}>
+      {({ stats, time }) => <Columns stats={stats} at={{ position: at, millis: Date.parse(time) }} />}
+    </Answered>
+  )
+}
+
+const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMoment }) => {
+  const asked = search.value
+  const isEverything = isEveryCard(asked)
+  const counts = columnCounts(stats)
+  const isNarrow = useNarrow()
+  const [chosen, choose] = useState<Claimability>("claimable")
+  const stableMoment = useMemo(() => at, [at?.position, at?.millis])
+  const kinds = asked.kinds.length === 0 ? claimabilities : claimabilities.filter((kind) => asked.kinds.includes(kind))
+  useBoardKeys()
+  if (stats.total === 0) {
+    return (
+      <Notice icon="board" title={at === undefined ? "The backlog is empty" : "The backlog was empty"}>
+        Create a card here, or import a backlog with <code>backlog import</code>.
+      </Notice>
+    )
+  }
+  const isFolded = (kind: Claimability): boolean => isEverything && counts[kind] === 0
+  const shown = isNarrow ? kinds.filter((kind) => kind === (kinds.includes(chosen) ? chosen : kinds[0])) : kinds
+  return (
+    <div class="board">
+      {asked.text !== "" && at !== undefined && (
+        <p class="hint">Words are not searched in the past. The other conditions apply.</p>
+      )}
+      {at === undefined && counts.claimable + counts.expired === 0 && <Outlook search={asked} />}
+      {isNarrow && (
+        <div class="column-tabs" role="tablist" aria-label="Columns">
+          {kinds.map((kind) => (
+            <button
+              type="button"
+              role="tab"
+              key={kind}
+              class={kind}
+              aria-selected={shown.includes(kind)}
+              onClick={() => choose(kind)}
+            >
+              <Icon name={kind} />
+              {kind} {isEverything && formatNumber(counts[kind])}
+            </button>
+          ))}
+        </div>
+      )}
+      <div class="columns">
+        {shown.map((kind) =>
+          !isNarrow && isFolded(kind) ? (
+            <section key={kind} class={`column folded ${kind}`}>
+              <h2>
+                <Icon name={kind} />
+                <span>
+                  {kind} <output>0</output>
+                </span>
+              </h2>
+            </section>
+          ) : (
+            <Column
+              key={kind}
+              kind={kind}
+              count={isEverything ? counts[kind] : undefined}
+              search={asked}
+              at={stableMoment}
+            />
+          )
+        )}
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,151 @@
+import { effect, signal, type Signal } from "@preact/signals"
+import { useEffect, useMemo, useRef } from "preact/hooks"
+import { keepLive, type Refreshable, refreshSoon } from "../api/live.ts"
+import { serverNow } from "../api/serverClock.ts"
+import { Icon } from "../components/Icon.tsx"
+import { FailureNotice, Loading, StaleLine } from "../components/Condition.tsx"
+import { type Claimability, meanings } from "../components/Claimability.tsx"
+import { formatNumber } from "../components/Times.tsx"
+import { useVirtualList } from "../components/useVirtualList.ts"
+import type { Search } from "../search/parseSearch.ts"
+import { type CardPages, makeCardPages, maxLoadedCards } from "./cardPages.ts"
+import { CardTile } from "./CardTile.tsx"
+import { canChangeColumn } from "./columns.ts"
+import { isInColumn, loadColumn } from "./loadColumn.ts"
+
+/** The moment of a column: its position and its time in milliseconds since 1970; `undefined` for now. */
+export type ColumnMoment = { readonly position: number; readonly millis: number } | undefined
+
+/** Creates the list of a column, and keeps it up to date while the component is mounted. */
+export const useColumnPages = (kind: Claimability, search: Search, at: ColumnMoment): CardPages => {
+  const pages = useMemo(
+    () => makeCardPages(loadColumn(kind, search, at?.position), isInColumn(kind, at?.millis)),
+    [kind, search, at?.position, at?.millis]
+  )
+  useEffect(() => {
+    void pages.refresh()
+    if (at !== undefined) return pages.close
+    const part: Refreshable = { refresh: pages.refresh, isAffectedBy: ({ type }) => canChangeColumn(kind, type) }
+    const end = keepLive(part)
+    const endTimer = refreshWhenDue(kind, pages, part)
+    return () => {
+      end()
+      endTimer()
+      pages.close()
+    }
+  }, [pages])
+  return pages
+}
+
+/** Reads a column again when the lease or the retry time of one of its cards has come, which no event says. */
+const refreshWhenDue = (kind: Claimability, pages: CardPages, part: Refreshable): (() => void) => {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const end = effect(() => {
+    clearTimeout(timer)
+    const times = pages.cards.value.flatMap(({ claimExpiresAt, notBefore }) => {
+      const time = kind === "claimed" ? claimExpiresAt : kind === "deferred" ? notBefore : null
+      return time === null ? [] : [Date.parse(time)]
+    })
+    if (times.length === 0) return
+    // Browsers treat longer times as none.
+    const millis = Math.min(2 ** 31 - 1, Math.max(250, Math.min(...times) - serverNow()))
+    timer = setTimeout(() => refreshSoon(part), millis)
+  })
+  return () => {
+    clearTimeout(timer)
+    end()
+  }
+}
+
+const rowHeight = 68
+
+/** The place of the keyboard on the board: the card that the tab key reaches in each column. */
+export const focusedRow: Signal<Readonly<Partial<Record<Claimability, number>>>> = signal({})
+
+/** A column of the board: a list of any length, of which only the visible cards are in the document. */
+export const Column = ({
+  at,
+  count,
+  kind,
+  search
+}: {
+  readonly kind: Claimability
+  /** The number of cards in the column; `undefined` if the search has conditions, which nothing counts. */
+  readonly count: number | undefined
+  readonly search: Search
+  readonly at: ColumnMoment
+}) => {
+  const pages = useColumnPages(kind, search, at)
+  const scroller = useRef<HTMLDivElement>(null)
+  const cards = pages.cards.value
+  const list = useVirtualList({
+    scroller,
+    count: cards.length,
+    rowHeight: () => rowHeight,
+    keyOf: (index) => cards[index]?.id ?? String(index)
+  })
+  const first = list.rows[0]?.index ?? 0
+  const last = list.rows.at(-1)?.index ?? 0
+  useEffect(() => pages.show(first, last), [pages, first, last, cards.length])
+  const isComplete = pages.isComplete.value
+  const shownCount = count ?? (isComplete ? cards.length : undefined)
+  const failure = pages.failure.value
+  const tabRow = Math.min(focusedRow.value[kind] ?? 0, Math.max(0, cards.length - 1))
+  return (
+    <section class={`column ${kind}`} aria-labelledby={`column-${kind}`}>
+      <h2 id={`column-${kind}`} title={meanings[kind]}>
+        <Icon name={kind} />
+        {kind} <output>{shownCount === undefined ? `${formatNumber(cards.length)}+` : formatNumber(shownCount)}</output>
+      </h2>
+      {failure !== undefined && cards.length > 0 && <StaleLine failure={failure} />}
+      <div class="column-cards" ref={scroller} data-kind={kind}>
+        {!pages.isLoaded.value &&
+          (failure === undefined ? (
+            <Loading what={`${kind} cards`} />
+          ) : (
+            <FailureNotice failure={failure} onRetry={pages.refresh} />
+          ))}
+        <ul style={{ height: `${list.height}px` }}>
+          {list.rows.map(({ index, key, start }) => {
+            const card = cards[index]
+            return (
+              card !== undefined && (
+                <li
+                  key={key}
+                  style={{ transform: `translateY(${start}px)` }}
+                  aria-setsize={shownCount ?? -1}
+                  aria-posinset={index + 1}
+                  data-row={index}
+                >
+                  <CardTile card={card} kind={kind} isPast={at !== undefined} tabIndex={index === tabRow ? 0 : -1} />
+                </li>
+              )
+            )
+          })}
+        </ul>
+        {pages.isLoaded.value && <ColumnEnd loaded={cards.length} count={shownCount} isComplete={isComplete} />}
+      </div>
+    </section>
+  )
+}
+
+/** Says how much of the column is loaded, if that is not everything. */
+const ColumnEnd = ({
+  count,
+  isComplete,
+  loaded
+}: {
+  readonly loaded: number
+  readonly count: number | undefined
+  readonly isComplete: boolean
+}) => {
+  if (isComplete) return loaded === 0 ? <p class="column-end">No cards</p> : null
+  const of = count === undefined ? "" : ` of ${formatNumber(count)}`
+  return (
+    <p class="column-end">
+      {loaded >= maxLoadedCards
+        ? `Showing the first ${formatNumber(loaded)}${of}. Search to find others.`
+        : `Showing ${formatNumber(loaded)}${of}. Scroll for more.`}
+    </p>
+  )
+}

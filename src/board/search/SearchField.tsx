@@ -1,0 +1,61 @@
+import { useEffect, useRef, useState } from "preact/hooks"
+import { Icon } from "../components/Icon.tsx"
+import { navigate } from "../shell/location.ts"
+import { query, search } from "./currentSearch.ts"
+
+/** How long the reader must not type before the search takes effect, in milliseconds. Enter does not wait. */
+const pauseMillis = 250
+
+/** The search field of the page. What the reader writes is in the URL. */
+export const SearchField = () => {
+  const [text, setText] = useState(query.value)
+  const input = useRef<HTMLInputElement>(null)
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
+  useEffect(() => setText(query.value), [query.value])
+  const apply = (value: string): void => {
+    clearTimeout(timer.current)
+    navigate({ parameters: { q: value.trim() === "" ? undefined : value.trim() } }, { replace: true })
+  }
+  const { problems } = search.value
+  return (
+    <form
+      class="search"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault()
+        apply(text)
+      }}
+    >
+      <Icon name="search" />
+      <input
+        id="search"
+        ref={input}
+        type="search"
+        aria-label="Search"
+        aria-describedby={problems.length > 0 ? "search-problems" : undefined}
+        placeholder="Words, status:waiting, owner:…, phase:…, label:…, p>=5"
+        autocomplete="off"
+        spellcheck={false}
+        dir="auto"
+        value={text}
+        onInput={({ currentTarget: { value } }) => {
+          setText(value)
+          clearTimeout(timer.current)
+          timer.current = setTimeout(() => apply(value), pauseMillis)
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return
+          if (text === "") input.current?.blur()
+          setText("")
+          apply("")
+        }}
+      />
+      <kbd aria-hidden="true">/</kbd>
+      {problems.length > 0 && (
+        <p id="search-problems" class="search-problems" role="status">
+          {problems.join(" ")}
+        </p>
+      )}
+    </form>
+  )
+}
