@@ -31,6 +31,7 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "auditor-role",
   "before",
   "body",
+  "board",
   "body-file",
   "bucket",
   "by",

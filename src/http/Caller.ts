@@ -1,6 +1,6 @@
 import { Context, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
-import { mayCall, rolesFor } from "./access/policy.ts"
+import { changesBacklog, mayCall, rolesFor } from "./access/policy.ts"
 import { type makeClaimOwnerLookup, workerRules } from "./access/workerRules.ts"
 import { Forbidden, Unauthorized } from "./errors.ts"
 import type { AccessRole } from "../index.ts"
@@ -40,7 +40,13 @@ export interface CallerIdentity {
   readonly role: AccessRole | "unrestricted"
   /** Names under a worker's name that belong to other tokens. The worker cannot act for them. */
   readonly reservedNames: ReadonlyArray<string>
+  /** Whether the caller may only read: it is a page of the server itself that sent no token, and such pages may not write. */
+  readonly readsOnly: boolean
 }
+
+/** Why a page of the server itself may not send a command. */
+export const ownPageRefusal =
+  'Pages of this server may only read, because they send no token. Start the server with --board=write (in a program: serve({ board: "write" })) to let them change the backlog, or send a token.'
 
 /** The caller of the current request. `undefined` until the server has identified it. */
 export const CurrentCaller: Context.Reference<CallerIdentity | undefined> = Context.Reference<
@@ -56,15 +62,27 @@ export interface AuthorizedCaller extends CallerIdentity {
 /** Finds the owner of a claim. */
 export type OwnerLookup = Effect.Success<typeof makeClaimOwnerLookup>
 
+/** An endpoint, as far as authorization needs it. */
+interface AuthorizedEndpoint {
+  readonly identifier: string
+  readonly method: string
+  readonly path: string
+}
+
+/** Whether a caller may call an endpoint. Some inputs may be refused nevertheless. */
+export const mayCallerCall = ({ readsOnly, role }: CallerIdentity, endpoint: AuthorizedEndpoint): boolean =>
+  (role === "unrestricted" || mayCall(role, endpoint.identifier)) && !(readsOnly && changesBacklog(endpoint))
+
 /** Authorizes a caller for an endpoint by its role. */
 export const authorize = (
   caller: CallerIdentity | undefined,
-  endpoint: { readonly identifier: string; readonly path: string },
+  endpoint: AuthorizedEndpoint,
   ownerOf: OwnerLookup
 ): Result.Result<AuthorizedCaller, Unauthorized | Forbidden> => {
   if (caller === undefined) return Result.fail(new Unauthorized({ problem: "The server does not know the caller." }))
   const { actor, reservedNames, role } = caller
-  if (role !== "unrestricted" && !mayCall(role, endpoint.identifier)) {
+  if (!mayCallerCall(caller, endpoint)) {
+    if (role === "unrestricted") return Result.fail(new Forbidden({ problem: ownPageRefusal }))
     const others = rolesFor(endpoint.identifier).map((each) => withArticle(each))
     return Result.fail(
       new Forbidden({
@@ -74,7 +92,7 @@ export const authorize = (
   }
   const permit =
     role === "worker" && actor !== undefined ? workerRules(actor, reservedNames, ownerOf) : permitEverything
-  return Result.succeed({ actor, role, reservedNames, permit: permit as AuthorizedCaller["permit"] })
+  return Result.succeed({ ...caller, permit: permit as AuthorizedCaller["permit"] })
 }
 
 const permitEverything = () => Effect.void

@@ -9,12 +9,16 @@ import { guard, type GuardOptions } from "./access/guard.ts"
 import { isLoopback, isOrigin, allowedHostNames } from "./access/hosts.ts"
 import { BacklogApi, operationPaths } from "./api/BacklogApi.ts"
 import { ServeRefused } from "./errors.ts"
+import { type BoardFiles, boardPath, isBoardPath, layerBoardPage, readBoardFiles } from "./boardPage.ts"
 import { layerEndpoints } from "./layerEndpoints.ts"
 import { listen, type ListenFailed } from "./node/listen.ts"
 import { layerOperations } from "./operations.ts"
 import { withProblemResponses, type MethodsByPath } from "./problemResponses.ts"
 import { layerReferencePage, referencePath } from "./referencePage.ts"
 import { type AccessTokens, type AuditService, type BacklogService, type Doctor, withoutSecrets } from "../index.ts"
+
+/** Whether a server serves the board, and whether its pages may send commands without a token. */
+export type BoardMode = "read" | "write" | "off"
 
 /** The services that a server exposes. */
 export type Served = BacklogService | AuditService
@@ -61,6 +65,13 @@ export interface ServeOptions<E = never> {
    * server refuses requests that have them.
    */
   readonly trustProxy?: TrustProxy | undefined
+  /**
+   * The board, a page for people at `/`, and what pages of this server may do without a token. With `read`, they may read, and
+   * their commands are refused. With `write`, their commands are accepted. With `off`, the board is not served, and the
+   * commands of other pages of this server are refused. Programs, which send no header `Origin`, and callers with a token are
+   * not affected. Defaults to `read`.
+   */
+  readonly board?: BoardMode | undefined
   /** Probes the database for `/readyz` and `/metrics`, in more detail than the services can. Defaults to none. */
   readonly doctor?: Doctor["Service"] | undefined
   /**
@@ -82,6 +93,8 @@ export interface ServerAddress {
   readonly host: string
   readonly port: number
   readonly url: string
+  /** The address of the board. `undefined` if the server does not serve it. */
+  readonly board: string | undefined
 }
 
 const defaultHost = "127.0.0.1"
@@ -103,11 +116,13 @@ const startServer = Effect.fnUntraced(function* <E = never>(
   options: ServeOptions<E>
 ): Effect.fn.Return<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> {
   const access = yield* decideAccess(options)
+  const boardFiles = options.board === "off" ? undefined : yield* readBoardFiles
   const shutdown = yield* Deferred.make<void>()
   const paths = new Set<string>()
   const routes: Layer.Layer<HttpRouter.HttpRouter, E, Served> = Layer.mergeAll(
     layerEndpoints(documentPath),
     layerReferencePage,
+    boardFiles === undefined ? Layer.empty : layerBoardPage(boardFiles),
     layerOperations(options.doctor, options.gaugeInterval),
     options.routes ?? Layer.empty
   ).pipe(
@@ -118,19 +133,22 @@ const startServer = Effect.fnUntraced(function* <E = never>(
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
   const router = Context.get(built, HttpRouter.HttpRouter)
   // Query parameters with these names may hold secrets of other programs.
-  const address = yield* listen(withProblemResponses(methodsByPath)(guard(access)(router.asHttpEffect())), {
-    host: options.host ?? defaultHost,
-    port: options.port ?? 4010,
-    shutdown,
-    shutdownTimeout: options.shutdownTimeout ?? "10 seconds",
-    writeTimeout: options.writeTimeout ?? "30 seconds",
-    headersTimeout: options.headersTimeout ?? "15 seconds",
-    bodyTimeout: options.bodyTimeout ?? "1 minute",
-    idleTimeout: options.idleTimeout ?? "1 minute",
-    maxConnections: options.maxConnections ?? 4000,
-    trustedProxies: access.trustedProxies,
-    unboundedBodyPaths: importPaths
-  }).pipe(
+  const address = yield* listen(
+    withProblemResponses(withBoardMethods(boardFiles))(guard(access)(router.asHttpEffect())),
+    {
+      host: options.host ?? defaultHost,
+      port: options.port ?? 4010,
+      shutdown,
+      shutdownTimeout: options.shutdownTimeout ?? "10 seconds",
+      writeTimeout: options.writeTimeout ?? "30 seconds",
+      headersTimeout: options.headersTimeout ?? "15 seconds",
+      bodyTimeout: options.bodyTimeout ?? "1 minute",
+      idleTimeout: options.idleTimeout ?? "1 minute",
+      maxConnections: options.maxConnections ?? 4000,
+      trustedProxies: access.trustedProxies,
+      unboundedBodyPaths: importPaths
+    }
+  ).pipe(
     Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [
       ...names,
       /token|secret|authorization|password|api.?key/i
@@ -146,13 +164,16 @@ const startServer = Effect.fnUntraced(function* <E = never>(
     )
   }
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
-  return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
+  const url = `http://${host}:${address.port}`
+  const hasBoard = boardFiles !== undefined && boardFiles.length > 0
+  return { host: address.address, port: address.port, url, board: hasBoard ? `${url}${boardPath}` : undefined }
 })
 
 /** Decides which requests the server accepts. */
 const decideAccess = Effect.fnUntraced(function* <E>({
   allowHosts = [],
   allowOrigins = [],
+  board = "read",
   host = defaultHost,
   publicPaths = [],
   rateLimit,
@@ -185,10 +206,12 @@ const decideAccess = Effect.fnUntraced(function* <E>({
         "`backlog token create`, or start with --require-tokens"
     })
   }
+  const open = new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...publicPaths])
   return {
     hosts: allowedHostNames(host, allowHosts),
     origins: new Set(allowOrigins),
-    publicPaths: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...publicPaths]),
+    isPublic: board === "off" ? (path) => open.has(path) : (path) => open.has(path) || isBoardPath(path),
+    ownPagesMayWrite: board === "write",
     tokens,
     requiresToken,
     rateLimit: effectiveRateLimit(rateLimit, requiresToken),
@@ -233,6 +256,11 @@ const collectMethods = (): MethodsByPath => {
 }
 
 const methodsByPath = collectMethods()
+
+const getOnly: ReadonlySet<string> = new Set(["GET"])
+
+const withBoardMethods = (board: BoardFiles = []): MethodsByPath =>
+  new Map([...methodsByPath, ...board.map(({ path }) => [path, getOnly] as const)])
 
 /** A log may have any length, and the server reads it no faster than it records it. */
 const importPaths: ReadonlySet<string> = new Set(["/import-log"])

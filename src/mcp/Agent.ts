@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Headers } from "effect/http"
 import { Name } from "../domain/Text.ts"
-import { type CallerIdentity, requireValidToken } from "../http/Caller.ts"
+import { type CallerIdentity, ownPageRefusal, requireValidToken } from "../http/Caller.ts"
 import { makeClaimOwnerLookup, ownerRule, workerRules } from "../http/access/workerRules.ts"
 import { Forbidden, Unauthorized } from "../http/errors.ts"
 import { AccessRole, type AuditService, type BacklogFailure, type BacklogService, InvalidInput } from "../index.ts"
@@ -41,6 +41,8 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
     role: yield* decodeRoleHeader(headers)
   }
   if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know the caller." })
+  // Most tools change the backlog, so that a page that may only read is no agent.
+  if (caller.readsOnly) return yield* new Forbidden({ problem: ownPageRefusal })
   if (caller.role === "unrestricted") {
     if (headerValues.actor === undefined) {
       return yield* new InvalidInput({

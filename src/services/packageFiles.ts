@@ -30,13 +30,18 @@ const readMigrationFolder = (): ReadonlyArray<TextFile> => {
     .map((name) => ({ name, text: readFileSync(new URL(name, folder), "utf8").replaceAll("\r\n", "\n") }))
 }
 
+/** The folder of the board's page and its assets, which `npm run build` creates. A bundled program may have none. */
+export const boardDirectory = (): string | undefined => packageDirectory("dist/board/")
+
 /**
  * The folder of the template of new embedded databases, which `npm run build` creates. A bundled program may have none: then
  * creating a database takes some seconds.
  */
-export const templateDirectory = (): string | undefined => {
+export const templateDirectory = (): string | undefined => packageDirectory("template/")
+
+const packageDirectory = (path: string): string | undefined => {
   try {
-    return fileURLToPath(packageFile("template/"))
+    return fileURLToPath(packageFile(path))
   } catch {
     return undefined
   }

@@ -268,7 +268,12 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       assert.deepStrictEqual(yield* shown(auditor), ["eve", "auditor"])
       says(yield* ask(port, "/caller"), 401, "Unauthorized")
       const caller = Option.getOrThrow(yield* askCaller({ url, token: Redacted.make(worker) }))
-      assert.deepStrictEqual(caller, { actor: "w1", role: "worker", version: packageVersion() })
+      const { operations, ...who } = caller
+      assert.deepStrictEqual(who, { actor: "w1", role: "worker", version: packageVersion() })
+      assert.deepStrictEqual(
+        [...(operations ?? [])].sort(),
+        [...knownEndpoints].filter((name) => mayCall("worker", name)).sort()
+      )
       assert.isTrue(Option.isNone(yield* askCaller({ url: `${url}/older-server`, token: worker })))
     })
   )

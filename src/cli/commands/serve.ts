@@ -1,6 +1,7 @@
 import { ConfigProvider, Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
+import type { BoardMode } from "../../http/index.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
 import { isOrigin } from "../../http/access/hosts.ts"
 import {
@@ -16,7 +17,7 @@ import { makeOutput, print, render } from "../CommandOutput.ts"
 import { requireDatabase, withServer } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
-import { integerFlag, nonEmpty, switchFlag, textFlag } from "../flags.ts"
+import { choiceFlag, integerFlag, nonEmpty, switchFlag, textFlag } from "../flags.ts"
 import { layerLogging, logFlags } from "../logging.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { readKeyFile } from "../readInput.ts"
@@ -46,6 +47,11 @@ export const serveCommand = withHelp(
         "Origins whose pages may send requests, such as https://board.example.com",
         "ORIGIN,…"
       ),
+      board: choiceFlag(
+        "board",
+        ["read", "write", "off"],
+        "The board at /, a page for people, and what it may do without a token. Pages of this server may read, or read and write, or the board is off. Defaults to read"
+      ),
       rateLimit: integerFlag(
         "rate-limit",
         "Maximum requests per second of each caller. 0 disables the limit. Defaults to 1000 with tokens"
@@ -61,7 +67,7 @@ export const serveCommand = withHelp(
       const anchoring = yield* parseAnchorFlags(input)
       const { allowHost, allowOrigin, host, logFormat, logLevel, maxConnections, port, rateLimit, requireTokens } =
         input
-      const { trustProxy, trustProxyFrom } = input
+      const { board, trustProxy, trustProxyFrom } = input
       if (port !== undefined && (port < 0 || port > 65_535)) {
         return yield* new InvalidInput({ problem: "--port takes 0 to 65535" })
       }
@@ -106,6 +112,7 @@ export const serveCommand = withHelp(
               requireTokens,
               allowHosts: splitList(allowHost),
               allowOrigins,
+              board,
               maxConnections,
               routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient)),
               trustProxy: proxies.length > 0 ? proxies : trustProxy,
@@ -124,7 +131,7 @@ export const serveCommand = withHelp(
           )
           const output = makeOutput(
             () => address,
-            () => `Listening on ${address.url}`
+            () => [`Listening on ${address.url}`, ...describeBoard(address.board, board)].join("\n")
           )
           // The server also runs without a reader of its address.
           yield* Effect.ignore(print(yield* render(output)))
@@ -143,7 +150,7 @@ export const serveCommand = withHelp(
   ),
   {
     description:
-      "Serves the backlog over HTTP until it is interrupted, then waits for running requests. /docs and /openapi.json document the API, and /mcp serves tools to agents. On a loopback address tokens are optional. On other addresses callers need a token from `backlog token create`, and the server does not start without any token.",
+      "Serves the backlog over HTTP until it is interrupted, then waits for running requests. / is the board, a page for people. /docs and /openapi.json document the API, and /mcp serves tools to agents. On a loopback address tokens are optional. On other addresses callers need a token from `backlog token create`, and the server does not start without any token.",
     summary: "Serve the backlog over HTTP",
     examples: [
       { command: "backlog serve" },
@@ -186,6 +193,16 @@ const parseAnchorFlags = Effect.fnUntraced(function* (flags: {
     privateKey: anchorKey === undefined ? undefined : yield* readKeyFile("anchor-key", anchorKey, "private")
   }
 })
+
+/** Describes the board of a server. Returns no line if it is not served. */
+const describeBoard = (address: string | undefined, mode: BoardMode = "read"): ReadonlyArray<string> =>
+  address === undefined
+    ? []
+    : [
+        mode === "write"
+          ? `The board is at ${address}`
+          : `The board is at ${address} (without a token it only reads; --board=write lets it change the backlog)`
+      ]
 
 const splitList = (given: string | undefined): ReadonlyArray<string> =>
   (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))

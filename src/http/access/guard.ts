@@ -16,10 +16,12 @@ export interface GuardOptions {
   readonly hosts: ReadonlySet<string>
   /** Other origins whose pages may send requests: `https://board.example.com`. */
   readonly origins: ReadonlySet<string>
-  /** Paths that require no token. */
-  readonly publicPaths: ReadonlySet<string>
+  /** Whether a path requires no token. */
+  readonly isPublic: (path: string) => boolean
   /** The accepted tokens. `undefined` accepts none. */
   readonly tokens: AccessTokens["Service"] | undefined
+  /** Whether pages of the server itself may send commands without a token. */
+  readonly ownPagesMayWrite: boolean
   /** Whether callers must send a token. If not, a caller without one may do everything. */
   readonly requiresToken: boolean
   /** The rate limit per caller. `undefined` means no limit. */
@@ -35,7 +37,10 @@ const refusedRequests = Metric.counter("backlog_http_refused_total", {
   incremental: true
 })
 
-const unrestricted: CallerIdentity = { actor: undefined, role: "unrestricted", reservedNames: [] }
+const unrestricted: CallerIdentity = { actor: undefined, role: "unrestricted", reservedNames: [], readsOnly: false }
+
+/** A page of the server itself, without a token, that may not send commands. */
+const readingPage: CallerIdentity = { ...unrestricted, readsOnly: true }
 
 /** Interval of the token checks during a request. */
 const checkEvery = "1 second"
@@ -51,8 +56,9 @@ const maxUnreadableMillis = 30_000
  */
 export const guard = ({
   hosts,
-  publicPaths,
+  isPublic,
   origins,
+  ownPagesMayWrite,
   rateLimit,
   requiresToken,
   tokens,
@@ -116,7 +122,11 @@ export const guard = ({
     )
 
   /** The application's response to the caller, or the refusal. */
-  const respond = Effect.fnUntraced(function* <E, R>(app: App<E, R>, request: HttpServerRequest.HttpServerRequest) {
+  const respond = Effect.fnUntraced(function* <E, R>(
+    app: App<E, R>,
+    request: HttpServerRequest.HttpServerRequest,
+    isOwnPage: boolean
+  ) {
     const identified = yield* Effect.result(identify(request))
     if (Result.isFailure(identified)) {
       if (!(identified.failure instanceof Unauthorized)) {
@@ -137,7 +147,11 @@ export const guard = ({
       return yield* refuse(request, unsupportedEncoding(encoding), { "accept-encoding": "identity" })
     }
     const identity: CallerIdentity =
-      token === undefined ? unrestricted : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
+      token === undefined
+        ? isOwnPage && !ownPagesMayWrite
+          ? readingPage
+          : unrestricted
+        : { actor: token.actor, role: token.role, reservedNames: token.reservedNames, readsOnly: false }
     const identifiedApp = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* identifiedApp
     const authority = makeAuthority(token)
@@ -173,9 +187,11 @@ export const guard = ({
       if (!isAllowed(outerHost)) return yield* refuse(request, hostNotAllowed(outerHost))
       const scheme = isProxied && lastValue(headers["x-forwarded-proto"])?.toLowerCase() === "https" ? "https" : "http"
       const isOther = origin !== undefined && origin !== serverOrigin(scheme, outerHost)
+      // Browsers name the origin of each command. Of reads from the same origin they only say that it is the same one.
+      const isOwn = origin === undefined ? headers["sec-fetch-site"] === "same-origin" : !isOther
       if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin, outerHost))
       if (isOther && request.method === "OPTIONS") return preflight(origin)
-      const response = yield* Effect.flatMap(publicPaths.has(path) ? app : respond(app, request), (answer) =>
+      const response = yield* Effect.flatMap(isPublic(path) ? app : respond(app, request, isOwn), (answer) =>
         answer.status === 401 && answer.headers["www-authenticate"] === undefined
           ? Effect.as(count(request, "Unauthorized"), HttpServerResponse.setHeaders(answer, challenge))
           : Effect.succeed(answer)

@@ -75,6 +75,13 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
 /** Endpoints that erase. Callers that do the work may not erase. */
 const auditorOnly: ReadonlySet<string> = new Set(["redact", "removeErased"])
 
+/** `POST` endpoints that only read. */
+const readingPosts: ReadonlySet<string> = new Set(["verify"])
+
+/** Whether an endpoint changes the backlog or what consumers and operators keep in it. */
+export const changesBacklog = (endpoint: { readonly identifier: string; readonly method: string }): boolean =>
+  endpoint.method === "POST" && !readingPosts.has(endpoint.identifier)
+
 /** Whether a role may call an endpoint. */
 export const mayCall = (role: AccessRole, endpoint: string): boolean =>
   auditorOnly.has(endpoint)
