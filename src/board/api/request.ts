@@ -40,6 +40,9 @@ export type QueryParameters = Readonly<
 /** The folder of the page, which is the root of the API, also behind a proxy that removes a prefix. */
 const root = new URL(".", document.baseURI)
 
+/** The address of the server for programs, without the slash at its end. */
+export const apiAddress = root.href.replace(/\/$/, "")
+
 /** Returns the address of an endpoint, such as `list` or `backlog-at/cards`. */
 export const addressOf = (path: string, query: QueryParameters = {}): string => {
   const address = new URL(path, root)

@@ -18,6 +18,19 @@ const state = signal<Session>({ _tag: "Opening" })
 /** The session of the caller. */
 export const session: ReadonlySignal<Session> = state
 
+/** The caller; `undefined` while the session is not open. */
+export const currentCaller = (): Caller | undefined => (state.value._tag === "Open" ? state.value.caller : undefined)
+
+/** Returns why the caller may not use an endpoint, such as `create`; `undefined` if it may. */
+export const refusalOf = (operation: string): string | undefined => {
+  const caller = currentCaller()
+  if (caller === undefined) return "The server has not recognized the caller yet."
+  if (caller.operations === undefined || caller.operations.includes(operation)) return undefined
+  return caller.role === "unrestricted"
+    ? "The board is read-only. To allow commands from it, start the server with --board=write."
+    : `Your token has the role ${caller.role}, which does not permit this.`
+}
+
 /** Opens the session with the current token, and follows the log. */
 export const openSession = async (): Promise<void> => {
   const used = token.peek()

@@ -10,6 +10,7 @@ import type * as Public from "../../index.ts"
 export type Card = typeof Answers.Card.Encoded
 export type CardSummary = typeof Public.CardSummary.Encoded
 export type CardNote = typeof Public.CardNote.Encoded
+export type ActiveClaim = typeof Public.ActiveClaim.Encoded
 export type Neighbourhood = typeof Answers.Neighbourhood.Encoded
 export type Impact = typeof Answers.Impact.Encoded
 export type Stats = typeof Answers.Stats.Encoded
@@ -20,6 +21,5 @@ export type RecordedEvent = typeof Answers.RecordedEvent.Encoded
 export type BacklogAt = typeof Answers.BacklogAt.Encoded
 export type Anchor = typeof Answers.Anchor.Encoded
 
-/** The caller. A server without the member `operations` permits every operation. */
-export type Caller = typeof CallerSchema.Encoded & { readonly operations?: ReadonlyArray<string> }
+export type Caller = typeof CallerSchema.Encoded
 export type Status = Card["status"]

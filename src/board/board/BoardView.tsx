@@ -8,11 +8,16 @@ import { Icon } from "../components/Icon.tsx"
 import { formatNumber } from "../components/Times.tsx"
 import { search } from "../search/currentSearch.ts"
 import { isEveryCard } from "../search/parseSearch.ts"
-import { moment } from "../shell/location.ts"
+import { moment, route } from "../shell/location.ts"
 import { useNarrow } from "../shell/useNarrow.ts"
+import { BulkBar } from "../commands/BulkBar.tsx"
+import { isSelecting } from "../commands/selection.ts"
+import { BoardBar } from "./BoardBar.tsx"
 import { useBoardKeys } from "./boardKeys.ts"
 import { Column, type ColumnMoment } from "./Column.tsx"
 import { columnCounts } from "./columns.ts"
+import { toGrouping } from "./lanes.ts"
+import { Lanes } from "./Lanes.tsx"
 import { Outlook } from "./Outlook.tsx"
 
 /** All cards by what a claim can do with them: a column for each kind, now or as of a past position. */
@@ -52,20 +57,25 @@ const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMome
   useBoardKeys()
   if (stats.total === 0) {
     return (
-      <Notice icon="board" title={at === undefined ? "The backlog is empty" : "The backlog was empty"}>
-        Create a card here, or import a backlog with <code>backlog import</code>.
-      </Notice>
+      <div class="board">
+        <BoardBar />
+        <Notice icon="board" title={at === undefined ? "The backlog is empty" : "The backlog was empty"}>
+          Create a card here, or import a backlog with <code>backlog import</code>.
+        </Notice>
+      </div>
     )
   }
+  const grouping = toGrouping(route.value.parameters["lanes"])
   const isFolded = (kind: Claimability): boolean => isEverything && counts[kind] === 0
   const shown = isNarrow ? kinds.filter((kind) => kind === (kinds.includes(chosen) ? chosen : kinds[0])) : kinds
   return (
     <div class="board">
+      <BoardBar />
       {asked.text !== "" && at !== undefined && (
         <p class="hint">Words are not searched in the past. The other conditions apply.</p>
       )}
       {at === undefined && counts.claimable + counts.expired === 0 && <Outlook search={asked} />}
-      {isNarrow && (
+      {isNarrow && grouping === undefined && (
         <div class="column-tabs" role="tablist" aria-label="Columns">
           {kinds.map((kind) => (
             <button
@@ -82,28 +92,39 @@ const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMome
           ))}
         </div>
       )}
-      <div class="columns">
-        {shown.map((kind) =>
-          !isNarrow && isFolded(kind) ? (
-            <section key={kind} class={`column folded ${kind}`}>
-              <h2>
-                <Icon name={kind} />
-                <span>
-                  {kind} <output>0</output>
-                </span>
-              </h2>
-            </section>
-          ) : (
-            <Column
-              key={kind}
-              kind={kind}
-              count={isEverything ? counts[kind] : undefined}
-              search={asked}
-              at={stableMoment}
-            />
-          )
-        )}
-      </div>
+      {grouping !== undefined ? (
+        <Lanes
+          grouping={grouping}
+          kinds={kinds}
+          counts={isEverything ? counts : undefined}
+          search={asked}
+          at={stableMoment}
+        />
+      ) : (
+        <div class="columns">
+          {shown.map((kind) =>
+            !isNarrow && isFolded(kind) ? (
+              <section key={kind} class={`column folded ${kind}`}>
+                <h2>
+                  <Icon name={kind} />
+                  <span>
+                    {kind} <output>0</output>
+                  </span>
+                </h2>
+              </section>
+            ) : (
+              <Column
+                key={kind}
+                kind={kind}
+                count={isEverything ? counts[kind] : undefined}
+                search={asked}
+                at={stableMoment}
+              />
+            )
+          )}
+        </div>
+      )}
+      {isSelecting.value && <BulkBar />}
     </div>
   )
 }

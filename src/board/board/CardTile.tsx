@@ -1,4 +1,5 @@
 import { Ago, Countdown } from "../components/Times.tsx"
+import { isSelecting, selection, toggleSelected } from "../commands/selection.ts"
 import { hrefTo, openCard } from "../shell/location.ts"
 import type { CardSummary } from "../api/types.ts"
 import type { Claimability } from "../components/Claimability.tsx"
@@ -15,22 +16,49 @@ export const CardTile = ({
   /** Whether the card is shown as of a past moment, where no time passes. */
   readonly isPast: boolean
   readonly tabIndex: 0 | -1
-}) => (
-  <a
-    class="tile"
-    href={hrefTo({ parameters: { card: card.id } })}
-    tabIndex={tabIndex}
-    data-id={card.id}
-    aria-current={openCard.value === card.id}
-  >
-    <b dir="auto">{card.title}</b>
-    <small>
-      <code>{card.id}</code>
-      {card.priority !== 0 && <span title="Priority">p{card.priority}</span>}
-      <Detail card={card} kind={kind} isPast={isPast} />
-    </small>
-  </a>
-)
+}) => {
+  const content = (
+    <>
+      <b dir="auto">{card.title}</b>
+      <small>
+        <code>{card.id}</code>
+        {card.priority !== 0 && <span title="Priority">p{card.priority}</span>}
+        <Detail card={card} kind={kind} isPast={isPast} />
+      </small>
+    </>
+  )
+  if (isSelecting.value) {
+    return (
+      <label class="tile" data-id={card.id}>
+        <input
+          type="checkbox"
+          class="tile-control"
+          tabIndex={tabIndex}
+          checked={selection.value.has(card.id)}
+          onChange={() => toggleSelected(card.id)}
+        />
+        {content}
+      </label>
+    )
+  }
+  return (
+    <a
+      class="tile tile-control"
+      href={hrefTo({ parameters: { card: card.id } })}
+      tabIndex={tabIndex}
+      data-id={card.id}
+      aria-current={openCard.value === card.id}
+      onClick={(event) => {
+        // With Ctrl or Cmd, browsers open a new tab.
+        if (!event.shiftKey) return
+        event.preventDefault()
+        toggleSelected(card.id)
+      }}
+    >
+      {content}
+    </a>
+  )
+}
 
 const Detail = ({
   card,

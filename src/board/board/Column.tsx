@@ -1,14 +1,16 @@
 import { effect, signal, type Signal } from "@preact/signals"
 import { useEffect, useMemo, useRef } from "preact/hooks"
+import { makePages, maxLoaded, type Pages } from "../api/pages.ts"
 import { keepLive, type Refreshable, refreshSoon } from "../api/live.ts"
 import { serverNow } from "../api/serverClock.ts"
+import type { CardSummary } from "../api/types.ts"
+import { isSelecting, selectAll } from "../commands/selection.ts"
 import { Icon } from "../components/Icon.tsx"
 import { FailureNotice, Loading, StaleLine } from "../components/Condition.tsx"
 import { type Claimability, meanings } from "../components/Claimability.tsx"
 import { formatNumber } from "../components/Times.tsx"
 import { useVirtualList } from "../components/useVirtualList.ts"
 import type { Search } from "../search/parseSearch.ts"
-import { type CardPages, makeCardPages, maxLoadedCards } from "./cardPages.ts"
 import { CardTile } from "./CardTile.tsx"
 import { canChangeColumn } from "./columns.ts"
 import { isInColumn, loadColumn } from "./loadColumn.ts"
@@ -17,9 +19,9 @@ import { isInColumn, loadColumn } from "./loadColumn.ts"
 export type ColumnMoment = { readonly position: number; readonly millis: number } | undefined
 
 /** Creates the list of a column, and keeps it up to date while the component is mounted. */
-export const useColumnPages = (kind: Claimability, search: Search, at: ColumnMoment): CardPages => {
+export const useColumnPages = (kind: Claimability, search: Search, at: ColumnMoment): Pages<CardSummary> => {
   const pages = useMemo(
-    () => makeCardPages(loadColumn(kind, search, at?.position), isInColumn(kind, at?.millis)),
+    () => makePages<CardSummary>(loadColumn(kind, search, at?.position), isInColumn(kind, at?.millis)),
     [kind, search, at?.position, at?.millis]
   )
   useEffect(() => {
@@ -38,11 +40,11 @@ export const useColumnPages = (kind: Claimability, search: Search, at: ColumnMom
 }
 
 /** Reads a column again when the lease or the retry time of one of its cards has come, which no event says. */
-const refreshWhenDue = (kind: Claimability, pages: CardPages, part: Refreshable): (() => void) => {
+const refreshWhenDue = (kind: Claimability, pages: Pages<CardSummary>, part: Refreshable): (() => void) => {
   let timer: ReturnType<typeof setTimeout> | undefined
   const end = effect(() => {
     clearTimeout(timer)
-    const times = pages.cards.value.flatMap(({ claimExpiresAt, notBefore }) => {
+    const times = pages.items.value.flatMap(({ claimExpiresAt, notBefore }) => {
       const time = kind === "claimed" ? claimExpiresAt : kind === "deferred" ? notBefore : null
       return time === null ? [] : [Date.parse(time)]
     })
@@ -77,16 +79,9 @@ export const Column = ({
 }) => {
   const pages = useColumnPages(kind, search, at)
   const scroller = useRef<HTMLDivElement>(null)
-  const cards = pages.cards.value
-  const list = useVirtualList({
-    scroller,
-    count: cards.length,
-    rowHeight: () => rowHeight,
-    keyOf: (index) => cards[index]?.id ?? String(index)
-  })
-  const first = list.rows[0]?.index ?? 0
-  const last = list.rows.at(-1)?.index ?? 0
-  useEffect(() => pages.show(first, last), [pages, first, last, cards.length])
+  const cards = pages.items.value
+  const { end, first, height, topOf } = useVirtualList({ scroller, count: cards.length, heights: rowHeight })
+  useEffect(() => pages.show(first, end - 1), [pages, first, end, cards.length])
   const isComplete = pages.isComplete.value
   const shownCount = count ?? (isComplete ? cards.length : undefined)
   const failure = pages.failure.value
@@ -96,6 +91,11 @@ export const Column = ({
       <h2 id={`column-${kind}`} title={meanings[kind]}>
         <Icon name={kind} />
         {kind} <output>{shownCount === undefined ? `${formatNumber(cards.length)}+` : formatNumber(shownCount)}</output>
+        {isSelecting.value && cards.length > 0 && (
+          <button type="button" class="link" onClick={() => selectAll(cards.map(({ id }) => id))}>
+            Select {formatNumber(cards.length)}
+          </button>
+        )}
       </h2>
       {failure !== undefined && cards.length > 0 && <StaleLine failure={failure} />}
       <div class="column-cards" ref={scroller} data-kind={kind}>
@@ -105,23 +105,23 @@ export const Column = ({
           ) : (
             <FailureNotice failure={failure} onRetry={pages.refresh} />
           ))}
-        <ul style={{ height: `${list.height}px` }}>
-          {list.rows.map(({ index, key, start }) => {
-            const card = cards[index]
-            return (
-              card !== undefined && (
-                <li
-                  key={key}
-                  style={{ transform: `translateY(${start}px)` }}
-                  aria-setsize={shownCount ?? -1}
-                  aria-posinset={index + 1}
-                  data-row={index}
-                >
-                  <CardTile card={card} kind={kind} isPast={at !== undefined} tabIndex={index === tabRow ? 0 : -1} />
-                </li>
-              )
-            )
-          })}
+        <ul style={{ height: `${height}px` }}>
+          {cards.slice(first, end).map((card, index) => (
+            <li
+              key={card.id}
+              style={{ transform: `translateY(${topOf(first + index)}px)` }}
+              aria-setsize={shownCount ?? -1}
+              aria-posinset={first + index + 1}
+              data-row={first + index}
+            >
+              <CardTile
+                card={card}
+                kind={kind}
+                isPast={at !== undefined}
+                tabIndex={first + index === tabRow ? 0 : -1}
+              />
+            </li>
+          ))}
         </ul>
         {pages.isLoaded.value && <ColumnEnd loaded={cards.length} count={shownCount} isComplete={isComplete} />}
       </div>
@@ -143,7 +143,7 @@ const ColumnEnd = ({
   const of = count === undefined ? "" : ` of ${formatNumber(count)}`
   return (
     <p class="column-end">
-      {loaded >= maxLoadedCards
+      {loaded >= maxLoaded
         ? `Showing the first ${formatNumber(loaded)}${of}. Search to find others.`
         : `Showing ${formatNumber(loaded)}${of}. Scroll for more.`}
     </p>

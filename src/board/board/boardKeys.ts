@@ -1,3 +1,4 @@
+import { isSelecting, setSelecting, toggleSelected } from "../commands/selection.ts"
 import { claimabilities, type Claimability } from "../components/Claimability.tsx"
 import { type Action, useActions } from "../shell/keys.ts"
 import { focusedRow } from "./Column.tsx"
@@ -32,7 +33,7 @@ const focusRow = (kind: Claimability, row: number): void => {
   if (nearest === undefined) return
   focusedRow.value = { ...focusedRow.peek(), [kind]: Number(nearest.dataset["row"]) }
   nearest.scrollIntoView({ block: "nearest" })
-  nearest.querySelector<HTMLElement>(".tile")?.focus({ preventScroll: true })
+  nearest.querySelector<HTMLElement>(".tile-control")?.focus({ preventScroll: true })
 }
 
 const moveRow = (by: number): void => {
@@ -52,6 +53,12 @@ const moveColumn = (by: number): void => {
 /** Whether the focus is on a card of the board. Elsewhere, the arrow keys scroll. */
 const isOnBoard = (): boolean => document.activeElement?.closest(".column-cards") != null
 
+const toggleFocused = (): void => {
+  const id = document.activeElement?.closest<HTMLElement>(".tile")?.dataset["id"]
+  if (id !== undefined) toggleSelected(id)
+  else setSelecting(!isSelecting.peek())
+}
+
 const actions: ReadonlyArray<Action> = [
   { keys: "j", label: "Next card", group, run: () => moveRow(1) },
   { keys: "k", label: "Previous card", group, run: () => moveRow(-1) },
@@ -60,5 +67,13 @@ const actions: ReadonlyArray<Action> = [
   { keys: "l", label: "Next column", group, run: () => moveColumn(1) },
   { keys: "h", label: "Previous column", group, run: () => moveColumn(-1) },
   { keys: "ArrowRight", label: "Next column", group, isActive: isOnBoard, run: () => moveColumn(1) },
-  { keys: "ArrowLeft", label: "Previous column", group, isActive: isOnBoard, run: () => moveColumn(-1) }
+  { keys: "ArrowLeft", label: "Previous column", group, isActive: isOnBoard, run: () => moveColumn(-1) },
+  { keys: "x", label: "Select the card, or begin to select", group, run: toggleFocused },
+  {
+    keys: "Escape",
+    label: "End the selection",
+    group,
+    isActive: () => isSelecting.peek(),
+    run: () => setSelecting(false)
+  }
 ]

@@ -1,18 +1,20 @@
+import type { LoadPage } from "../api/pages.ts"
 import { getJson, getLines } from "../api/request.ts"
 import { serverNow } from "../api/serverClock.ts"
 import type { Card, CardSummary } from "../api/types.ts"
 import type { Claimability } from "../components/Claimability.tsx"
 import type { Search } from "../search/parseSearch.ts"
-import type { LoadPage } from "./cardPages.ts"
 import { columnParameters } from "./columns.ts"
 
 /** Returns the function that reads the pages of a column, now or at a past position. */
-export const loadColumn = (kind: Claimability, search: Search, at: number | undefined): LoadPage => {
+export const loadColumn = (kind: Claimability, search: Search, at: number | undefined): LoadPage<CardSummary> => {
   const { text, ...parameters } = columnParameters(kind, search)
-  return (after, limit, signal) =>
-    at === undefined
-      ? getJson<ReadonlyArray<CardSummary>>("list", { ...parameters, text, after, limit, fields: "summary" }, signal)
-      : getLines<Card>("backlog-at/cards", { ...parameters, after, limit, position: at }, { signal })
+  return (last, limit, ended) => {
+    const page = { ...parameters, after: last?.id, limit }
+    return at === undefined
+      ? getJson<ReadonlyArray<CardSummary>>("list", { ...page, text, fields: "summary" }, ended)
+      : getLines<Card>("backlog-at/cards", { ...page, position: at }, { signal: ended })
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "preact/hooks"
+import { CardCommands } from "../commands/CardCommands.tsx"
 import { ClaimabilityMark, claimabilityOf } from "../components/Claimability.tsx"
 import { Answered } from "../components/Condition.tsx"
 import { Icon } from "../components/Icon.tsx"
@@ -69,6 +70,7 @@ const Details = ({ card, queries }: { readonly card: Card; readonly queries: Car
         <Answered query={queries.explanation} what="the explanation" lines={1}>
           {(value) => <Explanation explanation={value} card={card} />}
         </Answered>
+        <CardCommands card={card} />
       </header>
       <Facts card={card} />
       {card.body !== null && (

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import { Icon } from "../components/Icon.tsx"
 import { navigate } from "../shell/location.ts"
 import { query, search } from "./currentSearch.ts"
+import { statusWords } from "./parseSearch.ts"
 
 /** How long the reader must not type before the search takes effect, in milliseconds. Enter does not wait. */
 const pauseMillis = 250
@@ -51,6 +52,7 @@ export const SearchField = () => {
         }}
       />
       <kbd aria-hidden="true">/</kbd>
+      {text === "" && <SearchHelp />}
       {problems.length > 0 && (
         <p id="search-problems" class="search-problems" role="status">
           {problems.join(" ")}
@@ -59,3 +61,26 @@ export const SearchField = () => {
     </form>
   )
 }
+
+const conditions: ReadonlyArray<readonly [string, string]> = [
+  ["login page", "words of the id, the title or the body, or their beginnings"],
+  ["status:waiting", `one of ${statusWords.join(", ")}`],
+  ["owner:worker-1", "cards that the owner holds"],
+  ["phase:build", "cards of the phase"],
+  ["label:ui  -label:docs", "cards with the label, or without it"],
+  ["p>=5  p<3  p=1", "cards of these priorities"]
+]
+
+/** What the search understands, shown while the field has the focus and is empty. */
+const SearchHelp = () => (
+  <dl class="search-help">
+    {conditions.map(([example, meaning]) => (
+      <div key={example}>
+        <dt>
+          <code>{example}</code>
+        </dt>
+        <dd>{meaning}</dd>
+      </div>
+    ))}
+  </dl>
+)

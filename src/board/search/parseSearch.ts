@@ -49,7 +49,7 @@ const kindsByWord: Readonly<Record<string, ReadonlyArray<Claimability>>> = {
 export const statusWords: ReadonlyArray<string> = Object.keys(kindsByWord)
 
 /** A word or a condition of a search: `login`, `-label:ui`, `phase:"to do"`. */
-const tokenPattern = /(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))/gi
+const tokenPattern = /(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S*))/gi
 
 const priorityPattern = /^p(?:riority)?(>=|<=|=|>|<|:)(-?\d{1,10})$/i
 
@@ -71,6 +71,7 @@ export const parseSearch = (query: string): Search => {
   let maxPriority: number | undefined
   for (const match of query.matchAll(tokenPattern)) {
     const [token, minus = "", field, quoted, plain = ""] = match
+    if (token === "") continue
     const value = quoted ?? plain
     const priority = priorityPattern.exec(token)
     if (priority !== null) {

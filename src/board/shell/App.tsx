@@ -2,9 +2,11 @@ import type { ComponentChildren } from "preact"
 import { useEffect } from "preact/hooks"
 import { openSession, session } from "../api/session.ts"
 import { CardPanel } from "../card/CardView.tsx"
+import { openCommand } from "../commands/openCommand.ts"
 import { FailureNotice, Loading, Notice } from "../components/Condition.tsx"
 import { Icon } from "../components/Icon.tsx"
 import { Lazy } from "../components/Lazy.tsx"
+import { savedViews } from "../search/savedViews.ts"
 import { closeDialog, openDialog } from "./dialogs.ts"
 import { Header } from "./Header.tsx"
 import { type Action, useActions } from "./keys.ts"
@@ -12,14 +14,18 @@ import { hrefTo, moment, navigate, openCard, route } from "./location.ts"
 import { MomentBanner } from "./MomentBanner.tsx"
 import { SignIn } from "./SignIn.tsx"
 import { chooseNextTheme } from "./theme.ts"
+import { toast } from "./toast.ts"
 import { type View, views } from "./views.ts"
 
 const loadPalette = () => import("./Palette.tsx")
+const loadSavedViews = () => import("../search/SavedViews.tsx")
+const loadCommand = () => import("../commands/CommandDialog.tsx")
 const loadKeyList = () => import("./KeyList.tsx")
 
 /** The page: navigation, header, the view of the URL, and the card next to it. */
 export const App = () => {
   useActions(shellActions, [])
+  useActions(savedViewActions, [savedViews.value])
   const view = views.find(({ name }) => name === route.value.view)
   const card = openCard.value
   useEffect(() => {
@@ -43,6 +49,24 @@ export const App = () => {
       </div>
       {openDialog.value === "palette" && <Lazy load={loadPalette} what="the palette" />}
       {openDialog.value === "keys" && <Lazy load={loadKeyList} what="the list of keys" />}
+      {openDialog.value === "saved" && <Lazy load={loadSavedViews} what="the saved views" />}
+      {openCommand.value !== undefined && <Lazy load={loadCommand} what="the form" />}
+      <ToastLine />
+    </div>
+  )
+}
+
+/** What the reader just did. It is a live region, so it is in the document before it has a text. */
+const ToastLine = () => {
+  const message = toast.value
+  return (
+    <div role="status" class={message === undefined ? "" : "toast"}>
+      {message !== undefined && (
+        <>
+          <span dir="auto">{message.text}</span>
+          {message.card !== undefined && <a href={hrefTo({ parameters: { card: message.card } })}>Show card</a>}
+        </>
+      )}
     </div>
   )
 }
@@ -122,6 +146,14 @@ const shellActions = (): ReadonlyArray<Action> => [
     group: "Everywhere",
     run: () => document.querySelector<HTMLInputElement>("#search")?.focus()
   },
+  {
+    keys: "v",
+    label: "Show the saved views",
+    group: "Everywhere",
+    run: () => {
+      openDialog.value = "saved"
+    }
+  },
   { keys: "t", label: "Change the colours", group: "Everywhere", run: chooseNextTheme },
   {
     label: "Return to now",
@@ -138,3 +170,12 @@ const shellActions = (): ReadonlyArray<Action> => [
   },
   { keys: "Escape", label: "Close", group: "Everywhere", run: closeDialog }
 ]
+
+const savedViewActions = (): ReadonlyArray<Action> =>
+  savedViews.value.map(({ fragment, name }) => ({
+    label: name,
+    group: "Saved view",
+    run: () => {
+      location.hash = fragment
+    }
+  }))

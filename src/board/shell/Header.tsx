@@ -13,6 +13,18 @@ import { chooseNextTheme, theme } from "./theme.ts"
 export const Header = () => (
   <header class="header">
     <SearchField />
+    <button
+      type="button"
+      class="quiet"
+      onClick={() => {
+        openDialog.value = "saved"
+      }}
+      title="Saved views (v)"
+      aria-label="Saved views"
+    >
+      <Icon name="star" />
+    </button>
+    <span class="header-space" />
     <FollowState />
     <Account />
     <button

@@ -21,5 +21,6 @@ export interface View {
 /** All views, in the order of the navigation. */
 export const views: ReadonlyArray<View> = [
   { name: "board", title: "Board", icon: "board", keys: "g b", component: BoardView },
+  { name: "claims", title: "Claims", icon: "claims", keys: "g c", load: () => import("../claims/ClaimsView.tsx") },
   { name: "card", title: "Card", icon: "note", component: CardPage }
 ]
