@@ -41,6 +41,7 @@ export {
   parseAnchor,
   signAnchor
 } from "./events/Anchor.ts"
+export { Density, DensityBucket } from "./events/Density.ts"
 export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
@@ -79,8 +80,10 @@ export type { CompletedCard } from "./services/commands/Outcome.ts"
 export {
   type AnchorInput,
   type CardMomentInput,
-  type DiffInput,
   type ConsumeInput,
+  type DensityInput,
+  DensityOptions,
+  type DiffInput,
   type ErasuresInput,
   EventOptions,
   type EventsInput,
@@ -88,6 +91,8 @@ export {
   FlowOptions,
   type ImportLogInput,
   type MomentInput,
+  type ObservationsInput,
+  ObservationsOptions,
   PruneReceipts,
   type PruneReceiptsInput,
   type RebuildInput,
@@ -110,6 +115,7 @@ export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
 export { DoctorFinding } from "./services/doctor/diagnose.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/files/directoryErrors.ts"
 export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/audit/Erasures.ts"
+export { MadeAnchor, Verification } from "./services/audit/Observations.ts"
 export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
 export { InvalidInput } from "./services/decodeInput.ts"

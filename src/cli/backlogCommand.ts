@@ -17,6 +17,7 @@ import { listCommand, searchCommand } from "./commands/list.ts"
 import { migrateCommand, rebuildCommand, receiptsCommand, restoredCommand } from "./commands/maintenance.ts"
 import { noteCommand, notesCommand } from "./commands/note.ts"
 import { mcpCommand } from "./commands/mcp.ts"
+import { anchorsCommand, verificationsCommand } from "./commands/observations.ts"
 import { erasuresCommand, redactCommand } from "./commands/redact.ts"
 import { serveCommand } from "./commands/serve.ts"
 import { explainCommand, showCommand } from "./commands/show.ts"
@@ -80,7 +81,9 @@ export const backlogCommand = Command.make("backlog").pipe(
         eventsCommand,
         diffCommand,
         verifyCommand,
+        verificationsCommand,
         anchorCommand,
+        anchorsCommand,
         rebuildCommand,
         redactCommand,
         erasuresCommand,

@@ -51,7 +51,7 @@ const withoutTimes = (board: Board): Board => ({
 /** Reads the current board, except for the latest events. */
 const readBoardWith = Effect.fnUntraced(function* (events: ReadonlyArray<RecordedEvent>) {
   const backlog = yield* BacklogService
-  const { at, position } = yield* (yield* AuditService).anchor()
+  const { at, position } = yield* (yield* AuditService).anchor({ record: false })
   return {
     at,
     position,
@@ -65,7 +65,7 @@ const readBoardWith = Effect.fnUntraced(function* (events: ReadonlyArray<Recorde
 /** Reads the latest events, and the position up to which they were read. */
 const readLatestEvents = Effect.gen(function* () {
   const audit = yield* AuditService
-  const { position } = yield* audit.anchor()
+  const { position } = yield* audit.anchor({ record: false })
   const events = yield* Stream.runCollect(audit.events({ after: Math.max(0, position - boardLimits.events) }))
   return { events: events.slice(-boardLimits.events), upTo: events.at(-1)?.position ?? position }
 })

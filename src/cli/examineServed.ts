@@ -106,7 +106,7 @@ const secondsBetween = (from: DateTime.Utc, to: DateTime.Utc): number =>
   (DateTime.toEpochMillis(to) - DateTime.toEpochMillis(from)) / 1000
 
 /** The end of the log; `undefined` if the caller's role may not read it. */
-const readEnd = Effect.flatMap(AuditService, (audit) => audit.anchor()).pipe(
+const readEnd = Effect.flatMap(AuditService, (audit) => audit.anchor({ record: false })).pipe(
   Effect.catchIf(
     (error) => error instanceof Forbidden || (SqlError.isSqlError(error) && error.reason._tag === "AuthorizationError"),
     () => Effect.undefined

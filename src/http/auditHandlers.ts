@@ -14,6 +14,7 @@ import {
 } from "./responseStreams.ts"
 import { type Line, readLinePages } from "../import/readLines.ts"
 import {
+  type AnchorInput,
   AuditService,
   type BacklogAt,
   type CardAt,
@@ -37,7 +38,8 @@ export const makeAuditHandlers = Effect.gen(function* () {
     query: (past: BacklogAt) => Effect.Effect<A, E | SqlError.SqlError, R>
   ) => withDatabaseErrors(Effect.flatMap(audit.backlogAt(momentOf(at)), query))
   // Callers sign anchors themselves, with their own keys.
-  const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
+  const anchor = (options: AnchorInput) =>
+    Effect.catchTag(withDatabaseErrors(audit.anchor(options)), "AnchorRefused", (error) => Effect.die(error))
   /**
    * Refuses an invalid position or type before the stream begins. A reader reconnects after a stream that ends, and only
    * an error status stops it. It reads from the end of the log, where there are no events.
@@ -46,7 +48,7 @@ export const makeAuditHandlers = Effect.gen(function* () {
     options: typeof EventOptions.Encoded & { readonly after: number }
   ) {
     if (options.after === 0 && typeof options.type !== "object") return
-    const { position } = yield* anchor
+    const { position } = yield* anchor({ record: false })
     yield* withDatabaseErrors(
       Stream.runHead(audit.events({ ...options, after: Math.max(options.after, position), follow: false }))
     )
@@ -87,6 +89,7 @@ export const makeAuditHandlers = Effect.gen(function* () {
       )
     },
     flow: ({ query }) => withDatabaseErrors(audit.flow(query)),
+    density: ({ query }) => withDatabaseErrors(audit.density(query)),
     events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
       const options = {
         ...filter,
@@ -105,17 +108,23 @@ export const makeAuditHandlers = Effect.gen(function* () {
     park: ({ payload }) => withValidToken(audit.park(payload.consumer, payload.position, payload.reason)),
     parked: ({ query }) => withDatabaseErrors(audit.parked(query.consumer)),
     unpark: ({ payload }) => withValidToken(audit.unpark(payload.consumer, payload.position)),
-    verify: ({ payload }) =>
+    verify: ({ caller, payload }) =>
       Effect.andThen(
         withValidToken(Effect.void),
         startStreamEndingInProblem(
           streamProgress(
             (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
-              audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+              audit.verify({
+                ...payload,
+                actor: caller.actor ?? payload.actor,
+                onProgress: (done, total) => onProgress({ done, total })
+              })
           )
         )
       ),
-    anchor: () => anchor,
+    anchor: ({ caller, query }) => anchor({ ...query, actor: caller.actor ?? query.actor }),
+    anchors: ({ query }) => withDatabaseErrors(audit.anchors(query)),
+    verifications: ({ query }) => withDatabaseErrors(audit.verifications(query)),
     rebuild: ({ payload: { swapTimeoutMillis } }) =>
       Effect.andThen(
         withValidToken(Effect.void),

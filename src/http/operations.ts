@@ -52,7 +52,7 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
     const parkedOf = new Map(checkpoints.map(({ consumer }) => [consumer, 0]))
     for (const { consumer } of yield* audit.parked()) parkedOf.set(consumer, (parkedOf.get(consumer) ?? 0) + 1)
     // Read after the checkpoints, so that a checkpoint is ahead of it only after a restore.
-    const head = (yield* audit.anchor()).position
+    const head = (yield* audit.anchor({ record: false })).position
     set(position, head)
     for (const { consumer, position: reached } of checkpoints) {
       set(lag, Math.max(0, head - reached), consumerAttribute(consumer))

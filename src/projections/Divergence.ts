@@ -86,16 +86,23 @@ const maxListed = 1_000
 /** Collects divergences, only the first of each card. */
 export class Divergences {
   readonly #cards = new Set<string>()
+  readonly #checks = new Set<Divergence["check"]>()
   readonly list: Array<Divergence> = []
   count = 0
 
   add(divergence: Divergence): void {
+    this.#checks.add(divergence.check)
     if (divergence.cardId !== null) {
       if (this.#cards.has(divergence.cardId)) return
       this.#cards.add(divergence.cardId)
     }
     this.count++
     if (this.list.length < maxListed) this.list.push(divergence)
+  }
+
+  /** Whether a check found a divergence, also one that is not listed. */
+  hasFound(check: Divergence["check"]): boolean {
+    return this.#checks.has(check)
   }
 
   hasCard(cardId: string): boolean {

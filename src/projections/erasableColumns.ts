@@ -33,6 +33,8 @@ export const columnContents: Readonly<Record<string, Readonly<Record<string, Con
   checkpoints: kept("consumer position updated_at"),
   keyframes: kept("position part parts format base previous cards chain_hash written_at data"),
   erasures: kept("position card_id erased_at removed_at tried_at problem"),
+  verifications: kept("id verified_at duration_millis position divergences anchor_position anchor_matched actor"),
+  anchors: kept("id made_at position chain_hash anchored_at signature actor"),
   access_tokens: kept("id hash actor role created_at created_by expires_at revoked_at revoked_by last_used_at"),
   graph_lock: kept("unused"),
   rebuild_lock: kept("unused"),

@@ -21,6 +21,8 @@ import { streamPagesAhead } from "../sql/pages.ts"
 export interface VerifyOptions {
   /** An anchor that the log must continue. Defaults to none. */
   readonly anchor?: Anchor | undefined
+  /** Who verifies, for the list of `verifications`. Defaults to unknown. */
+  readonly actor?: string | undefined
   /** Runs with the progress of the verification, in events. Defaults to nothing. */
   readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
 }
@@ -38,7 +40,8 @@ const last = Number.MAX_SAFE_INTEGER
 /**
  * Verifies the log and the read model, in the caller's transaction, which must see one snapshot. It reads the log twice: in the
  * order of positions for the chain, then card by card, which leads to the row that each card must have. Holds a few pages of
- * rows and the ids and edges of cards in memory (decision 9).
+ * rows and the ids and edges of cards in memory (decision 9). Returns the report, and whether the log continues the anchor; `null` if
+ * there is none.
  */
 export const verify = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -48,7 +51,7 @@ export const verify = Effect.fnUntraced(function* (
   tables: CardTables,
   counts: CountsTable,
   now: DateTime.Utc,
-  options: VerifyOptions
+  options: Pick<VerifyOptions, "anchor" | "onProgress">
 ) {
   const divergences = new Divergences()
   const head = Option.getOrUndefined(yield* log.findHead)
@@ -138,7 +141,7 @@ export const verify = Effect.fnUntraced(function* (
     yield* keyframes.compare(sql, schema, divergences)
   }
   yield* progress(total, total)
-  return {
+  const report: VerifyReport = {
     position: head?.position ?? chain.position,
     chainHash: head?.chainHash ?? chain.chainHash,
     events,
@@ -148,7 +151,8 @@ export const verify = Effect.fnUntraced(function* (
     anchoredPosition: options.anchor?.position ?? null,
     divergenceCount: divergences.count,
     divergences: divergences.list
-  } satisfies VerifyReport
+  }
+  return { report, anchorMatched: options.anchor === undefined ? null : !divergences.hasFound("anchor") }
 }, Effect.scoped)
 
 /** Checks for edges of cards that do not exist. */

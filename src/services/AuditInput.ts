@@ -5,6 +5,7 @@ import { FlowBucketSize, FlowGrouping } from "../domain/Flow.ts"
 import { Redact } from "../domain/Redaction.ts"
 import { Name, Reason } from "../domain/Text.ts"
 import { Anchor, AnchorRefused } from "../events/Anchor.ts"
+import { maxDensityBuckets } from "../events/Density.ts"
 import { Position, type RecordedEvent } from "../events/RecordedEvent.ts"
 import type { RebuildProgress } from "../projections/rebuild.ts"
 import type { RemovalProgress } from "../projections/rewriteTables.ts"
@@ -95,6 +96,26 @@ export interface ConsumeInput<E, R> extends Omit<EventsInput, "after"> {
 export interface AnchorInput {
   /** An Ed25519 private key in PEM format, with which the anchor is signed. Defaults to none: the anchor is unsigned. */
   readonly privateKey?: string | undefined
+  /** Who makes the anchor, for the list of `anchors`. Defaults to unknown. */
+  readonly actor?: string | undefined
+  /** Whether the anchor is added to the list of `anchors`. Defaults to true. */
+  readonly record?: boolean | undefined
+}
+
+/** The options of `AuditService.density`. */
+export interface DensityInput {
+  /** The first position of the range, 1 or more. Defaults to 1. */
+  readonly from?: number | undefined
+  /** The last position of the range. Defaults to the end of the log. */
+  readonly to?: number | undefined
+  /** The number of parts into which the range is divided: 1 to 1,000. Defaults to 100. */
+  readonly buckets?: number | undefined
+}
+
+/** The options of `AuditService.verifications` and `AuditService.anchors`. */
+export interface ObservationsInput {
+  /** Maximum number of items: 1 to 1,000. Defaults to 100. */
+  readonly limit?: number | undefined
 }
 
 /** The options of `AuditService.rebuild`. */
@@ -160,6 +181,18 @@ export const EventOptions = Schema.Struct({
   follow: Schema.optional(Schema.Boolean)
 })
 
+/** The options of `AuditService.density`. */
+export const DensityOptions = Schema.Struct({
+  from: Schema.optional(Position),
+  to: Schema.optional(Position),
+  buckets: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxDensityBuckets })))
+})
+
+/** The options of `AuditService.verifications` and `AuditService.anchors`. */
+export const ObservationsOptions = Schema.Struct({
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })))
+})
+
 /** The input of `AuditService.pruneReceipts`. */
 export const PruneReceipts = Schema.Struct({
   olderThanDays: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 36_500 }))
@@ -190,16 +223,23 @@ const DurationInput = Schema.declare(
   { expected: "a duration" }
 )
 
-const decodeKey = decodeInput(Schema.Struct({ privateKey: Schema.optional(Schema.String) }))
+const decodeAnchorInput = decodeInput(
+  Schema.Struct({
+    privateKey: Schema.optional(Schema.String),
+    actor: Schema.optional(Name),
+    record: Schema.optional(Schema.Boolean)
+  })
+)
 
 /** Checks the options of `anchor`. */
 export const decodeAnchorOptions = (options: unknown) =>
-  Effect.mapError(decodeKey(options), ({ problem }) => new AnchorRefused({ problem }))
+  Effect.mapError(decodeAnchorInput(options), ({ problem }) => new AnchorRefused({ problem }))
 
 /** Checks the options of `verify`. */
 export const decodeVerifyOptions = decodeInput(
   Schema.Struct({
     anchor: Schema.optional(Schema.toType(Anchor)),
+    actor: Schema.optional(Name),
     onProgress: Schema.optional(EffectfulFunction<Exclude<VerifyOptions["onProgress"], undefined>>("onProgress"))
   })
 )
@@ -222,6 +262,12 @@ export const decodeRemovalOptions = decodeInput(
 
 /** Checks the options of `erasures`. */
 export const decodeErasureOptions = decodeInput(Schema.Struct({ pending: Schema.optional(Schema.Boolean) }))
+
+/** Checks the options of `density`. */
+export const decodeDensityOptions = decodeInput(DensityOptions)
+
+/** Checks the options of `verifications` and `anchors`. */
+export const decodeObservationsOptions = decodeInput(ObservationsOptions)
 
 /** Checks the id of a card. */
 export const decodeId = decodeInput(CardId)

@@ -1,4 +1,4 @@
-import { Context, DateTime, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
+import { Clock, Context, DateTime, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { GraphCard, Impact, Neighbourhood } from "../domain/CardGraph.ts"
@@ -16,6 +16,7 @@ import {
   Checkpoints,
   type ParkedEvent
 } from "../events/Checkpoints.ts"
+import { type Density, makeReadDensity } from "../events/Density.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
 import type { MomentNotReached } from "../events/MomentNotReached.ts"
@@ -68,6 +69,7 @@ import {
   decodeAt,
   decodeCardAt,
   decodeConsumer,
+  decodeDensityOptions,
   decodeDiff,
   decodeErasureOptions,
   decodeEventOptions,
@@ -75,6 +77,7 @@ import {
   decodeId,
   decodeMove,
   decodeName,
+  decodeObservationsOptions,
   decodePosition,
   decodePruneReceipts,
   decodeReason,
@@ -83,12 +86,14 @@ import {
   decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions,
+  type DensityInput,
   type DiffInput,
   type ErasuresInput,
   type EventsInput,
   type FlowInput,
   type ImportLogInput,
   type MomentInput,
+  type ObservationsInput,
   type PruneReceiptsInput,
   type RebuildInput,
   type RedactInput,
@@ -97,6 +102,7 @@ import {
 import { writeKeyframes } from "./audit/writeKeyframes.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
 import { resolveFlowRange } from "./audit/flowRange.ts"
+import { type MadeAnchor, makeObservations, type Verification } from "./audit/Observations.ts"
 import { resolveCardMoment, resolveMoment } from "./audit/moments.ts"
 import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
 import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
@@ -289,6 +295,27 @@ export class AuditService extends Context.Service<
     readonly flow: (options?: FlowInput) => Effect.Effect<Flow, MomentNotReached | InvalidInput | BacklogFailure>
 
     /**
+     * Returns when the events of a range of positions were recorded: divides the range into parts with equal numbers of
+     * events, and returns the first and the last event of each, with their times.
+     *
+     * **When to use**
+     *
+     * Use to show how busy the backlog was along the log, for example on a slider over positions.
+     *
+     * **Details**
+     *
+     * Reads two entries of an index for each part, whatever the length of the log. Fails with `InvalidInput` if `from` is
+     * after `to`. An empty log has no parts.
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: the log ends before `from` or `to`.
+     */
+    readonly density: (
+      options?: DensityInput
+    ) => Effect.Effect<Density, MomentNotReached | InvalidInput | BacklogFailure>
+
+    /**
      * Streams events in the order of their positions. With `follow: true` the stream continues with new events.
      *
      * **When to use**
@@ -411,7 +438,8 @@ export class AuditService extends Context.Service<
      *
      * **Details**
      *
-     * Reads everything in one consistent snapshot while commands continue.
+     * Reads everything in one consistent snapshot while commands continue. Adds the outcome to the list of
+     * `verifications`, unless the role or the database may not write.
      *
      * **Gotchas**
      *
@@ -426,11 +454,41 @@ export class AuditService extends Context.Service<
      *
      * Use to keep a proof of the log outside the database. `keepAnchors` appends anchors to a file.
      *
+     * **Details**
+     *
+     * Adds the anchor to the list of `anchors`, unless `record` is false, a transaction is open, or the role or the database may
+     * not write.
+     *
      * **Rejections**
      *
      * - `AnchorRefused`: the private key is not an Ed25519 key in PEM format.
      */
     readonly anchor: (options?: AnchorInput) => Effect.Effect<Anchor, AnchorRefused | BacklogFailure>
+
+    /**
+     * Lists the last 1,000 verifications that ended, the latest first.
+     *
+     * **Gotchas**
+     *
+     * The list is not part of the log and proves nothing: each entry is what a program reported. Whether the log is intact
+     * now, only `verify` shows.
+     */
+    readonly verifications: (
+      options?: ObservationsInput
+    ) => Effect.Effect<ReadonlyArray<Verification>, InvalidInput | BacklogFailure>
+
+    /**
+     * Lists the last 1,000 anchors that were made, the latest first. The same anchor that is made several times in a row is
+     * listed once.
+     *
+     * **Gotchas**
+     *
+     * The list is not part of the log and proves nothing: whoever can change the log can change it. Compare the log with an
+     * anchor that was kept elsewhere.
+     */
+    readonly anchors: (
+      options?: ObservationsInput
+    ) => Effect.Effect<ReadonlyArray<MadeAnchor>, InvalidInput | BacklogFailure>
 
     /**
      * Rebuilds the read model from the log, and verifies everything.
@@ -603,6 +661,7 @@ export class AuditService extends Context.Service<
       const keyframes = makeKeyframes(sql, schema, log, keyframeInterval)
       const keyframeWriter = makeKeyframeWriter(sql, schema, log, keyframes, keyframeInterval)
       yield* Effect.forkScoped(writeKeyframes(keyframeWriter, gate.end))
+      const observations = makeObservations(sql, schema, clock)
       const restore = makeRestoreBacklog(sql, tables, log, readModel)
       const mapReplicaErrors = withReplicaErrors(sql)
 
@@ -695,6 +754,23 @@ export class AuditService extends Context.Service<
         { answer: "slow" }
       )
 
+      const readDensity = makeReadDensity(sql, schema)
+      const density = gate.read(
+        "AuditService.density",
+        Effect.fnUntraced(function* (input: DensityInput = {}) {
+          const { buckets = 100, from = 1, to } = yield* decodeDensityOptions(input)
+          if (to !== undefined && from > to) {
+            return yield* new InvalidInput({
+              problem: `the range begins at position ${from}, after its end at position ${to}\n  at ["from"]`
+            })
+          }
+          // The first position of the default range need not exist.
+          const { position: end } = yield* gate.requireReached(to ?? (input.from === undefined ? 0 : from))
+          const range = { from, to: to ?? end, buckets }
+          return { value: yield* readDensity(range), position: range.to }
+        })
+      )
+
       const events = gate.stream("AuditService.events", (input: EventsInput = {}) =>
         Stream.unwrap(
           Effect.gen(function* () {
@@ -714,15 +790,22 @@ export class AuditService extends Context.Service<
       const verified = gate.read(
         "AuditService.verify",
         Effect.fnUntraced(function* (input: VerifyOptions = {}) {
-          const options = yield* decodeVerifyOptions(input)
+          const { actor, ...options } = yield* decodeVerifyOptions(input)
           yield* requireNoTransaction("a verification")
-          const report = yield* gate.inSnapshot(
+          const began = yield* Clock.currentTimeMillis
+          // Shows at once that the verification has begun. A rebuild may hold the tables for a while.
+          const head = Option.getOrUndefined(yield* log.findHead)
+          yield* gate.awaitShowable(head?.position ?? 0)
+          yield* options.onProgress?.(0, (head?.position ?? 0) * 2) ?? Effect.void
+          const { anchorMatched, report } = yield* gate.inSnapshot(
             Effect.gen(function* () {
               // Before the snapshot is taken, so that no rebuild or removal swaps the tables in between.
               yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${tables.search}, ${tables.claimableLabels}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
               return yield* verify(sql, schema, log, gate, tables, counts, yield* now, options)
             })
           )
+          const durationMillis = Math.max(0, (yield* Clock.currentTimeMillis) - began)
+          yield* observations.recordVerification({ report, anchorMatched, durationMillis, actor })
           return { value: report, position: report.position }
         }),
         { answer: "slow" }
@@ -730,14 +813,15 @@ export class AuditService extends Context.Service<
 
       const anchor = gate.read(
         "AuditService.anchor",
-        Effect.fnUntraced(function* (options: { readonly privateKey?: string | undefined } = {}) {
-          const { privateKey } = yield* decodeAnchorOptions(options)
+        Effect.fnUntraced(function* (options: AnchorInput = {}) {
+          const { actor, privateKey, record = true } = yield* decodeAnchorOptions(options)
           const { chainHash, position, recordedAt } = yield* gate.end
           // The clock may have been set back, or the log imported from a machine whose clock is ahead.
           const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
           const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
           const signed =
             privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
+          if (record) yield* observations.recordAnchor(signed, actor)
           return { value: signed, position }
         })
       )
@@ -771,6 +855,7 @@ export class AuditService extends Context.Service<
         backlogAt,
         diff,
         flow,
+        density,
         events,
         consume: <E, R>(input: ConsumeInput<E, R>) =>
           gate.read(
@@ -829,6 +914,22 @@ export class AuditService extends Context.Service<
         }, mapReplicaErrors),
         verify: verified,
         anchor,
+        verifications: gate.read("AuditService.verifications", (input: ObservationsInput = {}) =>
+          Effect.map(
+            Effect.flatMap(decodeObservationsOptions(input), ({ limit = defaultPageSize }) =>
+              observations.verifications(limit)
+            ),
+            shownLast
+          )
+        ),
+        anchors: gate.read("AuditService.anchors", (input: ObservationsInput = {}) =>
+          Effect.map(
+            Effect.flatMap(decodeObservationsOptions(input), ({ limit = defaultPageSize }) =>
+              observations.anchors(limit)
+            ),
+            shownLast
+          )
+        ),
         rebuild: rebuilt,
         redact: Effect.fn("AuditService.redact")(function* (input) {
           const command = yield* decodeRedact(input)

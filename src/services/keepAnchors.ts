@@ -150,10 +150,11 @@ const makeAnchorLog = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnc
       )
       if (found !== newest.chainHash) return { _tag: "LogDiffers", anchor: newest, found } satisfies AnchorOutcome
     }
-    const end = yield* audit.anchor({ privateKey })
-    if (newest?.position === end.position && !isEmpty) {
+    const { position } = yield* audit.anchor({ privateKey, record: false })
+    if (newest?.position === position && !isEmpty) {
       return { _tag: "Unchanged", anchor: newest } satisfies AnchorOutcome
     }
+    const end = yield* audit.anchor({ privateKey })
     yield* appendToAnchorFile(file, end)
     known = end
     return { _tag: "Appended", anchor: end } satisfies AnchorOutcome

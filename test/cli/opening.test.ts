@@ -20,7 +20,9 @@ const others: ReadonlyArray<ReadonlyArray<string>> = [
   ["events", "--follow"],
   ["watch"],
   ["verify"],
+  ["verifications"],
   ["anchor"],
+  ["anchors"],
   ["export"],
   ["export", "--format", "beads"],
   ["consumers"],
@@ -162,7 +164,7 @@ describe("a place without a backlog", () => {
     assert.strictEqual(code, 0)
     assert.match(
       stderr,
-      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes, 0014_keyframes\): older programs/
+      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes, 0014_keyframes, 0015_observations\): older programs/
     )
   })
 })

@@ -36,6 +36,35 @@ describe("backlog serve", () => {
     assert.strictEqual(documentIn(shown.stdout).data.id, "a")
   })
 
+  it("its own pages may read only, unless it was started with --board=write", async () => {
+    const outcomes: Array<readonly [string, number, boolean]> = []
+    for (const board of ["read", "write", "off"]) {
+      const server = start([...place.flags, "serve", "--port", "0", "--json", "--board", board])
+      let said = ""
+      await server.says((stdout) => {
+        said = stdout
+        return stdout.endsWith("\n")
+      })
+      const { url } = documentIn(said).data
+      const created = await fetch(`${url}/create`, {
+        method: "POST",
+        body: JSON.stringify({ title: "T", actor: "me" }),
+        headers: { "content-type": "application/json", origin: url }
+      })
+      const isRefused = (await created.text()).includes("--board=write")
+      outcomes.push([board, created.status, isRefused])
+      server.child.kill("SIGTERM")
+      assert.strictEqual((await server.ended).code, 0)
+    }
+    assert.deepStrictEqual(outcomes, [
+      ["read", 403, true],
+      ["write", 200, false],
+      ["off", 403, true]
+    ])
+    const wrong = await cli([...place.flags, "--json", "serve", "--board", "yes"])
+    assert.deepStrictEqual([wrong.code, documentIn(wrong.stdout).error._tag], [2, "InvalidValue"])
+  })
+
   it("an invalid port is refused", async () => {
     const refused = await cli([...place.flags, "--json", "serve", "--port", "65536"])
     assert.deepStrictEqual([refused.code, documentIn(refused.stdout).error._tag], [2, "InvalidInput"])

@@ -117,6 +117,15 @@ describe.each(places)("the command line over a served backlog in %s", (_, makePl
     expect(await run("auditor", ["erasures"])).toMatchObject([{ cardId: "secret" }])
     const { line, position } = await run("auditor", ["anchor"])
     expect(await run("auditor", ["verify", "--anchor", line])).toMatchObject({ divergenceCount: 0 })
+    const [verification] = await run("worker", ["verifications", "--limit", "1"])
+    expect(verification).toMatchObject({
+      outcome: "consistent",
+      position,
+      anchorPosition: position,
+      anchorMatched: true,
+      actor: "eve"
+    })
+    expect(await run("worker", ["anchors", "--limit", "1"])).toMatchObject([{ position, actor: "eve" }])
     const file = join(folder, "log.jsonl")
     expect((await run("auditor", ["export", file])).position).toBe(position)
     expect((await cli(["verify", file, "--anchor", line])).code).toBe(0)

@@ -135,8 +135,8 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
-      "awaitClaimEnd awaitClaimable backlogAt backlogAtCards backlogAtCriticalPath backlogAtDependents backlogAtImpact backlogAtNeighbourhood caller cardAt checkpoint checkpoints claims criticalPath dependents diff erasures flow " +
-      "events explain explainAt get history impact list neighbourhood notes parked stats whyNothingClaimable"
+      "anchors awaitClaimEnd awaitClaimable backlogAt backlogAtCards backlogAtCriticalPath backlogAtDependents backlogAtImpact backlogAtNeighbourhood caller cardAt checkpoint checkpoints claims criticalPath density dependents diff erasures flow " +
+      "events explain explainAt get history impact list neighbourhood notes parked stats verifications whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(
       may("worker"),

@@ -2,6 +2,7 @@ import { flow } from "../services/audit/flow.ts"
 import { golden } from "../services/audit/goldenEvents.ts"
 import { goldenLog } from "../services/audit/goldenLog.ts"
 import { logFile } from "../services/audit/logFile.ts"
+import { observations } from "../services/audit/observations.ts"
 import { redaction } from "../services/audit/redaction.ts"
 import { timeTravel } from "../services/audit/timeTravel.ts"
 import { overAnyLayer } from "../services/conformance.ts"
@@ -15,7 +16,7 @@ const ownTransaction = "not over HTTP: a command is never part of the caller's t
 suiteOver(
   "a backlog over HTTP",
   postgresClient(10),
-  [...overAnyLayer, timeTravel, flow, redaction, logFile, golden, goldenLog],
+  [...overAnyLayer, timeTravel, flow, observations, redaction, logFile, golden, goldenLog],
   {
     backlog: freshBacklogOverHttp,
     sample: isLong
@@ -24,6 +25,7 @@ suiteOver(
     except: {
       "a receipt is written in the transaction of its command": ownTransaction,
       "neither verify nor rebuild can be part of a transaction": ownTransaction,
+      "an anchor in a transaction is not listed": ownTransaction,
       "a flow in a transaction sees what the transaction wrote": ownTransaction,
       "a redaction is rolled back or committed with its transaction": ownTransaction
     }

@@ -99,6 +99,7 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/critical-path": [""],
   "/diff": ["?fromPosition=0"],
   "/flow": ["?bucket=week&by=label"],
+  "/density": ["?from=1&buckets=2"],
   "/list": [""],
   "/claim": ["", { owner: "w", actor }],
   "/claim-many": ["", { owner: "w", limit: 2, actor }],
@@ -134,7 +135,9 @@ const requests: Readonly<Record<string, readonly [query: string, body?: object]>
   "/parked": [""],
   "/unpark": ["", { consumer: "c", position: 1 }],
   "/verify": ["", {}],
+  "/verifications": [""],
   "/anchor": [""],
+  "/anchors": [""],
   "/rebuild": ["", {}],
   "/redact": ["", { id: "a", parts: ["body"], reason: "r", actor }],
   "/erasures": [""],
@@ -206,7 +209,7 @@ onServer("the responses of the server", (test) => {
       yield* ok("/explain")
       yield* ok("/list")
       for (const path of ["/renew", "/complete", "/reopen", "/reclaim", "/claim-many", "/claim-many"]) yield* ok(path)
-      for (const path of ["/note", "/get", "/notes", "/claims", "/diff", "/flow"]) yield* ok(path)
+      for (const path of ["/note", "/get", "/notes", "/claims", "/diff", "/flow", "/density"]) yield* ok(path)
       yield* ok("/claim", 204)
       yield* ok("/why-nothing-claimable")
       for (const path of ["/create", "/create-many", "/revise", "/link", "/unlink"]) yield* ok(path)
@@ -232,6 +235,7 @@ onServer("the responses of the server", (test) => {
         yield* ok(path)
       for (const path of ["/anchor", "/redact", "/erasures", "/events", "/verify", "/rebuild", "/remove-erased"])
         yield* ok(path)
+      for (const path of ["/verifications", "/anchors"]) yield* ok(path)
       for (const path of ["/erasures", "/prune-receipts", "/restored", "/export-log"]) yield* ok(path)
       yield* ok("/import-log", 409)
       yield* ok("/caller")

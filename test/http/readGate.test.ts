@@ -32,7 +32,9 @@ const queries: Readonly<Record<string, string>> = {
   "/checkpoints": "",
   "/checkpoint": "?consumer=consumer",
   "/parked": "",
+  "/verifications": "",
   "/anchor": "",
+  "/anchors": "",
   "/erasures": "",
   "/export-log": "",
   "/notes": "?id=a",
@@ -42,7 +44,8 @@ const queries: Readonly<Record<string, string>> = {
   "/impact": "?id=a",
   "/critical-path": "",
   "/diff": "?fromPosition=0",
-  "/flow": ""
+  "/flow": "",
+  "/density": ""
 }
 
 const readPaths = (): ReadonlyArray<string> => {

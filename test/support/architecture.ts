@@ -19,7 +19,7 @@ const surfaceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
   cli: ["import", "http", "mcp", "worker"],
   mcp: ["http"],
   http: ["import"],
-  demo: ["cli"],
+  demo: ["cli", "http"],
   board: ["http"]
 }
 

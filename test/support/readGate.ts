@@ -10,12 +10,13 @@ const readers: Readonly<Record<string, ReadonlyArray<string>>> = {
   log: ["head", "findHead", "read", "page", "between", "streams", "history", "isReplica", "hasReplayed"],
   checkpoints: ["list", "get", "parked"],
   erasures: ["list", "isPending"],
+  observations: ["verifications", "anchors"],
   PastBacklog: ["at"]
 }
 
 /** Functions that read for a service. They are checked where they are called. */
 const readingFunctions = new Set(
-  "consume diffCards explainAt exportLog feed foldCards readFlow resolveCardMoment resolveEventType resolveFlowRange resolveMoment verify".split(
+  "consume diffCards explainAt exportLog feed foldCards readDensity readFlow resolveCardMoment resolveEventType resolveFlowRange resolveMoment verify".split(
     " "
   )
 )

@@ -99,6 +99,7 @@ export const auditMethods: Methods<AuditService["Service"]> = {
   backlogAt: read(3, ({ backlogAt }) => backlogAt({ position: 3 })),
   diff: read(4, ({ diff }) => collect(diff({ from: { position: 1 }, to: { position: 4 } }))),
   flow: read(5, ({ flow }) => flow()),
+  density: read(5, ({ density }) => density()),
   events: read(5, ({ events }) => collect(events())),
   checkpoints: read(2, ({ checkpoints }) => checkpoints),
   checkpoint: read(2, ({ checkpoint }) => checkpoint("consumer")),
@@ -108,6 +109,9 @@ export const auditMethods: Methods<AuditService["Service"]> = {
   unpark: "writes",
   verify: read(5, ({ verify }) => emitsNothingOnFailure((emit) => verify({ onProgress: emit }))),
   anchor: read(5, ({ anchor }) => Effect.map(anchor(), formatAnchor)),
+  // After `verify` and `anchor`, which record what these list.
+  verifications: read(5, ({ verifications }) => verifications()),
+  anchors: read(5, ({ anchors }) => anchors()),
   rebuild: "writes",
   redact: "writes",
   erasures: read(4, ({ erasures }) => erasures()),

@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from "@preact/signals"
 import { makeEventParser } from "./eventLines.ts"
 import { ApiFailure, getJson, type Problem, readText, send } from "./request.ts"
 import { token } from "./token.ts"
-import type { Anchor, RecordedEvent } from "./types.ts"
+import type { Density, RecordedEvent } from "./types.ts"
 
 /** What the page needs to know about an event that was just committed. */
 export type LiveEvent = Pick<RecordedEvent, "position" | "cardId" | "version" | "type" | "actor" | "recordedAt">

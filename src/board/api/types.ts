@@ -19,7 +19,7 @@ export type Obstacle = Explanation["obstacles"][number]
 export type ClaimOutlook = typeof Answers.ClaimOutlook.Encoded
 export type RecordedEvent = typeof Answers.RecordedEvent.Encoded
 export type BacklogAt = typeof Answers.BacklogAt.Encoded
-export type Anchor = typeof Answers.Anchor.Encoded
+export type Density = typeof Answers.Density.Encoded
 
 export type Caller = typeof CallerSchema.Encoded
 export type Status = Card["status"]

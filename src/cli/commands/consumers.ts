@@ -89,7 +89,7 @@ const showAll = Effect.gen(function* () {
   const parked = new Map<string, number>()
   for (const { consumer } of yield* audit.parked()) parked.set(consumer, (parked.get(consumer) ?? 0) + 1)
   // Read after the checkpoints, so that only a restore can leave a checkpoint ahead of it.
-  const { position: head } = yield* audit.anchor()
+  const { position: head } = yield* audit.anchor({ record: false })
   const all = [...new Set([...checkpoints.keys(), ...parked.keys()])]
     .sort()
     .map((name) => ({ ...makeProgress(name, checkpoints.get(name), head), parked: parked.get(name) ?? 0 }))
@@ -129,7 +129,7 @@ const showOne = Effect.fnUntraced(function* (consumer: string, unpark: number | 
     return yield* new NotParked({ consumer, position: unpark })
   }
   const parked = before.filter(({ position }) => position !== unpark)
-  const progress = makeProgress(consumer, checkpoint, (yield* audit.anchor()).position)
+  const progress = makeProgress(consumer, checkpoint, (yield* audit.anchor({ record: false })).position)
   return makeOutput(
     () => ({
       ...encodeProgress(progress),
@@ -149,7 +149,7 @@ const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number)
   const checkpoint = Option.getOrUndefined(yield* audit.checkpoint(consumer))
   if (checkpoint === undefined) return yield* new ConsumerNotFound({ consumer })
   const from = checkpoint.position
-  const { position: head } = yield* audit.anchor()
+  const { position: head } = yield* audit.anchor({ record: false })
   if (from <= head) {
     return yield* new InvalidInput({
       problem: `the checkpoint of ${JSON.stringify(consumer)} is at ${from}, and the log ends at ${head}: --reset-to applies only to a checkpoint beyond the end of the log`

@@ -80,7 +80,7 @@ const writeLog = Effect.fnUntraced(function* (file: string, force: boolean, io: 
 /** Encodes the current cards as lines of a beads file, and counts them while they are read. */
 const readIssues = Effect.gen(function* () {
   const audit = yield* AuditService
-  const { position } = yield* audit.anchor()
+  const { position } = yield* audit.anchor({ record: false })
   const backlog = yield* BacklogService
   const past = yield* audit.backlogAt({ position })
   const lost = new Map<string, number>()

@@ -17,6 +17,7 @@ import {
   type WrongLine
 } from "../../index.ts"
 import { type DocumentOutput, makeOutput } from "../CommandOutput.ts"
+import { knownActor } from "../currentActor.ts"
 import { defineCommand, runInBacklog, runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
 import { optionalArgument, textFlag } from "../flags.ts"
@@ -118,7 +119,8 @@ const verifyBacklog = Effect.fnUntraced(function* (anchor: Anchor | undefined) {
   const io = yield* ProcessIO
   const audit = yield* AuditService
   const onProgress = showProgress(io, "steps")
-  return makeReportOutput(yield* clearProgressAfter(io)(audit.verify({ anchor, onProgress })))
+  const actor = yield* knownActor
+  return makeReportOutput(yield* clearProgressAfter(io)(audit.verify({ actor, anchor, onProgress })))
 })
 
 const verifyFile = Effect.fnUntraced(function* (name: string, anchor: Anchor | undefined) {
@@ -202,8 +204,9 @@ export const anchorCommand = defineCommand(
   { key: textFlag("key", "PEM file with an Ed25519 private key that signs the anchor", "PATH") },
   Effect.fnUntraced(function* ({ key }) {
     const privateKey = key === undefined ? undefined : yield* readKeyFile("key", key, "private")
+    const actor = yield* knownActor
     return Effect.gen(function* () {
-      const current = yield* (yield* AuditService).anchor({ privateKey })
+      const current = yield* (yield* AuditService).anchor({ actor, privateKey })
       const line = formatAnchor(current)
       return makeOutput(
         () => ({ ...encodeAnchor(current), line }),

@@ -10,12 +10,14 @@ import {
   Card,
   CardDiff,
   Checkpoint,
+  Density,
   Erasure,
   Explanation,
   Flow,
   GraphCards,
   Impact,
   ImportedLog,
+  MadeAnchors,
   ndjson,
   Neighbourhood,
   ParkedEvents,
@@ -25,6 +27,7 @@ import {
   RecordedEvent,
   RedactedCard,
   RestoredBacklog,
+  Verifications,
   VerifyProgress,
   VerifyReport
 } from "./answers.ts"
@@ -34,11 +37,13 @@ import { problems } from "../problems.ts"
 import {
   CardId,
   CriticalPathOptions,
+  DensityOptions,
   DependentsOptions,
   EventOptions,
   EventType,
   FlowOptions,
   NeighbourhoodOptions,
+  ObservationsOptions,
   PastListOptions,
   PruneReceipts,
   RemovalProgress,
@@ -190,6 +195,16 @@ export const AuditGroup = HttpApiGroup.make("audit")
         "Counts what was created, claimed, completed, failed and expired from `from`, inclusive, to `to`, exclusive, in buckets of UTC. Without `to`, until now; without `from`, the 7 days before `to`. `bucket` defaults to `day`, and a range has at most 1,000 buckets. Times are in seconds."
       )
     ),
+    HttpApiEndpoint.get("density", "/density", {
+      query: jsonFields(DensityOptions.fields),
+      success: Density,
+      error: momentNotReached
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns when the events of a range of positions were recorded",
+        "Divides the positions from `from` to `to` into `buckets` parts with equal numbers of events, and returns the first and the last event of each part with their times. Defaults to 100 parts of the whole log."
+      )
+    ),
     HttpApiEndpoint.get("events", "/events", {
       headers: { "last-event-id": Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))) },
       query: { ...jsonFields(EventOptions.fields), type: Schema.optionalKey(typeName) },
@@ -236,13 +251,40 @@ export const AuditGroup = HttpApiGroup.make("audit")
       success: Schema.Boolean
     }).annotateMerge(describeEndpoint("Removes an event from the parked events", "Returns `true` if it was parked.")),
     HttpApiEndpoint.post("verify", "/verify", {
-      payload: Schema.Struct({ anchor: Schema.optionalKey(Anchor) }),
+      payload: Schema.Struct({ anchor: Schema.optionalKey(Anchor), actor: Schema.optionalKey(Name) }),
       success: ndjson(Schema.Struct({ progress: VerifyProgress }), Schema.Struct({ report: VerifyReport }))
     }).annotateMerge(
-      describeEndpoint("Verifies the log and the read model", "Lines with the progress, and then the report.")
+      describeEndpoint(
+        "Verifies the log and the read model",
+        "Lines with the progress, and then the report. `/verifications` lists the outcome, with the actor of the caller, or else with `actor`."
+      )
     ),
-    HttpApiEndpoint.get("anchor", "/anchor", { success: Anchor }).annotateMerge(
-      describeEndpoint("Returns an anchor: the current end of the log, to be stored elsewhere")
+    HttpApiEndpoint.get("verifications", "/verifications", {
+      query: jsonFields(ObservationsOptions.fields),
+      success: Verifications
+    }).annotateMerge(
+      describeEndpoint(
+        "Lists the verifications that ended, the latest first",
+        "At most the last 1,000. The list is not part of the log: it shows what programs reported, and proves nothing."
+      )
+    ),
+    HttpApiEndpoint.get("anchor", "/anchor", {
+      query: { actor: Schema.optionalKey(Name), record: Schema.optionalKey(Schema.Boolean) },
+      success: Anchor
+    }).annotateMerge(
+      describeEndpoint(
+        "Returns an anchor: the current end of the log, to be stored elsewhere",
+        "`/anchors` lists it, with the actor of the caller, or else with `actor`, unless `record` is false."
+      )
+    ),
+    HttpApiEndpoint.get("anchors", "/anchors", {
+      query: jsonFields(ObservationsOptions.fields),
+      success: MadeAnchors
+    }).annotateMerge(
+      describeEndpoint(
+        "Lists the anchors that were made, the latest first",
+        "At most the last 1,000. The list is not part of the log: an anchor proves something only if it is stored elsewhere."
+      )
     ),
     HttpApiEndpoint.post("rebuild", "/rebuild", {
       payload: swap,

@@ -107,6 +107,15 @@ export const ParkedEvents = Schema.Array(Domain.ParkedEvent.annotate({ identifie
 /** The end of the log. */
 export const Anchor = Domain.Anchor.annotate({ identifier: "Anchor" })
 
+/** When the events of a range of positions were recorded. */
+export const Density = Domain.Density.annotate({ identifier: "Density" })
+
+/** Verifications that ended. */
+export const Verifications = Schema.Array(Domain.Verification.annotate({ identifier: "Verification" }))
+
+/** Anchors that were made. */
+export const MadeAnchors = Schema.Array(Domain.MadeAnchor.annotate({ identifier: "MadeAnchor" }))
+
 /** The result of a verification. */
 export const VerifyReport = Domain.VerifyReport.annotate({ identifier: "VerifyReport" })
 

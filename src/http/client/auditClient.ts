@@ -5,6 +5,7 @@ import type { Endpoints } from "./connect.ts"
 import { makeConsume, followEvents } from "./eventFeed.ts"
 import { request, dieOnInvalidInput, streamItems, runToReport, toServiceError, omitUndefined } from "./request.ts"
 import {
+  type AnchorInput,
   type At,
   AuditService,
   type BacklogAt,
@@ -25,6 +26,7 @@ import {
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
+  decodeDensityOptions,
   decodeDiff,
   decodeErasureOptions,
   decodeEventOptions,
@@ -32,6 +34,7 @@ import {
   decodeId,
   decodeMove,
   decodeName,
+  decodeObservationsOptions,
   decodePosition,
   decodePruneReceipts,
   decodeReason,
@@ -152,7 +155,8 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
       (error) => Effect.die(error)
     )
 
-  const unsigned = dieOnInvalidInput(request(endpoints.anchor(), true))
+  const unsigned = (options: Pick<AnchorInput, "actor" | "record">) =>
+    dieOnInvalidInput(request(endpoints.anchor({ query: omitUndefined(options) }), true))
 
   return AuditService.of({
     history: (input) =>
@@ -208,8 +212,17 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
     flow: Effect.fn("AuditService.flow")(function* (input = {}) {
       return yield* request(endpoints.flow({ query: omitUndefined(yield* decodeFlow(input)) }), true)
     }),
+    density: Effect.fn("AuditService.density")(function* (input = {}) {
+      return yield* request(endpoints.density({ query: omitUndefined(yield* decodeDensityOptions(input)) }), true)
+    }),
     events,
-    consume: makeConsume({ events, checkpoint, advance, park, end: Effect.map(unsigned, ({ position }) => position) }),
+    consume: makeConsume({
+      events,
+      checkpoint,
+      advance,
+      park,
+      end: Effect.map(unsigned({ record: false }), ({ position }) => position)
+    }),
     checkpoints: dieOnInvalidInput(request(endpoints.checkpoints(), true)),
     checkpoint,
     advance,
@@ -223,14 +236,22 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
       return yield* request(endpoints.unpark({ payload }), false)
     }),
     verify: Effect.fn("AuditService.verify")(function* (input = {}) {
-      const { anchor, onProgress } = yield* decodeVerifyOptions(input)
-      const answer = yield* request(endpoints.verify({ payload: omitUndefined({ anchor }) }), true)
+      const { actor, anchor, onProgress } = yield* decodeVerifyOptions(input)
+      const answer = yield* request(endpoints.verify({ payload: omitUndefined({ actor, anchor }) }), true)
       return yield* runToReport(streamItems(answer), ({ done, total }) => onProgress?.(done, total) ?? Effect.void)
     }),
     anchor: Effect.fn("AuditService.anchor")(function* (input = {}) {
-      const { privateKey } = yield* decodeAnchorOptions(input)
-      const anchor = yield* unsigned
+      const { actor, privateKey, record } = yield* decodeAnchorOptions(input)
+      const anchor = yield* unsigned({ actor, record })
       return privateKey === undefined ? anchor : yield* Effect.fromResult(signAnchor(anchor, privateKey))
+    }),
+    verifications: Effect.fn("AuditService.verifications")(function* (input = {}) {
+      const query = omitUndefined(yield* decodeObservationsOptions(input))
+      return yield* request(endpoints.verifications({ query }), true)
+    }),
+    anchors: Effect.fn("AuditService.anchors")(function* (input = {}) {
+      const query = omitUndefined(yield* decodeObservationsOptions(input))
+      return yield* request(endpoints.anchors({ query }), true)
     }),
     rebuild: Effect.fn("AuditService.rebuild")(function* (input = {}) {
       const { onProgress, swapTimeout } = yield* decodeRebuildOptions(input)

@@ -67,6 +67,9 @@ const tableGrants: ReadonlyArray<TableGrants> = [
   { table: "erasures", writer: reads, auditor: reads },
   // Only the owner writes them, because past states are read from them without the log.
   { table: "keyframes", writer: reads, auditor: reads },
+  // Recorded by functions, so that no role can change or remove what another one has recorded.
+  { table: "verifications", writer: reads, auditor: reads },
+  { table: "anchors", writer: reads, auditor: reads },
   // A server authenticates callers. Only the owner creates tokens.
   { table: "access_tokens", writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },
   { table: "migrations", writer: reads, auditor: reads }
@@ -84,6 +87,9 @@ const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: Rea
   { name: "append_and_project_v1", roles: ["writer"] },
   { name: "begin_generation_v1", roles: ["writer"] },
   { name: "lock_head_v1", roles: ["writer"] },
+  // A verification and an anchor are reads, and both are recorded.
+  { name: "record_verification_v1", roles: ["writer", "auditor"] },
+  { name: "record_anchor_v1", roles: ["writer", "auditor"] },
   // Called by the others.
   { name: "current_time_v1", roles: [] },
   { name: "lock_labelled_v1", roles: [] },

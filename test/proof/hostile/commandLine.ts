@@ -63,6 +63,8 @@ const commands: Readonly<Record<string, { readonly arguments: number; readonly f
   history: { arguments: 1, flags: [] },
   events: { arguments: 0, flags: ["after", "card", "type"] },
   verify: { arguments: 0, flags: ["anchor", "anchor-file", "public-key"] },
+  verifications: { arguments: 0, flags: ["limit"] },
+  anchors: { arguments: 0, flags: ["limit"] },
   redact: { arguments: 1, flags: ["part", "reason", "event-version"] },
   consumers: { arguments: 1, flags: ["unpark"] },
   import: { arguments: 1, flags: ["format", "strict"] }

@@ -50,6 +50,41 @@ export const parts = (test: Test): void => {
   )
 
   test(
+    "the auditor and the writer list what they verify and anchor, and verify where they may not",
+    Effect.gen(function* () {
+      const { auditor, logins, owner, roles, schema, writer } = yield* shared
+      yield* work(writer, "w")
+      yield* auditor.audit.verify({ actor: "the auditor" })
+      yield* auditor.audit.anchor({ actor: "the auditor" })
+      yield* writer.audit.anchor({ actor: "the writer" })
+      const listed = Effect.gen(function* () {
+        const [verifications, anchors] = [yield* writer.audit.verifications(), yield* auditor.audit.anchors()]
+        return [verifications.map(({ actor }) => actor), anchors.map(({ actor }) => actor)]
+      })
+      const before = [["the auditor"], ["the writer", "the auditor"]]
+      expect(yield* listed).toEqual(before)
+
+      yield* alter((role) => `ALTER ROLE ${role} SET default_transaction_read_only = on`, logins.auditor)
+      const reader = yield* connect(logins.auditor, { schema })
+      expect((yield* reader.audit.verify()).divergences).toEqual([])
+      expect((yield* reader.audit.anchor()).position).toBeGreaterThan(0)
+      expect(yield* listed).toEqual(before)
+
+      yield* alter((role) => `ALTER ROLE ${role} RESET default_transaction_read_only`, logins.auditor)
+      const functions = ["record_verification_v1", "record_anchor_v1"].map((name) => `"${schema}".${name}`).join()
+      yield* alter((role) => `REVOKE EXECUTE ON FUNCTION ${functions} FROM ${role}`, logins.auditor)
+      const stranger = yield* connect(logins.auditor, { schema })
+      expect((yield* stranger.audit.verify()).divergences).toEqual([])
+      yield* stranger.audit.anchor()
+      expect(yield* listed).toEqual(before)
+      // Granted again with the next migration.
+      yield* connect(logins.owner, { schema, roles })
+      yield* stranger.audit.verify({ actor: "again" })
+      expect((yield* owner.audit.verifications({ limit: 1 }))[0]?.actor).toBe("again")
+    })
+  )
+
+  test(
     "the writer cannot do the owner's work, and the auditor cannot execute commands",
     Effect.gen(function* () {
       const { auditor, owner, writer } = yield* shared

@@ -21,6 +21,8 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     checkpoints: ["SELECT", "INSERT", "UPDATE position", "UPDATE updated_at"],
     erasures: ["SELECT"],
     keyframes: ["SELECT"],
+    verifications: ["SELECT"],
+    anchors: ["SELECT"],
     parked_events: ["SELECT", "INSERT", "DELETE", "UPDATE parked_at", "UPDATE reason"],
     access_tokens: ["SELECT", "UPDATE last_used_at"],
     counts: ["SELECT"],
@@ -39,6 +41,8 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     checkpoints: ["SELECT"],
     erasures: ["SELECT"],
     keyframes: ["SELECT"],
+    verifications: ["SELECT"],
+    anchors: ["SELECT"],
     parked_events: ["SELECT"],
     access_tokens: [],
     counts: ["SELECT"],
@@ -57,9 +61,11 @@ const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> 
     "lock_and_load_v2",
     "lock_and_load_v3",
     "lock_head_v1",
+    "record_anchor_v1",
+    "record_verification_v1",
     "server_identity"
   ],
-  auditor: ["search_document_v1", "server_identity"]
+  auditor: ["record_anchor_v1", "record_verification_v1", "search_document_v1", "server_identity"]
 }
 
 /** What each role can and cannot do with its own SQL. */

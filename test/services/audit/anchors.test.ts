@@ -97,6 +97,8 @@ const tests = (test: Test): void => {
       yield* create("c")
       yield* again.end
       expect(positionsIn(file)).toEqual([0, 1, 2, 3])
+      // An attempt that appends nothing made no anchor.
+      expect((yield* audit.anchors()).map(({ position }) => position)).toEqual([3, 2, 1, 0])
     })
   )
 

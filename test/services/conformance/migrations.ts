@@ -37,7 +37,8 @@ const names = [
   "commands",
   "claims_from",
   "labels_and_notes",
-  "keyframes"
+  "keyframes",
+  "observations"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */

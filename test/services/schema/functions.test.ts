@@ -161,6 +161,8 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
           `The function append_and_project_v1 ${misdirected}`,
           `The function begin_generation_v1 ${misdirected}`,
           `The function lock_head_v1 ${misdirected}`,
+          `The function record_verification_v1 ${misdirected}`,
+          `The function record_anchor_v1 ${misdirected}`,
           "The function current_time_v1 can be executed by every role that may use the schema.",
           `The function index_created_cards_v1 ${misdirected}`,
           `The function index_changed_labels_v1 ${misdirected}`,
