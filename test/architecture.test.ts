@@ -9,7 +9,7 @@ const projectRoot = join(import.meta.dirname, "..")
 const sources = (): ReadonlyMap<string, string> =>
   new Map(
     readdirSync(join(projectRoot, "src"), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+      .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
       .map((entry) => join(entry.parentPath, entry.name))
       .map((file) => [relative(projectRoot, file).split(sep).join("/"), readFileSync(file, "utf8")])
   )
@@ -31,7 +31,9 @@ const skeleton: Readonly<Record<string, string>> = {
   "src/services/pglite/a.ts": "",
   "src/services/postgres/a.ts": "",
   "src/services/schema/a.ts": "",
+  "src/board/a.ts": "",
   "src/cli/a.ts": "",
+  "src/http/a.ts": "",
   "src/import/a.ts": "",
   "src/demo/a.ts": "",
   "src/testing/a.ts": ""
@@ -88,6 +90,9 @@ describe("imports between layers", () => {
     ["demo", "import"],
     ["cli", "demo"],
     ["cli", "testing"],
+    ["cli", "board"],
+    ["http", "board"],
+    ["board", "cli"],
     ["services", "testing"],
     ["testing", "cli"],
     ["http", "cli"]
@@ -108,6 +113,26 @@ describe("imports between layers", () => {
   ])("%s counts as an import", (text) => {
     expect(check({ "src/events/b.ts": `\n\n${text}` })).toEqual([
       'src/events/b.ts:3: events must not import services ("../services/a.ts")'
+    ])
+  })
+
+  it.each([
+    'import type { X } from "../http/a.ts"',
+    'import type { X } from "../domain/a.ts"',
+    'export type { X } from "../index.ts"',
+    'type X = typeof import("../http/a.ts")'
+  ])("of the page may be of types: %s", (text) => {
+    expect(check({ "src/board/b.tsx": text })).toEqual([])
+  })
+
+  it.each([
+    ['import { x } from "../http/a.ts"', "http"],
+    ['import { type X } from "../domain/a.ts"', "domain"],
+    ['export * from "../index.ts"', "index"],
+    ['const x = await import("../http/a.ts")', "http"]
+  ])("of the page must not be of values: %s", (text, layer) => {
+    expect(check({ "src/board/b.tsx": text })).toEqual([
+      expect.stringContaining(`src/board/b.tsx:1: board must import only types from ${layer}`)
     ])
   })
 

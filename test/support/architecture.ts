@@ -19,8 +19,12 @@ const surfaceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
   cli: ["import", "http", "mcp", "worker"],
   mcp: ["http"],
   http: ["import"],
-  demo: ["cli", "http"]
+  demo: ["cli", "http"],
+  board: ["http"]
 }
+
+/** The page in the browser. It imports only types from the rest, whose modules are larger than the page or need Node. */
+const page = "board"
 
 /** `src/index.ts`, the public API: above the layers, below the surfaces. */
 const root = "index"
@@ -109,6 +113,8 @@ interface Import {
   readonly specifier: string
   /** The imported names; `*` is all of them. */
   readonly names: ReadonlyArray<string>
+  /** Whether only types are imported, so that nothing is left of the import when the program runs. */
+  readonly isOfTypes: boolean
   readonly line: number
 }
 
@@ -129,7 +135,7 @@ export const findViolations = (sources: Sources): ReadonlyArray<Violation> => {
 export const format = (violation: Violation): string => `${violation.file}:${violation.line}: ${violation.message}`
 
 const parse = (path: string, text: string): SourceFile => {
-  const result = parseSync(path, text, { sourceType: "module" })
+  const result = parseSync(path, text, { sourceType: "module", lang: path.endsWith(".tsx") ? "tsx" : "ts" })
   const problem = result.errors[0]
   if (problem !== undefined) throw new Error(`${path} does not parse: ${problem.message}`)
   const lineAt = (offset: number): number => text.slice(0, offset).split("\n").length
@@ -139,31 +145,37 @@ const parse = (path: string, text: string): SourceFile => {
   const report = (node: { start: number }, what: string): void => {
     impurities.push({ line: lineAt(node.start), what })
   }
-  const addImport = (node: { start: number }, specifier: string, names: ReadonlyArray<string>): void => {
-    imports.push({ specifier, names, line: lineAt(node.start) })
+  const addImport = (
+    node: { start: number },
+    specifier: string,
+    names: ReadonlyArray<string>,
+    isOfTypes: boolean
+  ): void => {
+    imports.push({ specifier, names, isOfTypes, line: lineAt(node.start) })
   }
   new Visitor({
     ImportDeclaration: (node) => {
       const names = node.specifiers.map((specifier) =>
         specifier.type === "ImportSpecifier" ? moduleExportName(specifier.imported) : "*"
       )
-      addImport(node, node.source.value, names)
+      addImport(node, node.source.value, names, node.importKind === "type")
     },
-    ExportAllDeclaration: (node) => addImport(node, node.source.value, ["*"]),
+    ExportAllDeclaration: (node) => addImport(node, node.source.value, ["*"], node.exportKind === "type"),
     ExportNamedDeclaration: (node) => {
       if (node.source !== null) {
         addImport(
           node,
           node.source.value,
-          node.specifiers.map((specifier) => moduleExportName(specifier.local))
+          node.specifiers.map((specifier) => moduleExportName(specifier.local)),
+          node.exportKind === "type"
         )
       }
     },
     ImportExpression: (node) => {
       const literal = node.source.type === "Literal" ? node.source.value : undefined
-      addImport(node, typeof literal === "string" ? literal : "(computed at run time)", ["*"])
+      addImport(node, typeof literal === "string" ? literal : "(computed at run time)", ["*"], false)
     },
-    TSImportType: (node) => addImport(node, node.source.value, ["*"]),
+    TSImportType: (node) => addImport(node, node.source.value, ["*"], true),
     MemberExpression: (node) => {
       if (node.object.type !== "Identifier" || node.property.type === "PrivateIdentifier") return
       const property = node.property
@@ -256,7 +268,11 @@ const relativeImportProblem = (file: SourceFile, imported: Import, known: Readon
   if (!known.has(target)) return `"${imported.specifier}" is not a source file`
   const from = layerOf(file.path)
   const to = layerOf(target)
-  const problem = mayImport(from, to) ? serviceImportProblem(file.path, target) : `${from} must not import ${to}`
+  const problem = !mayImport(from, to)
+    ? `${from} must not import ${to}`
+    : from === page && to !== page && !imported.isOfTypes
+      ? `${page} must import only types from ${to}`
+      : serviceImportProblem(file.path, target)
   return problem === undefined ? undefined : `${problem} ("${imported.specifier}")`
 }
 

@@ -1,0 +1,90 @@
+import type { Impact as ImpactAnswer, Neighbourhood, Status } from "../api/types.ts"
+import { CardLink } from "../components/CardLink.tsx"
+import { StatusMark } from "../components/Claimability.tsx"
+import { formatNumber } from "../components/Times.tsx"
+import { Section } from "./Section.tsx"
+
+/** A card in a list of neighbours. `status` is `null` for a card that does not exist. */
+interface Neighbour {
+  readonly id: string
+  readonly title?: string
+  readonly status: Status | null
+}
+
+/** The dependencies and the dependents of a card, those that are not done first. */
+export const Dependencies = ({ id, neighbourhood }: { readonly id: string; readonly neighbourhood: Neighbourhood }) => {
+  const byId = new Map(neighbourhood.cards.map((card) => [card.id, card]))
+  const toNeighbour = (each: string): Neighbour => byId.get(each) ?? { id: each, status: null }
+  const dependencies = [
+    ...neighbourhood.missing.map(toNeighbour),
+    ...neighbourhood.edges.flatMap(({ from, to }) => (from === id && byId.has(to) ? [toNeighbour(to)] : []))
+  ]
+  const dependents = neighbourhood.edges.flatMap(({ from, to }) => (to === id ? [toNeighbour(from)] : []))
+  const omitted = neighbourhood.omitted.find((each) => each.id === id)
+  return (
+    <>
+      <Neighbours title="Depends on" cards={dependencies} omitted={omitted?.dependencies ?? 0} />
+      <Neighbours title="Needed by" cards={dependents} omitted={omitted?.dependents ?? 0} />
+    </>
+  )
+}
+
+const Neighbours = ({
+  cards,
+  omitted,
+  title
+}: {
+  readonly title: string
+  readonly cards: ReadonlyArray<Neighbour>
+  readonly omitted: number
+}) => {
+  if (cards.length === 0) return null
+  const openFirst = cards.toSorted((left, right) => Number(left.status === "done") - Number(right.status === "done"))
+  return (
+    <Section title={title} count={formatNumber(cards.length + omitted)}>
+      <ul class="neighbours">
+        {openFirst.map((card) => (
+          <li key={card.id}>
+            <StatusMark status={card.status} />
+            <CardLink id={card.id} title={card.title} />
+          </li>
+        ))}
+      </ul>
+      {omitted > 0 && (
+        <p class="hint">
+          Showing {formatNumber(cards.length)} of {formatNumber(cards.length + omitted)}
+          {omitted >= 1_000 && " or more"}.
+        </p>
+      )}
+    </Section>
+  )
+}
+
+/** What completing a card makes claimable at once, and how many cards wait for it in all. */
+export const Impact = ({ impact }: { readonly impact: ImpactAnswer }) => {
+  if (impact.waiting === 0) return null
+  const more = impact.claimableCount - impact.claimable.length
+  return (
+    <Section title="Completing it frees">
+      <p>
+        {impact.claimableCount === 0 ? (
+          "No card at once."
+        ) : (
+          <>
+            At once{" "}
+            {impact.claimable.map((id, index) => (
+              <span key={id}>
+                {index > 0 && ", "}
+                <CardLink id={id} />
+              </span>
+            ))}
+            {more > 0 && ` and ${formatNumber(more)} more`}.
+          </>
+        )}{" "}
+        {impact.isComplete ? "" : "At least "}
+        {formatNumber(impact.waiting)} open {impact.waiting === 1 ? "card waits" : "cards wait"} for it, directly or
+        through other cards.
+      </p>
+    </Section>
+  )
+}

@@ -1,0 +1,20 @@
+import { options, render } from "preact"
+import { keepSession } from "./api/session.ts"
+import { App } from "./shell/App.tsx"
+import { keepKeys } from "./shell/keys.ts"
+import { keepMomentTime } from "./shell/momentTime.ts"
+import { keepTheme } from "./shell/theme.ts"
+
+// At most one render per frame. Browsers run no frames for hidden pages, which render a little later instead.
+options.debounceRendering = (flush) => {
+  if (document.hidden) setTimeout(flush, 100)
+  else requestAnimationFrame(flush)
+}
+
+keepTheme()
+keepKeys()
+keepSession()
+keepMomentTime()
+
+const root = document.querySelector("#app")
+if (root !== null) render(<App />, root)
