@@ -2,6 +2,7 @@ import { options, render } from "preact"
 import { keepSession } from "./api/session.ts"
 import { App } from "./shell/App.tsx"
 import { keepKeys } from "./shell/keys.ts"
+import { keepMomentTime } from "./shell/momentTime.ts"
 import { keepTheme } from "./shell/theme.ts"
 
 // At most one render per frame. Browsers run no frames for hidden pages, which render a little later instead.
@@ -13,6 +14,7 @@ options.debounceRendering = (flush) => {
 keepTheme()
 keepKeys()
 keepSession()
+keepMomentTime()
 
 const root = document.querySelector("#app")
 if (root !== null) render(<App />, root)
