@@ -8,7 +8,8 @@ const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/goog
 /** The browser to use: `BACKLOG_TEST_CHROMIUM`, or one that is installed. */
 const findChromium = () => {
   const path = [process.env.BACKLOG_TEST_CHROMIUM, ...places].find((each) => each !== undefined && existsSync(each))
-  if (path === undefined) throw new Error("no Chromium is installed: install it, or set BACKLOG_TEST_CHROMIUM to its path")
+  if (path === undefined)
+    throw new Error("no Chromium is installed: install it, or set BACKLOG_TEST_CHROMIUM to its path")
   return path
 }
 
