@@ -1,0 +1,150 @@
+/** The budgets of the board, and how each is measured. */
+import { setTimeout as sleep } from "node:timers/promises"
+import { median, percentile } from "../statistics.mjs"
+import { withPage } from "./browser.mjs"
+
+/** Sends a command. Fails unless it is accepted. */
+const send = async (url, path, body) => {
+  const response = await fetch(`${url}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ actor: "bench", ...body })
+  })
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+  return response.json()
+}
+
+const isLoaded = (page) => page.locator(".tile").first().waitFor({ timeout: 60_000 })
+
+/** The time from the navigation to the first paint, with an empty cache. */
+export const measureFirstPaint = async (browser, url, { loads }) => {
+  const times = []
+  for (let load = -1; load < loads; load++) {
+    const time = await withPage(browser, url, async (page) => {
+      await isLoaded(page)
+      return page.evaluate(
+        () => performance.getEntriesByType("paint").find(({ name }) => name === "first-contentful-paint").startTime
+      )
+    })
+    if (load >= 0) times.push(time)
+  }
+  return median(times)
+}
+
+/** The longest task and the greatest number of elements, while the page is loaded and every column is scrolled. */
+export const measureScrolling = (browser, url) =>
+  withPage(browser, url, async (page) => {
+    await isLoaded(page)
+    await page.evaluate(async () => {
+      for (const column of document.querySelectorAll(".column-cards")) {
+        for (let step = 0; step < 100; step++) {
+          column.scrollTop += 1500
+          await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+        }
+      }
+    })
+    return page.evaluate(() => ({
+      elements: globalThis.seen.maxElements,
+      longTasks: globalThis.seen.longTasks.map(({ duration }) => duration)
+    }))
+  })
+
+/** Appends `rate` events per second until the returned function is called, which returns how many were appended. */
+const startLoad = (url, rate) => {
+  let events = 0
+  let isOver = false
+  const perTick = Math.max(1, Math.round(rate / 20))
+  const loop = (async () => {
+    const began = performance.now()
+    while (!isOver) {
+      await Promise.all(
+        Array.from({ length: perTick }, (_, index) =>
+          send(url, "/note", { id: `load-${(events + index) % 10}`, text: `progress ${events + index}` })
+        )
+      )
+      events += perTick
+      await sleep(Math.max(0, began + (events / rate) * 1000 - performance.now()))
+    }
+  })()
+  return async () => {
+    isOver = true
+    await loop
+    return events
+  }
+}
+
+/** Creates the cards that the load writes notes on. */
+export const prepareLoad = (url) =>
+  send(url, "/create-many", {
+    cards: Array.from({ length: 10 }, (_, index) => ({ id: `load-${index}`, title: "Load", priority: 1000 }))
+  })
+
+/** The time from the answer to a command to its card on the page, while other events are appended. */
+export const measureLiveUpdates = (browser, url, { probes, rate }) =>
+  withPage(browser, url, async (page) => {
+    await isLoaded(page)
+    const stop = startLoad(url, rate)
+    const began = performance.now()
+    const committed = new Map()
+    for (let probe = 0; probe < probes; probe++) {
+      const id = `probe-${Math.round(began)}-${probe}`
+      await send(url, "/create", { id, title: "Probe", priority: 2000 + probe })
+      committed.set(id, performance.timeOrigin + performance.now())
+      await sleep(150)
+    }
+    const seconds = (performance.now() - began) / 1000
+    const events = await stop()
+    await page.waitForFunction((count) => globalThis.seen.shownAt.size >= count, probes, { timeout: 30_000 })
+    const shown = new Map(await page.evaluate(() => [...globalThis.seen.shownAt]))
+    const delays = [...committed].map(([id, at]) => shown.get(id) - at)
+    return {
+      p50: median(delays),
+      p95: percentile(delays, 0.95),
+      rate: events / seconds,
+      longTasks: await page.evaluate(() => globalThis.seen.longTasks.map(({ duration }) => duration))
+    }
+  })
+
+/** The memory of the page's objects, in MiB, at the beginning and the end of a time in which events are appended. */
+export const measureMemory = (browser, url, { minutes, rate }) =>
+  withPage(browser, url, async (page) => {
+    await isLoaded(page)
+    const session = await page.context().newCDPSession(page)
+    const measure = async () => {
+      await session.send("HeapProfiler.collectGarbage")
+      const { usedSize } = await session.send("Runtime.getHeapUsage")
+      return usedSize / 2 ** 20
+    }
+    const stop = startLoad(url, rate)
+    const samples = []
+    // The first minute fills the caches.
+    await sleep(60_000)
+    for (let sample = 0; sample <= 10; sample++) {
+      samples.push(await measure())
+      if (sample < 10) await sleep((minutes * 60_000) / 10)
+    }
+    const events = await stop()
+    return { samples, events, growth: median(samples.slice(-3)) - median(samples.slice(0, 3)) }
+  })
+
+/** The time from a change of the moment to its board, for neighbouring positions and for any. */
+export const measurePast = (browser, url, { head, steps }) =>
+  withPage(browser, `${url}/#/board?at=${Math.floor(head / 2)}`, async (page) => {
+    await isLoaded(page)
+    const show = async (position) => {
+      const began = performance.now()
+      const answered = page.waitForResponse((response) => response.url().includes(`position=${position}`))
+      await page.evaluate((at) => {
+        location.hash = `#/board?at=${at}`
+      }, position)
+      await (await answered).finished()
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+      return performance.now() - began
+    }
+    const middle = Math.floor(head / 2)
+    const next = []
+    const any = []
+    for (let step = 1; step <= steps; step++) next.push(await show(middle + step))
+    for (let step = 1; step <= steps; step++) any.push(await show(Math.floor((head * step) / (steps + 1)) + 1))
+    return { next: median(next), any: median(any) }
+  })
