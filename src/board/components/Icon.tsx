@@ -35,7 +35,13 @@ const paths = {
   alert: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 5v3.500M8 10.800v.3",
   star: "M8 2l1.8 3.8 4.2.5-3.1 2.9.8 4.100L8 11.300l-3.7 2 .8-4.100L2 6.300l4.2-.500z",
   down: "M4 6l4 4 4-4",
-  right: "M6 4l4 4-4 4"
+  right: "M6 4l4 4-4 4",
+  left: "M10 4 6 8l4 4",
+  first: "M11.5 4l-4 4 4 4M4.5 4v8",
+  last: "M4.5 4l4 4-4 4M11.5 4v8",
+  play: "M5 3.500v9l7-4.500z",
+  pause: "M5.5 3.500v9M10.5 3.500v9",
+  compare: "M6.5 2.500h-4v11h4M9.5 2.500h4v11h-4M8 1.500v13"
 } as const
 
 /** The name of an icon. */
