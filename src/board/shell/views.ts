@@ -22,5 +22,7 @@ export interface View {
 export const views: ReadonlyArray<View> = [
   { name: "board", title: "Board", icon: "board", keys: "g b", component: BoardView },
   { name: "claims", title: "Claims", icon: "claims", keys: "g c", load: () => import("../claims/ClaimsView.tsx") },
+  { name: "graph", title: "Graph", icon: "graph", keys: "g g", load: () => import("../graph/GraphView.tsx") },
+  { name: "time", title: "Time", icon: "time", keys: "g h", load: () => import("../time/TimeView.tsx") },
   { name: "card", title: "Card", icon: "note", component: CardPage }
 ]
