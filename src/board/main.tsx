@@ -3,6 +3,7 @@ import { keepSession } from "./api/session.ts"
 import { App } from "./shell/App.tsx"
 import { keepKeys } from "./shell/keys.ts"
 import { keepTheme } from "./shell/theme.ts"
+import { keepAlarm } from "./trust/alarm.ts"
 
 // At most one render per frame. Browsers run no frames for hidden pages, which render a little later instead.
 options.debounceRendering = (flush) => {
@@ -13,6 +14,7 @@ options.debounceRendering = (flush) => {
 keepTheme()
 keepKeys()
 keepSession()
+keepAlarm()
 
 const root = document.querySelector("#app")
 if (root !== null) render(<App />, root)

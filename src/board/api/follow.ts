@@ -165,7 +165,8 @@ const readUntilAborted = async (ended: AbortSignal, tell: (message: Message) => 
   }
 }
 
-const readHead = async (ended: AbortSignal): Promise<number> => (await getJson<Anchor>("anchor", {}, ended)).position
+const readHead = async (ended: AbortSignal): Promise<number> =>
+  (await getJson<Density>("density", { buckets: 1 }, ended)).to
 
 /** A connection that is silent for longer than this is dead: the server sends a comment every 15 seconds. */
 const maxSilenceMillis = 40_000

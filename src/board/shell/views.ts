@@ -22,5 +22,6 @@ export interface View {
 export const views: ReadonlyArray<View> = [
   { name: "board", title: "Board", icon: "board", keys: "g b", component: BoardView },
   { name: "claims", title: "Claims", icon: "claims", keys: "g c", load: () => import("../claims/ClaimsView.tsx") },
+  { name: "trust", title: "Trust", icon: "trust", keys: "g t", load: () => import("../trust/TrustView.tsx") },
   { name: "card", title: "Card", icon: "note", component: CardPage }
 ]
