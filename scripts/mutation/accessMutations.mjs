@@ -205,8 +205,8 @@ const mutations = [
   {
     name: "a caller can do only what its role allows",
     file: "src/http/Caller.ts",
-    find: "!mayCall(role, endpoint.identifier)",
-    replace: '!mayCall("orchestrator", endpoint.identifier)',
+    find: "|| mayCall(role, endpoint.identifier)",
+    replace: '|| mayCall("orchestrator", endpoint.identifier)',
     tests: access
   },
   {

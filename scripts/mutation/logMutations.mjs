@@ -170,8 +170,8 @@ const mutations = [
   {
     name: "log: an unchanged log gets no second anchor",
     file: keepAnchors,
-    find: "newest?.position === end.position && !isEmpty",
-    replace: "newest?.position === end.position && isEmpty",
+    find: "newest?.position === position && !isEmpty",
+    replace: "newest?.position === position && isEmpty",
     tests: anchors
   },
   {

@@ -9,6 +9,7 @@ import { fileMutations } from "./fileMutations.mjs"
 import { disclosureMutations } from "./disclosureMutations.mjs"
 import { erasureMutations } from "./erasureMutations.mjs"
 import { flowMutations } from "./flowMutations.mjs"
+import { boardMutations } from "./boardMutations.mjs"
 import { keyframeMutations } from "./keyframeMutations.mjs"
 import { labelMutations } from "./labelMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
@@ -35,6 +36,7 @@ const domain = ["test/domain"]
 
 export const mutations = [
   ...commandFunctionMutations,
+  ...boardMutations,
   ...keyframeMutations,
   ...labelMutations,
   ...flowMutations,

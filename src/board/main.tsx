@@ -2,6 +2,7 @@ import { options, render } from "preact"
 import { keepSession } from "./api/session.ts"
 import { App } from "./shell/App.tsx"
 import { keepKeys } from "./shell/keys.ts"
+import { keepMomentTime } from "./shell/momentTime.ts"
 import { keepTheme } from "./shell/theme.ts"
 import { keepAlarm } from "./trust/alarm.ts"
 
@@ -15,6 +16,7 @@ keepTheme()
 keepKeys()
 keepSession()
 keepAlarm()
+keepMomentTime()
 
 const root = document.querySelector("#app")
 if (root !== null) render(<App />, root)

@@ -47,6 +47,8 @@ export const readBoardFiles: Effect.Effect<BoardFiles> = Effect.map(BoardDirecto
     const names = readdirSync(directory)
     if (!names.includes(pageName)) return []
     return names.flatMap((name): BoardFiles => {
+      // A name with other characters could be read as the pattern of a route.
+      if (!/^[\w.-]+$/.test(name)) return []
       const isPage = name === pageName
       const contentType = isPage ? "text/html; charset=utf-8" : assetTypes.get(name.split(".").at(-1) ?? "")
       if (contentType === undefined) return []

@@ -35,6 +35,13 @@ describe("links in a text", () => {
   })
 })
 
+it("a text has at most 100 links, and stays whole", () => {
+  const text = "https://example.com/page and ".repeat(500)
+  const parts = splitLinks(text)
+  expect(parts.filter(({ isLink }) => isLink)).toHaveLength(100)
+  expect(parts.map((part) => part.text).join("")).toBe(text)
+})
+
 describe("server-sent events", () => {
   it("are parsed from lines in any portions", () => {
     const parse = makeEventParser()

@@ -146,13 +146,20 @@ describe("the commands for a directory", () => {
       // Keeps the directory open.
       await shell.runs("backlog serve &")
       await shell.runs('backlog create --id build --title "Build it" --body "The key is 123"')
-      const shown = blockWith(page, "$ backlog anchor")
+      const shown = blockWith(page, "$ backlog anchor\n")
       const [anchor, verify] = shown.split("\n").filter((line) => line.startsWith("$ "))
       const [anchored] = await shell.runs((anchor ?? "").slice(2))
       const line = anchored?.stdout.trim() ?? ""
       const pattern = /mosaic-backlog-anchor 1 \d+ [0-9a-f…]+ [\d-]+T[\d:.]+Z/
       expect(line).toMatch(pattern)
       await shell.runs((verify ?? "").slice(2).replace(pattern, line))
+      const lists = blockWith(page, "$ backlog verifications").split("\n")
+      for (const [index, command] of lists.entries()) {
+        if (!command.startsWith("$ ")) continue
+        const [listed] = await shell.runs(command.slice(2))
+        const titles = (text = "") => text.split("\n")[0]?.trim().split(/ {2,}/)
+        expect(titles(listed?.stdout)).toEqual(titles(lists[index + 1]))
+      }
       await shell.runs(blockWith(page, "openssl genpkey"))
       const [, , examined] = await shell.run(blockWith(page, "--anchor-every 15"))
       expect(examined?.stdout).toMatch(/anchors .*The newest anchor in "..\/anchors.txt" is at position 1/)

@@ -1,4 +1,5 @@
-import { useMemo, useState } from "preact/hooks"
+import { useEffect, useMemo, useState } from "preact/hooks"
+import { refreshEverything } from "../api/live.ts"
 import { getJson } from "../api/request.ts"
 import type { BacklogAt, Stats } from "../api/types.ts"
 import { useQuery } from "../api/useQuery.ts"
@@ -8,13 +9,13 @@ import { Icon } from "../components/Icon.tsx"
 import { formatNumber } from "../components/Times.tsx"
 import { search } from "../search/currentSearch.ts"
 import { isEveryCard } from "../search/parseSearch.ts"
-import { moment, route } from "../shell/location.ts"
+import { hrefTo, moment, route } from "../shell/location.ts"
 import { useNarrow } from "../shell/useNarrow.ts"
 import { BulkBar } from "../commands/BulkBar.tsx"
 import { isSelecting } from "../commands/selection.ts"
 import { BoardBar } from "./BoardBar.tsx"
 import { useBoardKeys } from "./boardKeys.ts"
-import { Column, type ColumnMoment } from "./Column.tsx"
+import { Column, type ColumnMoment, FoldedColumn } from "./Column.tsx"
 import { columnCounts } from "./columns.ts"
 import { toGrouping } from "./lanes.ts"
 import { Lanes } from "./Lanes.tsx"
@@ -26,8 +27,21 @@ export const BoardView = () => {
   return at === undefined ? <PresentBoard /> : <PastBoard key={at} at={at} />
 }
 
+/**
+ * How often the board is read again while leases or retry times run, in milliseconds. No event says that one of them has ended,
+ * and the cards that are not loaded have no timer.
+ */
+const dueCheckMillis = 5_000
+
 const PresentBoard = () => {
   const stats = useQuery("stats", (signal) => getJson<Stats>("stats", {}, signal))
+  const counts = stats.answer.value.value && columnCounts(stats.answer.value.value)
+  const isTimeRelevant = counts !== undefined && counts.claimed + counts.deferred > 0
+  useEffect(() => {
+    if (!isTimeRelevant) return undefined
+    const timer = setInterval(() => !document.hidden && refreshEverything(), dueCheckMillis)
+    return () => clearInterval(timer)
+  }, [isTimeRelevant])
   return (
     <Answered query={stats} what="the board">
       {(value) => <Columns stats={value} at={undefined} />}
@@ -48,12 +62,17 @@ const PastBoard = ({ at }: { readonly at: number }) => {
 
 const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMoment }) => {
   const asked = search.value
-  const isEverything = isEveryCard(asked)
+  // A search for columns only leaves their counts as they are.
+  const isEverything = isEveryCard({ ...asked, kinds: [] })
   const counts = columnCounts(stats)
   const isNarrow = useNarrow()
   const [chosen, choose] = useState<Claimability>("claimable")
   const stableMoment = useMemo(() => at, [at?.position, at?.millis])
   const kinds = asked.kinds.length === 0 ? claimabilities : claimabilities.filter((kind) => asked.kinds.includes(kind))
+  const [empty, setEmpty] = useState<ReadonlySet<Claimability>>(new Set())
+  const onEmpty = (kind: Claimability, isEmpty: boolean): void =>
+    setEmpty((known) => new Set(isEmpty ? [...known, kind] : [...known].filter((each) => each !== kind)))
+  useEffect(() => setEmpty(new Set()), [asked])
   useBoardKeys()
   if (stats.total === 0) {
     return (
@@ -104,14 +123,7 @@ const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMome
         <div class="columns">
           {shown.map((kind) =>
             !isNarrow && isFolded(kind) ? (
-              <section key={kind} class={`column folded ${kind}`}>
-                <h2>
-                  <Icon name={kind} />
-                  <span>
-                    {kind} <output>0</output>
-                  </span>
-                </h2>
-              </section>
+              <FoldedColumn key={kind} kind={kind} />
             ) : (
               <Column
                 key={kind}
@@ -119,8 +131,17 @@ const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMome
                 count={isEverything ? counts[kind] : undefined}
                 search={asked}
                 at={stableMoment}
+                canFold={!isNarrow}
+                onEmpty={onEmpty}
               />
             )
+          )}
+          {!isEverything && shown.every((kind) => empty.has(kind)) && (
+            <Notice
+              icon="search"
+              title="No card matches the search"
+              action={<a href={hrefTo({ parameters: { q: undefined } })}>Clear the search</a>}
+            />
           )}
         </div>
       )}

@@ -1,7 +1,7 @@
 import { effect, signal, type Signal } from "@preact/signals"
 import { useEffect, useMemo, useRef } from "preact/hooks"
 import { makePages, maxLoaded, type Pages } from "../api/pages.ts"
-import { keepLive, type Refreshable, refreshSoon } from "../api/live.ts"
+import { keepLive, refreshEverything } from "../api/live.ts"
 import { serverNow } from "../api/serverClock.ts"
 import type { CardSummary } from "../api/types.ts"
 import { isSelecting, selectAll } from "../commands/selection.ts"
@@ -27,9 +27,8 @@ export const useColumnPages = (kind: Claimability, search: Search, at: ColumnMom
   useEffect(() => {
     void pages.refresh()
     if (at !== undefined) return pages.close
-    const part: Refreshable = { refresh: pages.refresh, isAffectedBy: ({ type }) => canChangeColumn(kind, type) }
-    const end = keepLive(part)
-    const endTimer = refreshWhenDue(kind, pages, part)
+    const end = keepLive({ refresh: pages.refresh, isAffectedBy: ({ type }) => canChangeColumn(kind, type) })
+    const endTimer = refreshWhenDue(kind, pages)
     return () => {
       end()
       endTimer()
@@ -39,8 +38,8 @@ export const useColumnPages = (kind: Claimability, search: Search, at: ColumnMom
   return pages
 }
 
-/** Reads a column again when the lease or the retry time of one of its cards has come, which no event says. */
-const refreshWhenDue = (kind: Claimability, pages: Pages<CardSummary>, part: Refreshable): (() => void) => {
+/** Reads the board again when the lease or the retry time of a loaded card has come, which no event says. */
+const refreshWhenDue = (kind: Claimability, pages: Pages<CardSummary>): (() => void) => {
   let timer: ReturnType<typeof setTimeout> | undefined
   const end = effect(() => {
     clearTimeout(timer)
@@ -51,7 +50,7 @@ const refreshWhenDue = (kind: Claimability, pages: Pages<CardSummary>, part: Ref
     if (times.length === 0) return
     // Browsers treat longer times as none.
     const millis = Math.min(2 ** 31 - 1, Math.max(250, Math.min(...times) - serverNow()))
-    timer = setTimeout(() => refreshSoon(part), millis)
+    timer = setTimeout(refreshEverything, millis)
   })
   return () => {
     clearTimeout(timer)
@@ -67,8 +66,10 @@ export const focusedRow: Signal<Readonly<Partial<Record<Claimability, number>>>>
 /** A column of the board: a list of any length, of which only the visible cards are in the document. */
 export const Column = ({
   at,
+  canFold,
   count,
   kind,
+  onEmpty,
   search
 }: {
   readonly kind: Claimability
@@ -76,6 +77,10 @@ export const Column = ({
   readonly count: number | undefined
   readonly search: Search
   readonly at: ColumnMoment
+  /** Whether the column is a narrow strip when it turns out to be empty. */
+  readonly canFold: boolean
+  /** Receives whether the column is empty, when it is known, and when that changes. */
+  readonly onEmpty: (kind: Claimability, isEmpty: boolean) => void
 }) => {
   const pages = useColumnPages(kind, search, at)
   const scroller = useRef<HTMLDivElement>(null)
@@ -85,21 +90,35 @@ export const Column = ({
   const isComplete = pages.isComplete.value
   const shownCount = count ?? (isComplete ? cards.length : undefined)
   const failure = pages.failure.value
+  const isLoaded = pages.isLoaded.value
+  const isEmpty = isLoaded && isComplete && cards.length === 0
+  useEffect(() => {
+    if (isLoaded) onEmpty(kind, isEmpty)
+  }, [kind, isLoaded, isEmpty])
   const tabRow = Math.min(focusedRow.value[kind] ?? 0, Math.max(0, cards.length - 1))
+  if (canFold && isEmpty && count === undefined) return <FoldedColumn kind={kind} />
   return (
     <section class={`column ${kind}`} aria-labelledby={`column-${kind}`}>
       <h2 id={`column-${kind}`} title={meanings[kind]}>
         <Icon name={kind} />
-        {kind} <output>{shownCount === undefined ? `${formatNumber(cards.length)}+` : formatNumber(shownCount)}</output>
+        {kind}{" "}
+        <span class="count">
+          {shownCount === undefined ? describeLoaded(isLoaded, cards.length) : formatNumber(shownCount)}
+        </span>
         {isSelecting.value && cards.length > 0 && (
-          <button type="button" class="link" onClick={() => selectAll(cards.map(({ id }) => id))}>
-            Select {formatNumber(cards.length)}
+          <button
+            type="button"
+            class="link"
+            title={`Select the ${formatNumber(cards.length)} cards that are loaded`}
+            onClick={() => selectAll(cards.map(({ id }) => id))}
+          >
+            All {formatNumber(cards.length)}
           </button>
         )}
       </h2>
       {failure !== undefined && cards.length > 0 && <StaleLine failure={failure} />}
       <div class="column-cards" ref={scroller} data-kind={kind}>
-        {!pages.isLoaded.value &&
+        {!isLoaded &&
           (failure === undefined ? (
             <Loading what={`${kind} cards`} />
           ) : (
@@ -123,11 +142,25 @@ export const Column = ({
             </li>
           ))}
         </ul>
-        {pages.isLoaded.value && <ColumnEnd loaded={cards.length} count={shownCount} isComplete={isComplete} />}
+        {isLoaded && <ColumnEnd loaded={cards.length} count={shownCount} isComplete={isComplete} />}
       </div>
     </section>
   )
 }
+
+/** A column without cards: a narrow strip. */
+export const FoldedColumn = ({ kind }: { readonly kind: Claimability }) => (
+  <section class={`column folded ${kind}`} aria-label={`${kind}: no cards`} title={meanings[kind]}>
+    <h2>
+      <Icon name={kind} />
+      <span>
+        {kind} <span class="count">0</span>
+      </span>
+    </h2>
+  </section>
+)
+
+const describeLoaded = (isLoaded: boolean, count: number): string => (isLoaded ? `${formatNumber(count)}+` : "…")
 
 /** Says how much of the column is loaded, if that is not everything. */
 const ColumnEnd = ({

@@ -122,7 +122,7 @@ const LaneHeading = ({ grouping, lane }: { readonly lane: Lane; readonly groupin
         {lane.name}
       </a>
     )}{" "}
-    <output>{formatNumber(lane.count)}</output>
+    <span class="count">{formatNumber(lane.count)}</span>
   </h3>
 )
 

@@ -4,6 +4,7 @@ import type { Claimability } from "../components/Claimability.tsx"
 import { formatDuration } from "../components/durations.ts"
 import { Icon, type IconName } from "../components/Icon.tsx"
 import { Countdown, LocalTime } from "../components/Times.tsx"
+import { momentTime } from "../shell/momentTime.ts"
 import { type Attempt, attemptsOf, layOutAttempts, type Outcome } from "./attempts.ts"
 import { Section } from "./Section.tsx"
 
@@ -33,7 +34,7 @@ export const Attempts = ({
   const all = attemptsOf(events)
   if (all.length === 0) return null
   const shown = all.slice(-maxShown)
-  const end = isPast ? Date.parse(events.at(-1)?.recordedAt ?? "") : now.value
+  const end = isPast ? Date.parse(momentTime.value ?? events.at(-1)?.recordedAt ?? "") : now.value
   const bars = layOutAttempts(shown, end)
   return (
     <Section title="Attempts" count={all.length}>

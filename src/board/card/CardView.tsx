@@ -9,13 +9,13 @@ import type { Card } from "../api/types.ts"
 import { useActions } from "../shell/keys.ts"
 import { hrefTo, moment, navigate } from "../shell/location.ts"
 import { Attempts } from "./Attempts.tsx"
-import { type CardQueries, useCardQueries } from "./cardQueries.ts"
+import { useCard, useCardQueries } from "./cardQueries.ts"
 import { Dependencies, Impact } from "./Dependencies.tsx"
 import { Events } from "./Events.tsx"
 import { Explanation } from "./Explanation.tsx"
 import { Facts } from "./Facts.tsx"
 import { JsonValue } from "./JsonValue.tsx"
-import { Notes } from "./Notes.tsx"
+import { Notes, PastNotes } from "./Notes.tsx"
 import { Section } from "./Section.tsx"
 
 /** The card next to a view, which the parameter `card` of the URL names. */
@@ -48,16 +48,18 @@ export const CardPanel = ({ id }: { readonly id: string }) => {
 
 /** Everything about one card, now or as of the moment of the URL. */
 export const CardDetails = ({ id }: { readonly id: string }) => {
-  const queries = useCardQueries(id, moment.value)
+  const at = moment.value
+  const query = useCard(id, at)
   return (
-    <Answered query={queries.card} what="the card" lines={6}>
-      {(card) => <Details card={card} queries={queries} />}
+    <Answered query={query} what="the card" lines={6}>
+      {(card) => <Details card={card} at={at} />}
     </Answered>
   )
 }
 
-const Details = ({ card, queries }: { readonly card: Card; readonly queries: CardQueries }) => {
-  const isPast = moment.value !== undefined
+const Details = ({ at, card }: { readonly card: Card; readonly at: number | undefined }) => {
+  const queries = useCardQueries(card.id, at)
+  const isPast = at !== undefined
   const explanation = queries.explanation.answer.value.value
   const hasUnmet = explanation?.obstacles.some(({ _tag }) => _tag === "UnmetDependencies") ?? false
   const isExpired = explanation?.obstacles.some((each) => each._tag === "Claimed" && each.expired) ?? false
@@ -100,7 +102,7 @@ const Details = ({ card, queries }: { readonly card: Card; readonly queries: Car
         {(events) => (
           <>
             <Attempts events={events} isPast={isPast} />
-            {!isPast && <Notes card={card} />}
+            {isPast ? <PastNotes events={events} /> : <Notes card={card} />}
             <Events events={events} />
           </>
         )}

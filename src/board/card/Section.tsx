@@ -12,7 +12,7 @@ export const Section = ({
 }) => (
   <section class="part">
     <h2>
-      {title} {count !== undefined && <output>{count}</output>}
+      {title} {count !== undefined && <span class="count">{count}</span>}
     </h2>
     {children}
   </section>

@@ -3,9 +3,8 @@ import type { LiveEvent } from "../api/follow.ts"
 import type { Card, CardNote, Explanation, Impact, Neighbourhood, RecordedEvent } from "../api/types.ts"
 import { type Query, useQuery } from "../api/useQuery.ts"
 
-/** What the page shows of a card, now or as of a past position. */
+/** What the page shows of a card in addition to its fields, now or as of a past position. */
 export interface CardQueries {
-  readonly card: Query<Card>
   readonly explanation: Query<Explanation>
   readonly neighbourhood: Query<Neighbourhood>
   readonly impact: Query<Impact>
@@ -15,15 +14,22 @@ export interface CardQueries {
 /** Maximum number of dependencies and dependents that the page lists. */
 const maxNeighbours = 200
 
-/** Sends the queries about a card. `at` is the position of the past moment; `undefined` for now. */
+const ofCard = (id: string, at: number | undefined) =>
+  at === undefined ? ({ cardId }: LiveEvent): boolean => cardId === id : false
+
+/** Sends the query for a card. `at` is the position of the past moment; `undefined` for now. */
+export const useCard = (id: string, at: number | undefined): Query<Card> =>
+  useQuery(
+    `${at ?? "now"} ${id}`,
+    (signal) => getJson<Card>(at === undefined ? "get" : "card-at", { id, position: at }, signal),
+    { isAffectedBy: ofCard(id, at) }
+  )
+
+/** Sends the other queries about a card that exists. `at` is the position of the past moment; `undefined` for now. */
 export const useCardQueries = (id: string, at: number | undefined): CardQueries => {
   const key = `${at ?? "now"} ${id}`
   const isPast = at !== undefined
   const moment = { position: at }
-  const ofCard = isPast ? false : ({ cardId }: LiveEvent): boolean => cardId === id
-  const card = useQuery(key, (signal) => getJson<Card>(isPast ? "card-at" : "get", { id, ...moment }, signal), {
-    isAffectedBy: ofCard
-  })
   const neighbourhood: Query<Neighbourhood> = useQuery(
     key,
     (signal) =>
@@ -55,8 +61,8 @@ export const useCardQueries = (id: string, at: number | undefined): CardQueries 
     (signal) => getJson<Impact>(isPast ? "backlog-at/impact" : "impact", { id, ...moment }, signal),
     { isAffectedBy: around }
   )
-  const history = useQuery(key, (signal) => getHistory(id, at, signal), { isAffectedBy: ofCard })
-  return { card, explanation, neighbourhood, impact, history }
+  const history = useQuery(key, (signal) => getHistory(id, at, signal), { isAffectedBy: ofCard(id, at) })
+  return { explanation, neighbourhood, impact, history }
 }
 
 const getHistory = async (
@@ -68,7 +74,7 @@ const getHistory = async (
   return at === undefined ? events : events.filter(({ position }) => position <= at)
 }
 
-/** Sends the query for the last notes on a card. There is no query for past notes: the history has them. */
+/** Sends the query for the last notes on a card. */
 export const useNotes = (id: string): Query<ReadonlyArray<CardNote>> =>
   useQuery(id, (signal) => getJson<ReadonlyArray<CardNote>>("notes", { id, limit: 100 }, signal), {
     isAffectedBy: ({ cardId, type }) => cardId === id && (type === "CardNoted" || type === "CardRedacted")

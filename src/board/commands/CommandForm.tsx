@@ -21,6 +21,7 @@ export const CommandForm = ({ card, kind }: { readonly kind: CommandKind; readon
   const [failure, setFailure] = useState<ApiFailure | undefined>()
   const [isSending, setSending] = useState(false)
   const refusal = whyDisabled(kind.name) ?? (card === undefined ? undefined : kind.refusal(card))
+  const hint = card === undefined || refusal !== undefined ? undefined : kind.hint?.(card)
   const request = makeRequest(kind, card, values, initial)
   const submit = async (): Promise<void> => {
     if (!isRequest(request)) return setProblems(request)
@@ -50,7 +51,7 @@ export const CommandForm = ({ card, kind }: { readonly kind: CommandKind; readon
           {card.title}
         </p>
       )}
-      {card !== undefined && kind.refusal(card) === undefined && <p class="hint">{kind.hint?.(card)}</p>}
+      {hint !== undefined && <p class="hint">{hint}</p>}
       {kind.fields(card).map((field, index) => (
         <FieldInput
           key={field.name}

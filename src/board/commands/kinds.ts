@@ -128,7 +128,7 @@ export const commandKinds: ReadonlyArray<CommandKind> = [
     name: "revise",
     verb: "Revise",
     done: "is revised",
-    icon: "copy",
+    icon: "edit",
     isBulk: true,
     refusal: always,
     fields: (card) =>

@@ -2,8 +2,13 @@ import { useState } from "preact/hooks"
 import { formatNumber } from "./Times.tsx"
 import { splitLinks } from "./splitLinks.ts"
 
-/** Characters of a text that are shown at first. */
-const shownAtFirst = 4_000
+/** How much of a text is shown at first. */
+const firstCharacters = 2_000
+const firstLines = 16
+
+/** Returns the part of a text that is shown at first. */
+const beginningOf = (text: string): string =>
+  text.slice(0, firstCharacters).toWellFormed().split("\n").slice(0, firstLines).join("\n")
 
 /**
  * Text that a caller wrote, as text: nothing in it is interpreted, except that http and https addresses become links. A long text
@@ -11,11 +16,15 @@ const shownAtFirst = 4_000
  */
 export const LongText = ({ isCode = false, text }: { readonly text: string; readonly isCode?: boolean }) => {
   const [isWhole, showWhole] = useState(false)
-  const isLong = text.length > shownAtFirst
-  const shown = isLong && !isWhole ? text.slice(0, shownAtFirst).toWellFormed() : text
+  const beginning = beginningOf(text)
+  const isLong = beginning.length < text.length
+  const shown = isWhole ? text : beginning
   return (
     <div class={isCode ? "text code" : "text"} dir="auto">
-      {isWhole && isLong ? shown : splitLinks(shown).map((part, index) => <TextPart key={index} {...part} />)}
+      {splitLinks(shown).map((part, index) => (
+        <TextPart key={index} {...part} />
+      ))}
+      {isLong && !isWhole && "\n"}
       {isLong && (
         <button type="button" class="link" onClick={() => showWhole(!isWhole)}>
           {isWhole ? "Show less" : `… Show all ${formatNumber(text.length)} characters`}

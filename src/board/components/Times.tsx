@@ -27,9 +27,11 @@ export const LocalTime = ({ at }: { readonly at: string }) => {
 export const Ago = ({ at, isBrief = false }: { readonly at: string; readonly isBrief?: boolean }) => {
   const seconds = (now.value - Date.parse(at)) / 1000
   const text = (isBrief ? formatBriefDuration : formatDuration)(Math.abs(seconds))
+  // What has just happened can seem to be in the future, because the server's clock is known to about a second.
+  const isPast = seconds > -1.5
   return (
     <time dateTime={at} title={exactTime(at)}>
-      {seconds >= 0 ? `${text} ago` : `in ${text}`}
+      {isPast ? `${text} ago` : `in ${text}`}
     </time>
   )
 }

@@ -116,10 +116,21 @@ const entriesFor = (text: string, cards: ReadonlyArray<CardSummary>): ReadonlyAr
             run: () => navigate({ view: "board", parameters: { q: text } })
           }
         ]
-  return [...found, ...search, ...actions]
+  const open: ReadonlyArray<Entry> =
+    text === "" || cards.some(({ id }) => id === text)
+      ? []
+      : [
+          {
+            id: "open",
+            label: `Open the card with the id “${text}”`,
+            group: "Card",
+            run: () => navigate({ parameters: { card: text } })
+          }
+        ]
+  return [...found, ...search, ...actions, ...open]
 }
 
-/** Returns the cards with these words, and the card with this id first. */
+/** Returns cards with these words: those that are not done first. */
 const useFoundCards = (text: string): ReadonlyArray<CardSummary> => {
   const [found, setFound] = useState<ReadonlyArray<CardSummary>>([])
   useEffect(() => {
@@ -137,16 +148,13 @@ const useFoundCards = (text: string): ReadonlyArray<CardSummary> => {
   return found
 }
 
-const findCards = async (text: string, signal: AbortSignal): Promise<ReadonlyArray<CardSummary>> => {
-  const [exact, listed] = await Promise.all([
-    getJson<CardSummary>("get", { id: text }, signal).catch(() => undefined),
-    getJson<ReadonlyArray<CardSummary>>(
-      "list",
-      { text: text.slice(0, 500), limit: maxCards, fields: "summary" },
-      signal
-    ).catch(() => [])
-  ])
-  return exact === undefined ? listed : [exact, ...listed.filter(({ id }) => id !== exact.id)]
+const findCards = async (text: string, ended: AbortSignal): Promise<ReadonlyArray<CardSummary>> => {
+  const find = (status: ReadonlyArray<string>): Promise<ReadonlyArray<CardSummary>> =>
+    getJson("list", { text: text.slice(0, 500), status, limit: maxCards, fields: "summary" }, ended)
+  const [open, done] = await Promise.all([find(["ready", "claimed", "blocked"]), find(["done"])])
+  const all = [...open, ...done]
+  const exact = all.filter(({ id }) => id === text)
+  return [...exact, ...all.filter(({ id }) => id !== text)].slice(0, maxCards)
 }
 
 export default Palette

@@ -3,7 +3,7 @@ import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import type { BoardMode } from "../../http/index.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
-import { isOrigin } from "../../http/access/hosts.ts"
+import { isLoopback, isOrigin } from "../../http/access/hosts.ts"
 import {
   AccessTokens,
   Doctor,
@@ -129,9 +129,13 @@ export const serveCommand = withHelp(
                 problem: `it cannot listen on ${on}:${at} (${cause.message}). --port and --host select another address`
               })
           )
+          const requiresTokens = requireTokens || trustProxy || proxies.length > 0 || !isLoopback(address.host)
           const output = makeOutput(
             () => address,
-            () => [`Listening on ${address.url}`, ...describeBoard(address.board, board)].join("\n")
+            () =>
+              [`Listening on ${address.url}`, ...describeBoard(address.board, { mode: board, requiresTokens })].join(
+                "\n"
+              )
           )
           // The server also runs without a reader of its address.
           yield* Effect.ignore(print(yield* render(output)))
@@ -195,14 +199,18 @@ const parseAnchorFlags = Effect.fnUntraced(function* (flags: {
 })
 
 /** Describes the board of a server. Returns no line if it is not served. */
-const describeBoard = (address: string | undefined, mode: BoardMode = "read"): ReadonlyArray<string> =>
-  address === undefined
-    ? []
-    : [
-        mode === "write"
-          ? `The board is at ${address}`
-          : `The board is at ${address} (without a token it only reads; --board=write lets it change the backlog)`
-      ]
+const describeBoard = (
+  address: string | undefined,
+  { mode = "read", requiresTokens }: { readonly mode: BoardMode | undefined; readonly requiresTokens: boolean }
+): ReadonlyArray<string> => {
+  if (address === undefined) return []
+  const limit = requiresTokens
+    ? " (it asks for a token)"
+    : mode === "read"
+      ? " (it only reads; --board=write lets it change the backlog)"
+      : ""
+  return [`The board is at ${address}${limit}`]
+}
 
 const splitList = (given: string | undefined): ReadonlyArray<string> =>
   (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))
