@@ -145,7 +145,10 @@ const readUntilAborted = async (ended: AbortSignal, tell: (message: Message) => 
       }
       await readEvents(ended, pass, () => {
         failures = 0
-        if (following.peek()._tag !== "Live") become({ _tag: "Live" })
+        const before = following.peek()._tag
+        if (before !== "Live") become({ _tag: "Live" })
+        // Without a connection, reads have failed, and no event may follow that makes the page read again.
+        if (before === "Retrying") pass({ _tag: "Everything" })
       })
     } catch (failure) {
       if (ended.aborted) return

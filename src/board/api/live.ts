@@ -8,65 +8,70 @@ export interface Refreshable {
   readonly refresh: () => Promise<void>
 }
 
-const shown = new Set<Refreshable>()
-const stale = new Set<Refreshable>()
-let isRefreshing = false
+/** A part of the page that is shown, and whether its data are read just now. */
+interface Shown extends Refreshable {
+  /** Whether an event has come since the last read began. */
+  isStale: boolean
+  isBusy: boolean
+}
+
+const shown = new Map<Refreshable, Shown>()
 
 /**
- * The shortest time from the start of one round of reads to the start of the next, in milliseconds. With a read of up to 30 ms,
+ * The shortest time from the start of one read of a part to the start of the next, in milliseconds. With a read of up to 30 ms,
  * a commit is on the page within a tenth of a second.
  */
 const minIntervalMillis = 60
 
-/** While the page is hidden, it is refreshed this often at most, in milliseconds. */
+/** While the page is hidden, a part is read this often at most, in milliseconds. */
 const hiddenIntervalMillis = 5_000
 
 /** Keeps a part of the page up to date until the returned function is called. */
 export const keepLive = (part: Refreshable): (() => void) => {
-  shown.add(part)
+  const added: Shown = { ...part, isStale: false, isBusy: false }
+  shown.set(part, added)
   return () => {
     shown.delete(part)
-    stale.delete(part)
+    added.isStale = false
   }
 }
 
-/** Reads parts again: at once, unless a round of reads runs or has just ended. */
+/** Reads a part again that `keepLive` keeps: at once, unless it is being read or has just been read. */
 export const refreshSoon = (part: Refreshable): void => {
-  stale.add(part)
-  void runRounds()
+  const known = shown.get(part)
+  if (known !== undefined) markStale(known)
 }
 
 /** Reads everything that is shown again. */
 export const refreshEverything = (): void => onLog({ _tag: "Everything" })
 
 const onLog = (news: News): void => {
-  for (const part of shown) {
+  for (const part of shown.values()) {
     const isAffected =
       news._tag === "Everything" || part.isAffectedBy === undefined || news.events.some(part.isAffectedBy)
-    if (isAffected) stale.add(part)
+    if (isAffected) markStale(part)
   }
-  void runRounds()
+}
+
+const markStale = (part: Shown): void => {
+  part.isStale = true
+  if (!part.isBusy) void readWhileStale(part)
 }
 
 /**
- * Reads stale parts in rounds: the first at once, the next when the previous has ended. The server gets at least as much time
- * without reads as a round took, so a slow server is read less often.
+ * Reads a part: at once for the first event, and again when the read has ended if there were more events. The server gets at
+ * least as much time without reads of the part as a read took, so what is slow is read less often, and delays nothing else.
  */
-const runRounds = async (): Promise<void> => {
-  if (isRefreshing) return
-  isRefreshing = true
-  try {
-    while (stale.size > 0) {
-      const round = [...stale]
-      stale.clear()
-      const startedAt = performance.now()
-      await Promise.all(round.map((part) => part.refresh()))
-      const took = performance.now() - startedAt
-      await rest(document.hidden ? hiddenIntervalMillis : Math.max(minIntervalMillis - took, took))
-    }
-  } finally {
-    isRefreshing = false
+const readWhileStale = async (part: Shown): Promise<void> => {
+  part.isBusy = true
+  while (part.isStale) {
+    part.isStale = false
+    const startedAt = performance.now()
+    await part.refresh()
+    const took = performance.now() - startedAt
+    await rest(document.hidden ? hiddenIntervalMillis : Math.max(minIntervalMillis - took, took))
   }
+  part.isBusy = false
 }
 
 /** Waits, at most until the page becomes visible. */

@@ -66,7 +66,7 @@ const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMome
   const isEverything = isEveryCard({ ...asked, kinds: [] })
   const counts = columnCounts(stats)
   const isNarrow = useNarrow()
-  const [chosen, choose] = useState<Claimability>("claimable")
+  const [chosen, choose] = useState<Claimability>(() => claimabilities.find((kind) => counts[kind] > 0) ?? "claimable")
   const stableMoment = useMemo(() => at, [at?.position, at?.millis])
   const kinds = asked.kinds.length === 0 ? claimabilities : claimabilities.filter((kind) => asked.kinds.includes(kind))
   const [empty, setEmpty] = useState<ReadonlySet<Claimability>>(new Set())

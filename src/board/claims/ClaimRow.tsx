@@ -12,13 +12,17 @@ import type { ListedClaim } from "./loadClaims.ts"
 export const ClaimRow = ({
   atMillis,
   claim,
+  count,
   row,
   top
 }: {
   readonly claim: ListedClaim
   /** The time of the past moment, in milliseconds since 1970; `undefined` for now. */
   readonly atMillis: number | undefined
+  /** The place of the claim in the list: 1, 2, 3 … */
   readonly row: number
+  /** The length of the list; -1 if it is not known. */
+  readonly count: number
   readonly top: number
 }) => {
   const millis = atMillis ?? now.value
@@ -26,26 +30,28 @@ export const ClaimRow = ({
   const elapsed = (millis - Date.parse(claim.claimedAt)) / 1000
   const left = Math.max(0, Math.min(1, (Date.parse(claim.expiresAt) - millis) / (claim.ttlSeconds * 1000)))
   return (
-    <div
+    <li
       class={`claim-row ${isExpired ? "expired" : "claimed"}`}
-      role="row"
-      aria-rowindex={row}
+      aria-posinset={row}
+      aria-setsize={count}
       style={{ transform: `translateY(${top}px)` }}
     >
-      <span role="cell" class="claim-owner">
+      <span class="claim-owner">
         <a dir="auto" href={hrefTo({ parameters: { q: addCondition(query.value, "owner", claim.owner) } })}>
           {claim.owner}
         </a>
       </span>
-      <span role="cell" class="claim-card">
+      <span class="claim-card">
         <CardLink id={claim.id} title={claim.title} />
       </span>
-      <span role="cell" class="claim-elapsed" title={`Claimed at ${exactTime(claim.claimedAt)}`}>
+      <span class="claim-elapsed" title={`Claimed at ${exactTime(claim.claimedAt)}`}>
+        <span class="visually-hidden">Elapsed </span>
         {formatDuration(elapsed)}
       </span>
-      <span role="cell" class="claim-lease">
+      <span class="claim-lease">
+        <span class="visually-hidden">Lease </span>
         {isExpired ? (
-          <ClaimabilityMark kind="expired" word="expired " />
+          <ClaimabilityMark kind="expired" word="expired" />
         ) : (
           <meter value={left} title={`Lease of ${formatDuration(claim.ttlSeconds)}`}>
             {Math.round(left * 100)} %
@@ -53,13 +59,15 @@ export const ClaimRow = ({
         )}
         {atMillis === undefined ? <Countdown until={claim.expiresAt} /> : <LocalTime at={claim.expiresAt} />}
       </span>
-      <span role="cell" class="claim-attempt">
+      <span class="claim-attempt">
+        <span class="visually-hidden">Attempt </span>
         {claim.attempt}
         {claim.renewals !== undefined && claim.renewals > 0 && (
           <span class="hint"> · {claim.renewals === 1 ? "1 renewal" : `${claim.renewals} renewals`}</span>
         )}
       </span>
-      <span role="cell" class="claim-note">
+      <span class="claim-note">
+        <span class="visually-hidden">Last note </span>
         {claim.lastNote === null ? (
           <span class="hint">no note</span>
         ) : (
@@ -71,6 +79,6 @@ export const ClaimRow = ({
           </>
         )}
       </span>
-    </div>
+    </li>
   )
 }

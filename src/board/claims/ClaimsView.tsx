@@ -99,7 +99,7 @@ const Claims = ({
   const failure = pages.failure.value
   const total = asked.owner === undefined ? count : pages.isComplete.value ? claims.length : undefined
   return (
-    <div class="claims" role="table" aria-label="Claims" aria-rowcount={total ?? -1}>
+    <div class="claims">
       <p class="view-line" role="status">
         <b>{formatNumber(count)}</b> {count === 1 ? "claim" : "claims"}
         {expired > 0 && (
@@ -111,15 +111,13 @@ const Claims = ({
         {asked.owner !== undefined && `; showing those of ${asked.owner}`}
         {!isEveryCard({ ...asked, owner: undefined }) && ". Only the condition owner: applies to claims"}
       </p>
-      <div class="claim-row claim-head" role="row">
+      <div class="claim-row claim-head" aria-hidden="true">
         {["Owner", "Card", "Elapsed", "Lease", "Attempt", "Last note"].map((each) => (
-          <span key={each} role="columnheader">
-            {each}
-          </span>
+          <span key={each}>{each}</span>
         ))}
       </div>
       {failure !== undefined && claims.length > 0 && <StaleLine failure={failure} />}
-      <div class="claim-list" ref={scroller} role="rowgroup">
+      <div class="claim-list" ref={scroller}>
         {!pages.isLoaded.value &&
           (failure === undefined ? (
             <Loading what="the claims" />
@@ -131,17 +129,18 @@ const Claims = ({
             A worker claims a card with <code>backlog claim --owner NAME</code>.
           </Notice>
         )}
-        <div class="claim-rows" style={{ height: `${height}px` }}>
+        <ul class="claim-rows" aria-label="Claims" style={{ height: `${height}px` }}>
           {claims.slice(first, end).map((claim, index) => (
             <ClaimRow
               key={claim.id}
               claim={claim}
               top={topOf(first + index)}
               row={first + index + 1}
+              count={total ?? -1}
               atMillis={at?.millis}
             />
           ))}
-        </div>
+        </ul>
         {!pages.isComplete.value && claims.length > 0 && (
           <p class="column-end">
             Showing {formatNumber(claims.length)}

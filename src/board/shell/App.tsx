@@ -46,6 +46,7 @@ export const App = () => {
       </div>
       <div class={card !== undefined && view?.name !== "card" ? "stage with-panel" : "stage"}>
         <main id="main" tabIndex={-1} aria-label={view?.title}>
+          {view?.name !== "card" && <h1 class="visually-hidden">{view?.title ?? "Not found"}</h1>}
           <SessionGate>{view === undefined ? <UnknownView /> : <ViewBody key={view.name} view={view} />}</SessionGate>
         </main>
         {card !== undefined && view?.name !== "card" && session.value._tag === "Open" && (
