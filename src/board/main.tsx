@@ -4,6 +4,7 @@ import { App } from "./shell/App.tsx"
 import { keepKeys } from "./shell/keys.ts"
 import { keepMomentTime } from "./shell/momentTime.ts"
 import { keepTheme } from "./shell/theme.ts"
+import { keepAlarm } from "./trust/alarm.ts"
 
 // At most one render per frame. Browsers run no frames for hidden pages, which render a little later instead.
 options.debounceRendering = (flush) => {
@@ -14,6 +15,7 @@ options.debounceRendering = (flush) => {
 keepTheme()
 keepKeys()
 keepSession()
+keepAlarm()
 keepMomentTime()
 
 const root = document.querySelector("#app")

@@ -21,6 +21,13 @@ export type RecordedEvent = typeof Answers.RecordedEvent.Encoded
 export type CardDiff = typeof Answers.CardDiff.Encoded
 export type BacklogAt = typeof Answers.BacklogAt.Encoded
 export type Density = typeof Answers.Density.Encoded
+export type Anchor = typeof Answers.Anchor.Encoded
+export type MadeAnchor = (typeof Answers.MadeAnchors.Encoded)[number]
+export type Verification = (typeof Answers.Verifications.Encoded)[number]
+export type VerifyProgress = typeof Answers.VerifyProgress.Encoded
+export type VerifyReport = typeof Answers.VerifyReport.Encoded
+export type Erasure = typeof Answers.Erasure.Encoded
+export type Flow = typeof Answers.Flow.Encoded
 
 export type Caller = typeof CallerSchema.Encoded
 export type Status = Card["status"]

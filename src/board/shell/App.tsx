@@ -6,6 +6,8 @@ import { openCommand } from "../commands/openCommand.ts"
 import { FailureNotice, Loading, Notice } from "../components/Condition.tsx"
 import { Icon } from "../components/Icon.tsx"
 import { Lazy } from "../components/Lazy.tsx"
+import { alarm } from "../trust/alarm.ts"
+import { AlarmBar } from "../trust/AlarmBar.tsx"
 import { savedViews } from "../search/savedViews.ts"
 import { closeDialog, openDialog } from "./dialogs.ts"
 import { Header } from "./Header.tsx"
@@ -38,7 +40,10 @@ export const App = () => {
       </a>
       <Navigation />
       <Header />
-      {moment.value !== undefined && <MomentBanner at={moment.value} />}
+      <div class="bars">
+        {alarm.value !== undefined && <AlarmBar alarm={alarm.value} />}
+        {moment.value !== undefined && <MomentBanner at={moment.value} />}
+      </div>
       <div class={card !== undefined && view?.name !== "card" ? "stage with-panel" : "stage"}>
         <main id="main" tabIndex={-1} aria-label={view?.title}>
           {view?.name !== "card" && <h1 class="visually-hidden">{view?.title ?? "Not found"}</h1>}
