@@ -19,7 +19,7 @@ import { cardsIn } from "./lib/population.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { withServer } from "./lib/server.mjs"
 import { databaseOf } from "./lib/systems/mosaicHttp.mjs"
-import * as mosaic from "./lib/systems/mosaic.mjs"
+import { fill } from "./lib/systems/mosaic.mjs"
 
 const usage = `node bench/board.mjs [--cards N] [--minutes N] [--quick] [--build DIR] [--results FILE]
 
@@ -68,7 +68,7 @@ const context = { directory, url: postgres.url, build: resolve(values.build) }
 
 const backlog = { database: "postgres", schema: "bench_board" }
 say(`filling a backlog with ${cards} cards, and writing its keyframes`)
-await mosaic.fill(context, backlog, cardsIn("mixed", cards))
+await fill(context, backlog, cardsIn("mixed", cards))
 
 const { budgets } = await withServer(context, [...databaseOf(context, backlog), "--board", "write"], (url) =>
   withBrowser(async (browser) => {

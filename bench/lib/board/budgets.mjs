@@ -52,11 +52,11 @@ export const measureScrolling = (browser, url) =>
 /** Appends `rate` events per second until the returned function is called, which returns how many were appended. */
 const startLoad = (url, rate) => {
   let events = 0
-  let isOver = false
+  const ending = new AbortController()
   const perTick = Math.max(1, Math.round(rate / 20))
   const loop = (async () => {
     const began = performance.now()
-    while (!isOver) {
+    while (!ending.signal.aborted) {
       await Promise.all(
         Array.from({ length: perTick }, (_, index) =>
           send(url, "/note", { id: `load-${(events + index) % 10}`, text: `progress ${events + index}` })
@@ -67,7 +67,7 @@ const startLoad = (url, rate) => {
     }
   })()
   return async () => {
-    isOver = true
+    ending.abort()
     await loop
     return events
   }
