@@ -154,8 +154,8 @@ describe("the viewport of a drawing", () => {
 
   it("moves as far as needed to show a card", () => {
     const size = { width: 100, height: 40 }
-    expect(reveal({ x: 0, y: 0, scale: 1 }, { x: 950, y: 100 }, size, screen)).toEqual({ x: -58, y: 0, scale: 1 })
+    expect(reveal({ x: 0, y: 0, scale: 1 }, { x: 950, y: 100 }, size, screen)).toEqual({ x: -78, y: 0, scale: 1 })
     expect(reveal({ x: 0, y: 0, scale: 1 }, { x: 100, y: 100 }, size, screen)).toEqual({ x: 0, y: 0, scale: 1 })
-    expect(reveal({ x: -500, y: 0, scale: 1 }, { x: 100, y: 100 }, size, screen)).toMatchObject({ x: -92 })
+    expect(reveal({ x: -500, y: 0, scale: 1 }, { x: 100, y: 100 }, size, screen)).toMatchObject({ x: -72 })
   })
 })

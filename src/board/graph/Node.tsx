@@ -113,6 +113,7 @@ const Stub = ({
       style={{ left: `${side === "dependencies" ? x : x + size.width}px`, top: `${y + size.height}px` }}
       title={`Show ${label}`}
       aria-label={`Show ${label}`}
+      data-id={id}
       onClick={onClick}
     >
       +{formatNumber(count)}

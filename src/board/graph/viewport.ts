@@ -19,7 +19,7 @@ const maxScale = 2
 /** Smaller than this, texts are hard to read: a larger drawing begins at the card in the middle instead. */
 const readableScale = 0.8
 
-/** Space around the drawing, in pixels. */
+/** Space around the drawing, and around a card that is moved into view: its stubs need it. In pixels. */
 const margin = 28
 
 /** Returns the viewport in which the whole drawing is visible, at most in its natural size. */
@@ -64,7 +64,7 @@ export const zoomAt = (viewport: Viewport, factor: number, { x, y }: Point): Vie
 /** Moves the viewport as far as needed to show a rectangle of the drawing. */
 export const reveal = (viewport: Viewport, corner: Point, size: Size, screen: Size): Viewport => {
   const shift = (start: number, length: number, available: number): number =>
-    start < 8 ? 8 - start : Math.min(0, available - 8 - start - length)
+    start < margin ? margin - start : Math.min(0, available - margin - start - length)
   const { scale, x, y } = viewport
   return {
     scale,

@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core"
+import type { Locator, Page } from "playwright-core"
 import { expect, it } from "vitest"
 import { describeInBrowser, type ServedBoard } from "./support.ts"
 
@@ -9,6 +9,13 @@ const nodeIds = (page: Page): Promise<ReadonlyArray<string>> =>
 
 /** How long polls wait for the page. */
 const patient = { timeout: 30_000 }
+
+/** Whether all of an element is in the window. */
+const isVisible = (element: Locator): Promise<boolean> =>
+  element.evaluate((each) => {
+    const { bottom, left, right, top } = each.getBoundingClientRect()
+    return left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight
+  })
 
 /** What the row with the keyboard focus says, without the level and the sign. */
 const focusedRow = (page: Page): Promise<string> =>
@@ -62,7 +69,11 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
     await page.keyboard.press("Enter")
     await page.getByText(/^40 cards\. Not shown/).waitFor()
     expect(page.url()).toContain("root=build")
-    await page.getByRole("button", { name: /Show 8 more dependents of design/ }).click()
+    // The keyboard reaches what is not in the visible part of the drawing, and the drawing moves to it.
+    const stub = page.getByRole("button", { name: /Show 8 more dependents of design/ })
+    await stub.focus()
+    await expect.poll(() => isVisible(stub), patient).toBe(true)
+    await page.keyboard.press("Enter")
     await page.getByText(/^48 cards\./).waitFor()
     expect(page.url()).toContain("expanded=design")
     await page.reload()
