@@ -18,6 +18,7 @@ export type Explanation = typeof Answers.Explanation.Encoded
 export type Obstacle = Explanation["obstacles"][number]
 export type ClaimOutlook = typeof Answers.ClaimOutlook.Encoded
 export type RecordedEvent = typeof Answers.RecordedEvent.Encoded
+export type CardDiff = typeof Answers.CardDiff.Encoded
 export type BacklogAt = typeof Answers.BacklogAt.Encoded
 export type Density = typeof Answers.Density.Encoded
 export type Anchor = typeof Answers.Anchor.Encoded

@@ -32,6 +32,14 @@ export const CardPanel = ({ id }: { readonly id: string }) => {
     <aside class="panel" aria-label={`Card ${id}`} ref={panel}>
       <div class="panel-bar">
         <code dir="auto">{id}</code>
+        <a
+          class="button quiet"
+          href={hrefTo({ view: "graph", parameters: { root: id, expanded: undefined } })}
+          title="Show the graph around the card"
+        >
+          <Icon name="graph" />
+          <span class="visually-hidden">Show the graph around the card</span>
+        </a>
         <a class="button quiet" href={hrefTo({ view: "card" })} title="Show the card alone">
           <Icon name="expand" />
           <span class="visually-hidden">Show the card alone</span>

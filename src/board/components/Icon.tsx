@@ -25,6 +25,7 @@ const paths = {
   keyboard: "M1.5 4h13v8h-13zM4 6.500h.1M6.7 6.500h.1M9.3 6.500h.1M12 6.500h.1M5 9.500h6",
   copy: "M5.5 5.500h8v8h-8zM10.5 5.500v-3h-8v8h3",
   add: "M8 3v10M3 8h10",
+  remove: "M3 8h10",
   edit: "M3 13l.7-3L10.5 3.200l2.3 2.300L6 12.300zM9 4.700l2.3 2.3",
   refresh: "M13 8a5 5 0 1 1-1.5-3.500M13 2.500v2.500h-2.5",
   note: "M3 2.500h10v8l-3 3H3zM5.5 5.500h5M5.5 8h3",
@@ -34,7 +35,13 @@ const paths = {
   alert: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 5v3.500M8 10.800v.3",
   star: "M8 2l1.8 3.8 4.2.5-3.1 2.9.8 4.100L8 11.300l-3.7 2 .8-4.100L2 6.300l4.2-.500z",
   down: "M4 6l4 4 4-4",
-  right: "M6 4l4 4-4 4"
+  right: "M6 4l4 4-4 4",
+  left: "M10 4 6 8l4 4",
+  first: "M11.5 4l-4 4 4 4M4.5 4v8",
+  last: "M4.5 4l4 4-4 4M11.5 4v8",
+  play: "M5 3.500v9l7-4.500z",
+  pause: "M5.5 3.500v9M10.5 3.500v9",
+  compare: "M6.5 2.500h-4v11h4M9.5 2.500h4v11h-4M8 1.500v13"
 } as const
 
 /** The name of an icon. */

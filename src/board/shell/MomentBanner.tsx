@@ -1,6 +1,6 @@
 import { Icon } from "../components/Icon.tsx"
 import { formatNumber, LocalTime } from "../components/Times.tsx"
-import { hrefTo } from "./location.ts"
+import { hrefTo, route } from "./location.ts"
 import { momentTime } from "./momentTime.ts"
 
 /** Says that the page shows the past, and which moment. */
@@ -16,6 +16,11 @@ export const MomentBanner = ({ at }: { readonly at: number }) => (
       )}
       . Commands are disabled.
     </span>
+    {route.value.view !== "time" && (
+      <a class="button" href={hrefTo({ view: "time" })}>
+        Other moments
+      </a>
+    )}
     <a class="button" href={hrefTo({ parameters: { at: undefined } })}>
       Return to now
     </a>

@@ -12,7 +12,34 @@ export const moment: ReadonlySignal<number | undefined> = computed(() => momentO
 /** The id of the card that is shown next to the view. */
 export const openCard: ReadonlySignal<string | undefined> = computed(() => current.value.parameters["card"])
 
+/** Browsers refuse more than 100 changes of the URL in 10 seconds. A slider changes it in each frame. */
+const minReplaceMillis = 150
+
+let replacement: { readonly timer: ReturnType<typeof setTimeout>; readonly write: () => void } | undefined
+let replacedAt = 0
+
+/** Replaces the address soon; the last one if several follow. */
+const replaceSoon = (address: string): void => {
+  const write = (): void => {
+    replacement = undefined
+    replacedAt = Date.now()
+    history.replaceState(null, "", address)
+  }
+  clearTimeout(replacement?.timer)
+  const wait = replacedAt + minReplaceMillis - Date.now()
+  if (wait <= 0) write()
+  else replacement = { write, timer: setTimeout(write, wait) }
+}
+
+/** Writes the address that `replaceSoon` was to write. */
+const finishReplacing = (): void => {
+  clearTimeout(replacement?.timer)
+  replacement?.write()
+}
+
 const readUrl = (): void => {
+  clearTimeout(replacement?.timer)
+  replacement = undefined
   current.value = parseRoute(location.hash)
 }
 addEventListener("popstate", readUrl)
@@ -25,8 +52,11 @@ export const hrefTo = (change: RouteChange): string => formatRoute(changeRoute(c
 export const navigate = (change: RouteChange, { replace = false }: { readonly replace?: boolean } = {}): void => {
   const next = changeRoute(current.peek(), change)
   const address = formatRoute(next)
-  if (address === location.hash) return
-  if (replace) history.replaceState(null, "", address)
-  else history.pushState(null, "", address)
+  if (address === formatRoute(current.peek())) return
+  if (replace) replaceSoon(address)
+  else {
+    finishReplacing()
+    history.pushState(null, "", address)
+  }
   current.value = next
 }

@@ -22,6 +22,8 @@ export interface View {
 export const views: ReadonlyArray<View> = [
   { name: "board", title: "Board", icon: "board", keys: "g b", component: BoardView },
   { name: "claims", title: "Claims", icon: "claims", keys: "g c", load: () => import("../claims/ClaimsView.tsx") },
+  { name: "graph", title: "Graph", icon: "graph", keys: "g g", load: () => import("../graph/GraphView.tsx") },
+  { name: "time", title: "Time", icon: "time", keys: "g h", load: () => import("../time/TimeView.tsx") },
   { name: "trust", title: "Trust", icon: "trust", keys: "g t", load: () => import("../trust/TrustView.tsx") },
   { name: "flow", title: "Flow", icon: "flow", keys: "g f", load: () => import("../flow/FlowView.tsx") },
   { name: "card", title: "Card", icon: "note", component: CardPage }
