@@ -85,7 +85,7 @@ describeInBrowser("every view", ({ open, problems, serve }) => {
       ]
       for (const fragment of states) {
         await page.goto(`${server.url}${fragment}`)
-        expect(await findings(page), fragment).toEqual([])
+        expect({ fragment, found: await findings(page) }).toEqual({ fragment, found: [] })
       }
       expect(problems).toEqual([])
     }
