@@ -84,6 +84,8 @@ describeInBrowser("every view", ({ open, problems, serve }) => {
         "#/unknown"
       ]
       for (const fragment of states) {
+        // Another page between two fragments, or the view before could still be shown.
+        await page.goto("about:blank")
         await page.goto(`${server.url}${fragment}`)
         expect({ fragment, found: await findings(page) }).toEqual({ fragment, found: [] })
       }
