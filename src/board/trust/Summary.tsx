@@ -7,9 +7,9 @@ import { CopyButton } from "../components/CopyButton.tsx"
 import { Answered } from "../components/Condition.tsx"
 import { Ago, formatNumber } from "../components/Times.tsx"
 import { moment } from "../shell/location.ts"
+import { loadEventAt } from "../time/loadMoment.ts"
 import { anchorRefusal } from "./madeAnchor.ts"
 import { OutcomeMark } from "./OutcomeMark.tsx"
-import { readEvent } from "./readEvent.ts"
 
 /** The end of the log, the last anchor and the last verification, each with its age. */
 export const Summary = ({
@@ -119,17 +119,21 @@ const Head = () => {
 
 /** The chain hash of a past event, which covers it and all events before it. */
 const EventHash = ({ position }: { readonly position: number }) => {
-  const event = useQuery(`event ${position}`, (signal) => readEvent(position, signal), { isAffectedBy: false })
+  const event = useQuery(`event ${position}`, (signal) => loadEventAt(position, signal), { isAffectedBy: false })
   return (
     <Answered query={event} what="the event">
-      {({ chainHash, recordedAt }) => (
-        <>
-          <p class="hint">
-            recorded <Ago at={recordedAt} />
-          </p>
-          <ChainHash value={chainHash} />
-        </>
-      )}
+      {(found) =>
+        found === undefined ? (
+          <p class="hint">The log ends before this position.</p>
+        ) : (
+          <>
+            <p class="hint">
+              recorded <Ago at={found.recordedAt} />
+            </p>
+            <ChainHash value={found.chainHash} />
+          </>
+        )
+      }
     </Answered>
   )
 }
