@@ -8,6 +8,7 @@ import { serverNow } from "../api/serverClock.ts"
 import type { Card } from "../api/types.ts"
 import { useActions } from "../shell/keys.ts"
 import { hrefTo, moment, navigate } from "../shell/location.ts"
+import { useSingleColumn } from "../shell/useNarrow.ts"
 import { Attempts } from "./Attempts.tsx"
 import { useCard, useCardQueries } from "./cardQueries.ts"
 import { Dependencies, Impact } from "./Dependencies.tsx"
@@ -27,9 +28,10 @@ export const CardPanel = ({ id }: { readonly id: string }) => {
     document.querySelector<HTMLElement>(`.tile[data-id="${CSS.escape(id)}"]`)?.focus()
   }
   useActions(() => [{ keys: "Escape", label: "Close the card", group: "Card", run: close }], [id])
+  const isAlone = useSingleColumn()
   useEffect(() => panel.current?.scrollTo(0, 0), [id])
   return (
-    <aside class="panel" aria-label={`Card ${id}`} ref={panel}>
+    <section class="panel" role={isAlone ? "main" : "complementary"} aria-label={`Card ${id}`} ref={panel}>
       <div class="panel-bar">
         <code dir="auto">{id}</code>
         <a
@@ -50,7 +52,7 @@ export const CardPanel = ({ id }: { readonly id: string }) => {
         </button>
       </div>
       <CardDetails key={id} id={id} />
-    </aside>
+    </section>
   )
 }
 

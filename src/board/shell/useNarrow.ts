@@ -1,13 +1,26 @@
 import { type ReadonlySignal, signal } from "@preact/signals"
 
-const query = matchMedia("(max-width: 720px)")
-const narrow = signal(query.matches)
-query.addEventListener("change", () => {
-  narrow.value = query.matches
-})
+/** Returns whether a media query matches, and follows it. */
+const followMedia = (text: string): ReadonlySignal<boolean> => {
+  const query = matchMedia(text)
+  const matches = signal(query.matches)
+  query.addEventListener("change", () => {
+    matches.value = query.matches
+  })
+  return matches
+}
 
-/** Whether the page is as narrow as a telephone: up to 720 pixels, as in the style sheets. */
-const isNarrow: ReadonlySignal<boolean> = narrow
+const narrow = followMedia("(max-width: 720px)")
+const single = followMedia("(max-width: 1100px)")
 
-/** Returns whether the page is as narrow as a telephone, and renders the component again when that changes. */
-export const useNarrow = (): boolean => isNarrow.value
+/**
+ * Returns whether the page is as narrow as a telephone, up to 720 pixels as in the style sheets, and renders the component again
+ * when that changes.
+ */
+export const useNarrow = (): boolean => narrow.value
+
+/**
+ * Returns whether the page has room for one column only, up to 1,100 pixels as in the style sheets: a card that is open is in
+ * place of the view. Renders the component again when that changes.
+ */
+export const useSingleColumn = (): boolean => single.value
