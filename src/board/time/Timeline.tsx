@@ -2,6 +2,7 @@ import { useRef, useState } from "preact/hooks"
 import { head } from "../api/follow.ts"
 import type { Density } from "../api/types.ts"
 import { FailureNotice, Loading, StaleLine } from "../components/Condition.tsx"
+import { formatNumber } from "../components/Times.tsx"
 import { type Action, useActions } from "../shell/keys.ts"
 import { hrefTo } from "../shell/location.ts"
 import { Compare } from "./Compare.tsx"
@@ -13,7 +14,7 @@ import { speedFor, type TimeRange, zoomRange } from "./timeline.ts"
 import { comparedOfRoute, compareWith, goTo, showRange } from "./timeRoute.ts"
 import { TimeSlider } from "./TimeSlider.tsx"
 import { goToNextDay, goToPreviousDay, stepEvent } from "./timeSteps.ts"
-import { type MomentView, useMoment, useSettled } from "./useMoment.ts"
+import { type MomentView, useIsOld, useMoment, useSettled } from "./useMoment.ts"
 import { usePlay } from "./usePlay.ts"
 
 /** The slider, and what it shows: the event at its position, and the board then or what changed since another moment. */
@@ -65,6 +66,9 @@ export const Timeline = ({ density, range }: { readonly density: Density; readon
   )
 }
 
+/** After this time the view says that the server takes long, in milliseconds. */
+const lateMillis = 1_500
+
 /** What the view shows of its moment. The comparison waits until the slider rests. */
 const Shown = ({
   compared,
@@ -74,6 +78,7 @@ const Shown = ({
   readonly compared: number | undefined
 }) => {
   const settled = useSettled(position, 250)
+  const isLate = useIsOld(position, lateMillis)
   if (failure?.kind === "notFound" || (shown === undefined && failure !== undefined)) {
     return (
       <>
@@ -84,11 +89,17 @@ const Shown = ({
       </>
     )
   }
-  if (shown === undefined) return <Loading what="this moment" lines={6} />
+  if (shown === undefined) return <Loading what="this moment" lines={6} isSlow={isLate} />
   const isCurrent = shown.position === position
   return (
     <>
       {failure !== undefined && <StaleLine failure={failure} />}
+      {!isCurrent && failure === undefined && isLate && (
+        <p class="view-line" role="status">
+          Still reading position {formatNumber(position)}; this is position {formatNumber(shown.position)}. The server
+          computes a moment far from the last one from the log. Moments near it are fast afterwards.
+        </p>
+      )}
       <div class={isCurrent ? "" : "time-reading"} aria-busy={!isCurrent}>
         {shown.event === undefined ? (
           <p class="time-event">Before the first event. The backlog was empty.</p>

@@ -95,3 +95,13 @@ export const useSettled = <A>(value: A, millis: number): A => {
   }, [value])
   return settled
 }
+
+/** Returns whether a value has been the same for longer than a time, in milliseconds. */
+export const useIsOld = (value: number, millis: number): boolean => {
+  const [old, become] = useState<number | undefined>()
+  useEffect(() => {
+    const timer = setTimeout(() => become(value), millis)
+    return () => clearTimeout(timer)
+  }, [value])
+  return old === value
+}
