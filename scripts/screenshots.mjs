@@ -59,23 +59,22 @@ await fetch(new URL("verify", url), {
 }).then((response) => response.text())
 
 const { position: head } = await getJson("anchor")
-const busiest = async () => {
-  const cards = await getJson("list?status=claimed&fields=summary&limit=50")
-  const counted = cards.toSorted((left, right) => right.attempts - left.attempts || right.noteCount - left.noteCount)
-  return counted[0]?.id ?? (await getJson("list?limit=1"))[0].id
-}
-const card = await busiest()
+const cards = await getJson("list?fields=summary&limit=200")
+const mostOf = (count) => cards.toSorted((left, right) => count(right) - count(left))[0].id
+/** The card with the most attempts, and the one with the most neighbours. */
+const worked = mostOf(({ attempts, noteCount }) => attempts * 100 + noteCount)
+const connected = mostOf(({ dependsOn }) => dependsOn.length)
 
 /** The route of each view, and what it shows when it is complete. */
 const views = {
   board: ["#/board", ".tile"],
-  card: [`#/board?card=${encodeURIComponent(card)}`, ".tile"],
+  card: [`#/board?card=${encodeURIComponent(worked)}`, ".tile"],
   claims: ["#/claims", "main"],
-  graph: [`#/graph?root=${encodeURIComponent(card)}`, "main svg"],
+  graph: [`#/graph?root=${encodeURIComponent(connected)}`, "main svg"],
   time: [`#/time?at=${Math.floor(head * 0.6)}`, "main"],
   past: [`#/board?at=${Math.floor(head * 0.6)}`, ".tile"],
   trust: ["#/trust", "main"],
-  flow: ["#/flow", "main"]
+  flow: ["#/flow?range=1h", "main"]
 }
 
 mkdirSync(values.out, { recursive: true })

@@ -101,7 +101,7 @@ const Details = ({ at, card }: { readonly card: Card; readonly at: number | unde
         </Section>
       )}
       <Answered query={queries.neighbourhood} what="the dependencies">
-        {(value) => <Dependencies id={card.id} neighbourhood={value} />}
+        {(value) => <Dependencies card={card} neighbourhood={value} />}
       </Answered>
       {card.status !== "done" && (
         <Answered query={queries.impact} what="the impact" lines={1}>

@@ -1,4 +1,4 @@
-import type { Impact as ImpactAnswer, Neighbourhood, Status } from "../api/types.ts"
+import type { Card, Impact as ImpactAnswer, Neighbourhood, Status } from "../api/types.ts"
 import { CardLink } from "../components/CardLink.tsx"
 import { StatusMark } from "../components/Claimability.tsx"
 import { formatNumber } from "../components/Times.tsx"
@@ -12,11 +12,18 @@ interface Neighbour {
 }
 
 /** The dependencies and the dependents of a card, those that are not done first. */
-export const Dependencies = ({ id, neighbourhood }: { readonly id: string; readonly neighbourhood: Neighbourhood }) => {
+export const Dependencies = ({
+  card: { dependsOn, id },
+  neighbourhood
+}: {
+  readonly card: Pick<Card, "id" | "dependsOn">
+  readonly neighbourhood: Neighbourhood
+}) => {
   const byId = new Map(neighbourhood.cards.map((card) => [card.id, card]))
   const toNeighbour = (each: string): Neighbour => byId.get(each) ?? { id: each, status: null }
   const dependencies = [
-    ...neighbourhood.missing.map(toNeighbour),
+    // Those of its neighbours are missing too.
+    ...neighbourhood.missing.filter((each) => dependsOn.includes(each)).map(toNeighbour),
     ...neighbourhood.edges.flatMap(({ from, to }) => (from === id && byId.has(to) ? [toNeighbour(to)] : []))
   ]
   const dependents = neighbourhood.edges.flatMap(({ from, to }) => (to === id ? [toNeighbour(from)] : []))
