@@ -207,7 +207,9 @@ describeInBrowser("the board", ({ context, open, problems, serve }) => {
     await narrow.getByText("Ready card").waitFor()
     await narrow.getByRole("tab", { name: /blocked/ }).click()
     await narrow.getByText("Blocked card").waitFor()
-    expect(await narrow.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
+    await expect
+      .poll(() => narrow.evaluate(() => document.documentElement.scrollWidth), { timeout: 30_000 })
+      .toBeLessThanOrEqual(390)
     const page = await open(server.url)
     await page.getByText("Ready card").waitFor()
     await page.keyboard.press("j")

@@ -88,12 +88,14 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
     await slider.focus()
     expect(await slider.getAttribute("aria-valuetext")).toBe("Whole range: created 4, claimed 3, completed 3")
     await page.keyboard.press("Home")
-    expect(await slider.getAttribute("aria-valuetext")).toContain("created 0, claimed 0, completed 0")
+    await expect
+      .poll(() => slider.getAttribute("aria-valuetext"), { timeout: 30_000 })
+      .toContain("created 0, claimed 0, completed 0")
     // Every chart shows the same bucket.
     const other = page.getByRole("slider", { name: "Lead time: bucket" })
     expect(await other.getAttribute("aria-valuenow")).toBe("0")
     await page.keyboard.press("Escape")
-    expect(await slider.getAttribute("aria-valuetext")).toContain("Whole range")
+    await expect.poll(() => slider.getAttribute("aria-valuetext"), { timeout: 30_000 }).toContain("Whole range")
   })
 
   it("shows a range between two local times, which is in the URL", async () => {

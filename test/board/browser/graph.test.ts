@@ -85,7 +85,7 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
     await page.locator(".panel h1", { hasText: "A new title" }).waitFor()
     await page.keyboard.press("o")
     await page.waitForFunction(() => location.hash.includes("root=test"))
-    expect(await node(page, "test").getAttribute("aria-current")).toBe("true")
+    await expect.poll(() => node(page, "test").getAttribute("aria-current"), { timeout: 30_000 }).toBe("true")
     expect(problems).toEqual([])
   })
 

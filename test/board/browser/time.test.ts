@@ -35,7 +35,7 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     expect(page.url()).toContain("at=4")
     await page.getByRole("button", { name: "Previous event" }).click()
     await page.locator(".time-event", { hasText: "Claimed a" }).waitFor()
-    expect(await countOf(page, "claimed")).toBe("1")
+    await expect.poll(() => countOf(page, "claimed"), { timeout: 30_000 }).toBe("1")
     expect(await countOf(page, "done")).toBe("0")
     await page.locator(".time-column.claimed").getByText("worker-1").waitFor()
     await page.keyboard.press("g")
@@ -78,7 +78,7 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     await page.locator(".time-column.claimable h2 .count", { hasText: String(position - 1) }).waitFor()
     await page.keyboard.press("Home")
     await page.getByText("Before the first event").waitFor()
-    expect(await countOf(page, "claimable")).toBe("0")
+    await expect.poll(() => countOf(page, "claimable"), { timeout: 30_000 }).toBe("0")
   })
 
   it("plays until the end, and pauses", async () => {
@@ -93,7 +93,7 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     await expect.poll(() => positionIn(page), patient).toBeGreaterThan(30)
     await page.keyboard.press("p")
     await page.getByRole("button", { name: "Play" }).waitFor()
-    expect(await positionIn(page)).toBeLessThan(300)
+    await expect.poll(() => positionIn(page), { timeout: 30_000 }).toBeLessThan(300)
     await page.keyboard.press("p")
     await page.getByText(/^As of position/).waitFor({ state: "detached" })
     await page.getByRole("button", { name: "Play" }).waitFor()
