@@ -1,6 +1,5 @@
 /** Measures the board in a browser against its budgets: see README.md. Updates docs/board.md. */
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { gzipSync } from "node:zlib"
@@ -17,6 +16,7 @@ import { withBrowser } from "./lib/board/browser.mjs"
 import { fillPage } from "./lib/page.mjs"
 import { cardsIn } from "./lib/population.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
+import { makeTemporaryDirectory } from "./lib/temporaryDirectory.mjs"
 import { withServer } from "./lib/server.mjs"
 import { databaseOf } from "./lib/systems/mosaicHttp.mjs"
 import { fill } from "./lib/systems/mosaic.mjs"
@@ -53,11 +53,7 @@ if (!Number.isInteger(cards) || cards < 1000 || !(minutes > 0)) {
 }
 
 const say = progress()
-const directory = mkdtempSync(join(tmpdir(), "backlog-board-"))
-// The user of Postgres must be able to enter.
-chmodSync(directory, 0o711)
-process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
+const directory = makeTemporaryDirectory("backlog-board-")
 
 const place = join(directory, "postgres")
 mkdirSync(place)

@@ -1,11 +1,11 @@
 /** Runs the benchmarks: see README.md. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { describeServer, machine, progress } from "./lib/about.mjs"
 import { parseArguments } from "./lib/arguments.mjs"
 import { measure } from "./lib/measure.mjs"
+import { makeTemporaryDirectory } from "./lib/temporaryDirectory.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { writePlots } from "./lib/plots.mjs"
 import { isOfWritePath, ratiosOf, writePathRatiosOf } from "./lib/ratios.mjs"
@@ -92,11 +92,7 @@ const measureGroup = async (group) => {
 }
 
 const options = parseArguments(process.argv.slice(2))
-const directory = mkdtempSync(join(tmpdir(), "backlog-bench-"))
-// The user of Postgres must be able to enter.
-chmodSync(directory, 0o711)
-process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
+const directory = makeTemporaryDirectory("backlog-bench-")
 
 const { previousBuild, quick, soakMinutes } = options
 const context = {

@@ -1,6 +1,5 @@
 /** Measures the capacity of one server and its surroundings: see README.md. Updates docs/scaling.md. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { parseRepetitions } from "./lib/arguments.mjs"
@@ -13,6 +12,7 @@ import { oneServer } from "./lib/scaling/oneServer.mjs"
 import { pooler } from "./lib/scaling/pooler.mjs"
 import { replica } from "./lib/scaling/replica.mjs"
 import { scalingTables } from "./lib/scaling/tables.mjs"
+import { makeTemporaryDirectory } from "./lib/temporaryDirectory.mjs"
 import { fillScalingPage } from "./page.mjs"
 
 const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--quick] [--repetitions N] [--build DIR] [--results FILE]
@@ -60,11 +60,7 @@ const options = parseArguments(process.argv.slice(2))
 const { only, quick, repetitions } = options
 checkSimulation()
 const say = progress()
-const directory = mkdtempSync(join(tmpdir(), "backlog-scaling-"))
-// The user of Postgres must be able to enter.
-chmodSync(directory, 0o711)
-process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
+const directory = makeTemporaryDirectory("backlog-scaling-")
 
 const place = join(directory, "one")
 mkdirSync(place)

@@ -483,7 +483,7 @@ export class AuditService extends Context.Service<
      *
      * **Gotchas**
      *
-     * The list is not part of the log and proves nothing: whoever can change the log can change it. Compare the log with an
+     * The list is not part of the log and proves nothing: an attacker who can change the log can also change it. Compare the log with an
      * anchor that was kept elsewhere.
      */
     readonly anchors: (

@@ -3,7 +3,7 @@ import { Icon } from "../components/Icon.tsx"
 import { useActions } from "../shell/keys.ts"
 import { openCard } from "../shell/location.ts"
 import { useNarrow } from "../shell/useNarrow.ts"
-import { type CardGraph, edgeKey, type GraphNode } from "./cardGraph.ts"
+import { edgeKey, type GraphDisplay, type GraphNode } from "./cardGraph.ts"
 import { headsOf, linesOf } from "./edgePaths.ts"
 import { type GraphLayout, type LayoutOptions, layoutGraph, type Point } from "./layoutGraph.ts"
 import { Node } from "./Node.tsx"
@@ -20,21 +20,7 @@ const keyStep = 80
 const isOutsideOfPanel = (): boolean => document.activeElement?.closest(".panel") == null
 
 /** The graph as a drawing that can be moved and zoomed. */
-export const Drawing = ({
-  critical,
-  graph,
-  label,
-  onShowHidden,
-  root
-}: {
-  readonly graph: CardGraph
-  readonly label: string
-  /** The card in the middle; `undefined` for a path. */
-  readonly root: string | undefined
-  /** The ids and the edges of the critical path. */
-  readonly critical: ReadonlySet<string>
-  readonly onShowHidden: (node: GraphNode) => void
-}) => {
+export const Drawing = ({ critical, graph, label, onShowHidden, root }: GraphDisplay) => {
   const sizes = useNarrow() ? narrow : wide
   const canvas = useRef<HTMLDivElement>(null)
   const layout = useMemo(() => layoutGraph({ ids: [...graph.nodes.keys()], edges: graph.edges }, sizes), [graph, sizes])

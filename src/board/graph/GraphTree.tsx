@@ -2,26 +2,13 @@ import { useRef, useState } from "preact/hooks"
 import { Icon } from "../components/Icon.tsx"
 import { formatNumber } from "../components/Times.tsx"
 import { navigate, openCard } from "../shell/location.ts"
-import type { CardGraph, GraphNode } from "./cardGraph.ts"
+import type { GraphDisplay } from "./cardGraph.ts"
 import { countHidden } from "./Node.tsx"
 import { NodeMark } from "./NodeMark.tsx"
 import { pathRows, type TreeRow, treeRows } from "./treeRows.ts"
 
 /** The graph as a tree, with the keys of a tree: the arrows, Home, End and Enter. */
-export const GraphTree = ({
-  critical,
-  graph,
-  label,
-  onShowHidden,
-  root
-}: {
-  readonly graph: CardGraph
-  readonly label: string
-  /** The card in the middle; `undefined` for a path. */
-  readonly root: string | undefined
-  readonly critical: ReadonlySet<string>
-  readonly onShowHidden: (node: GraphNode) => void
-}) => {
+export const GraphTree = ({ critical, graph, label, onShowHidden, root }: GraphDisplay) => {
   const tree = useRef<HTMLUListElement>(null)
   const [open, setOpen] = useState<ReadonlyMap<string, boolean>>(new Map())
   const [focusedKey, setFocused] = useState<string | undefined>()

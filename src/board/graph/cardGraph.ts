@@ -25,6 +25,17 @@ export interface CardGraph {
   readonly isTruncated: boolean
 }
 
+/** What the drawing and the tree of a graph show. */
+export interface GraphDisplay {
+  readonly graph: CardGraph
+  readonly label: string
+  /** The card in the middle; `undefined` for a path. */
+  readonly root: string | undefined
+  /** The ids and the edges of the critical path. */
+  readonly critical: ReadonlySet<string>
+  readonly onShowHidden: (node: GraphNode) => void
+}
+
 /** Maximum number of cards in the graph. */
 export const maxNodes = 200
 
