@@ -5,8 +5,8 @@ import { parseArgs } from "node:util"
 import { gzipSync } from "node:zlib"
 import { describeServer, machine, progress } from "./lib/about.mjs"
 import {
-  measureFirstPaint,
   measureLiveUpdates,
+  measureLoading,
   measureMemory,
   measurePast,
   measureScrolling,
@@ -15,6 +15,7 @@ import {
 import { withBrowser } from "./lib/board/browser.mjs"
 import { fillPage } from "./lib/page.mjs"
 import { cardsIn } from "./lib/population.mjs"
+import { median } from "./lib/statistics.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { makeTemporaryDirectory } from "./lib/temporaryDirectory.mjs"
 import { withServer } from "./lib/server.mjs"
@@ -52,6 +53,12 @@ if (!Number.isInteger(cards) || cards < 1000 || !(minutes > 0)) {
   process.exit(2)
 }
 
+/** The longest task. The browser reports those of more than 50 ms. */
+const describeTasks = (tasks) => {
+  const longest = Math.max(0, ...tasks)
+  return longest === 0 ? "none over 50 ms" : `${longest.toFixed(0)} ms`
+}
+
 const say = progress()
 const directory = makeTemporaryDirectory("backlog-board-")
 
@@ -73,29 +80,39 @@ const { budgets } = await withServer(context, [...databaseOf(context, backlog), 
       rows.push({ budget, required, measured, isMet })
       say(`${isMet ? "met    " : "NOT MET"}  ${budget}: ${measured} (${required})`)
     }
-    const compressed = readdirSync(join(context.build, "board")).map((name) => ({
-      name,
-      bytes: gzipSync(readFileSync(join(context.build, "board", name)), { level: 9 }).length
-    }))
-    const kilobytes = compressed.reduce((sum, { bytes }) => sum + bytes, 0) / 1024
-    add("everything, after gzip", "≤ 90 KB", `${kilobytes.toFixed(1)} KB`, kilobytes <= 90)
+    const built = join(context.build, "board")
+    const sizeOf = (names) =>
+      names.reduce((sum, name) => sum + gzipSync(readFileSync(join(built, name)), { level: 9 }).length, 0) / 1024
+    const linked = [...readFileSync(join(built, "index.html"), "utf8").matchAll(/"board\/([^"]+)"/g)].map(
+      ([, name]) => name
+    )
+    const isScript = (name) => name.endsWith(".js")
+    for (const [what, names, most] of [
+      ["first JavaScript", linked.filter(isScript), 45],
+      ["CSS", linked.filter((name) => !isScript(name)), 10],
+      ["everything", readdirSync(built), 90]
+    ]) {
+      const size = sizeOf(names)
+      add(`${what}, after gzip`, `≤ ${most} KB`, `${size.toFixed(1)} KB`, size <= most)
+    }
 
     await prepareLoad(url)
-    const paint = await measureFirstPaint(browser, url, { loads: quick ? 3 : 11 })
-    add("first paint, median", "≤ 200 ms", `${paint.toFixed(0)} ms`, paint <= 200)
+    const loading = await measureLoading(browser, url, { loads: quick ? 3 : 11 })
+    add("first paint, median", "≤ 200 ms", `${loading.paint.toFixed(0)} ms`, loading.paint <= 200)
+    add("first cards, median", "–", `${loading.cards.toFixed(0)} ms`, true)
+    const { longestTasks } = loading
+    const slowLoads = longestTasks.filter((task) => task > 0).length
+    const loadTasks = `${describeTasks(longestTasks)}${slowLoads === 0 ? "" : ` in ${slowLoads} of ${longestTasks.length} loads`}`
+    add("longest task while loading, median", "≤ 50 ms", loadTasks, median(longestTasks) <= 50)
 
     const { elements, longTasks } = await measureScrolling(browser, url)
-    const longest = Math.max(0, ...longTasks)
     add(`elements with ${cards} cards`, "≤ 1,500", `${elements}`, elements <= 1500)
-    const tasks = longest === 0 ? "none over 50 ms" : `${longest.toFixed(0)} ms`
-    add("longest task while loading and scrolling", "≤ 50 ms", tasks, longest <= 50)
+    add("longest task while scrolling", "≤ 50 ms", describeTasks(longTasks), Math.max(0, ...longTasks) <= 50)
 
     const live = await measureLiveUpdates(browser, url, { probes: quick ? 20 : 200, rate: 200 })
     const livePage = `p95 ${live.p95.toFixed(0)} ms, p50 ${live.p50.toFixed(0)} ms at ${live.rate.toFixed(0)} events/s`
     add("from a commit to the page at 200 events/s", "p95 ≤ 100 ms", livePage, live.p95 <= 100)
-    const liveTask = Math.max(0, ...live.longTasks)
-    const liveTasks = liveTask === 0 ? "none over 50 ms" : `${liveTask.toFixed(0)} ms`
-    add("longest task at 200 events/s", "≤ 50 ms", liveTasks, liveTask <= 50)
+    add("longest task at 200 events/s", "≤ 50 ms", describeTasks(live.longTasks), Math.max(0, ...live.longTasks) <= 50)
 
     const { position: head } = await (await fetch(`${url}/anchor`)).json()
     const past = await measurePast(browser, url, { head, steps: quick ? 5 : 20 })

@@ -54,16 +54,21 @@ writeFileSync(join(target, styleName), css)
 
 const chunks = output.filter(({ type }) => type === "chunk")
 const entry = chunks.find(({ isEntry }) => isEntry)
-const html = readFileSync(join(source, "index.html"), "utf8")
-  .replace("%STYLE%", `board/${styleName}`)
-  .replace("%SCRIPT%", `board/${entry.fileName}`)
-writeFileSync(join(target, "index.html"), html)
-
 /** The files that the page loads before it shows anything: the entry and the chunks that it imports. */
 const firstFiles = new Set([entry.fileName])
 for (const name of firstFiles) {
   for (const imported of chunks.find(({ fileName }) => fileName === name).imports) firstFiles.add(imported)
 }
+const preloads = [...firstFiles]
+  .filter((name) => name !== entry.fileName)
+  .map((name) => `<link rel="modulepreload" href="board/${name}" />`)
+const html = readFileSync(join(source, "index.html"), "utf8")
+  .replace(/ *<!-- [^]*? -->\n/g, "")
+  .replace("%STYLE%", `board/${styleName}`)
+  .replace("%SCRIPT%", `board/${entry.fileName}`)
+  .replace("%PRELOADS%", preloads.join("\n    "))
+writeFileSync(join(target, "index.html"), html)
+
 const sizeOf = (name) => gzipSync(readFileSync(join(target, name)), { level: 9 }).length
 const sum = (names) => [...names].reduce((total, name) => total + sizeOf(name), 0)
 const sizes = {

@@ -1,4 +1,4 @@
-/** Creating cards: one at a time, and many at once with an edge each. */
+/** Creating cards: one at a time, many at once with an edge each, and with labels. */
 import { Effect } from "effect"
 import { cardId, plainCards } from "../lib/population.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
@@ -81,6 +81,23 @@ const creating = [
   }
 ]
 
+/** Creates, claims and completes one card after the other. */
+const live = (context, place, count, labels) =>
+  mosaic.withBacklog(context, place, (backlog) =>
+    Effect.promise(async () => {
+      const run = async (number) => {
+        await Effect.runPromise(backlog.create({ id: cardId(number), title: `Card ${number}`, labels, actor: "bench" }))
+        const claimed = mosaic.found(await Effect.runPromise(backlog.claim({ owner: "bench", actor: "bench" })))
+        const { claimToken: token, id } = claimed
+        await Effect.runPromise(backlog.complete({ id, token, actor: "bench" }))
+      }
+      for (let number = 0; number < callsBefore; number++) await run(count + number)
+      return latenciesOf(count, run)
+    })
+  )
+
+const fourLabels = ["common", "rare", "third", "fourth"]
+
 export const scenarios = (context) => {
   const few = context.quick ? 300 : 3000
   const lot = context.quick ? 10_000 : 100_000
@@ -92,15 +109,22 @@ export const scenarios = (context) => {
       size: few,
       create: way.one
     })),
+    ...Object.entries({ "": [], ", 4 labels": fourLabels }).map(([what, labels]) => ({
+      way: creating[0],
+      scenario: `create + claim + complete${what}`,
+      group: "create + claim + complete",
+      size: few,
+      create: (...place) => live(...place, labels)
+    })),
     ...creating.map((way) => ({ way, scenario: "create many", size: lot, create: way.many })),
     { way: inMemory, scenario: "create many", size: lot / 10, create: inMemory.many }
   ]
-  return rows.map(({ way, scenario, size, create }) => {
+  return rows.map(({ way, scenario, group = scenario, size, create }) => {
     const { database, system } = way
     const place = { database, schema: schemaOf("create", system.name) }
     return {
       id: `${scenario}, ${system.name}, ${database}`,
-      group: `${scenario}, ${database}`,
+      group: `${group}, ${database}`,
       scenario,
       system: system.name,
       database,

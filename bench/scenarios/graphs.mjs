@@ -1,4 +1,4 @@
-/** Cards that depend on each other: draining them, making many claimable at once, and linking them. */
+/** Cards that depend on each other: draining them, making many claimable at once, linking them, and their longest chain. */
 import { Effect, Option } from "effect"
 import { graphs, layer } from "../lib/graphs.mjs"
 import { cardId } from "../lib/population.mjs"
@@ -99,20 +99,44 @@ const linking = (context) => {
   }
 }
 
+/** Finds the longest chain of open cards. */
+const findingChains = (context) => {
+  const count = context.quick ? 10_000 : 100_000
+  return {
+    ...common("critical path", 1, count, "calls"),
+    target: { p50Ms: { max: 1000 } },
+    cards: () => graphs.layered(count),
+    use: (backlog) =>
+      Effect.gen(function* () {
+        const latencies = []
+        for (let call = 0; call < 10; call++) {
+          const started = performance.now()
+          const { length } = yield* backlog.criticalPath({})
+          latencies.push(performance.now() - started)
+          if (length !== count / layer) throw new Error(`a chain of ${length} cards`)
+        }
+        return { operations: 10, milliseconds: latencies.reduce((sum, one) => sum + one, 0), latencies }
+      })
+  }
+}
+
 const common = (scenario, count, size, unit) => ({ scenario, workers: count, size, unit })
 
 export const scenarios = (context) =>
-  [...Object.keys(graphs).map((graph) => draining(context, graph)), completing(context), linking(context)].map(
-    ({ cards, use, ...scenario }, number) => {
-      const place = { database: "postgres", schema: schemaOf("graphs", String(number)) }
-      return {
-        ...scenario,
-        id: `${scenario.scenario}, ${mosaic.name}, postgres`,
-        system: mosaic.name,
-        database: "postgres",
-        beforeEach: () => mosaic.fill(context, place, cards()),
-        measure: () => mosaic.withBacklog(context, place, use),
-        afterEach: () => mosaic.remove(context, place)
-      }
+  [
+    ...Object.keys(graphs).map((graph) => draining(context, graph)),
+    completing(context),
+    linking(context),
+    findingChains(context)
+  ].map(({ cards, use, ...scenario }, number) => {
+    const place = { database: "postgres", schema: schemaOf("graphs", String(number)) }
+    return {
+      ...scenario,
+      id: `${scenario.scenario}, ${mosaic.name}, postgres`,
+      system: mosaic.name,
+      database: "postgres",
+      beforeEach: () => mosaic.fill(context, place, cards()),
+      measure: () => mosaic.withBacklog(context, place, use),
+      afterEach: () => mosaic.remove(context, place)
     }
-  )
+  })

@@ -19,4 +19,5 @@ keepAlarm()
 keepMomentTime()
 
 const root = document.querySelector("#app")
-if (root !== null) render(<App />, root)
+// In a task of its own: together with the evaluation of the modules it would block the page for too long.
+if (root !== null) setTimeout(() => render(<App />, root))

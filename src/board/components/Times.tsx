@@ -1,16 +1,22 @@
 import { now } from "../api/serverClock.ts"
 import { formatBriefDuration, formatDuration } from "./durations.ts"
 
-const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" })
-const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" })
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" })
-const numbers = new Intl.NumberFormat()
+/** Creates a format when it is used first: it takes some milliseconds, which would delay the first paint. */
+const makeOnce = <A,>(make: () => A): (() => A) => {
+  let made: A | undefined
+  return () => (made ??= make())
+}
+
+const dateTime = makeOnce(() => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }))
+const timeOnly = makeOnce(() => new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }))
+const exact = makeOnce(() => new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" }))
+const numbers = makeOnce(() => new Intl.NumberFormat())
 
 /** Formats a number with the reader's separators. */
-export const formatNumber = (value: number): string => numbers.format(value)
+export const formatNumber = (value: number): string => numbers().format(value)
 
 /** Returns the exact time, local and in UTC, for a tooltip. */
-export const exactTime = (iso: string): string => `${exact.format(new Date(iso))} · ${iso}`
+export const exactTime = (iso: string): string => `${exact().format(new Date(iso))} · ${iso}`
 
 /** A time of the reader's clock: today's without the date. The exact time is in the tooltip. */
 export const LocalTime = ({ at }: { readonly at: string }) => {
@@ -18,7 +24,7 @@ export const LocalTime = ({ at }: { readonly at: string }) => {
   const isToday = date.toDateString() === new Date(now.value).toDateString()
   return (
     <time dateTime={at} title={exactTime(at)}>
-      {isToday ? timeOnly.format(date) : dateTime.format(date)}
+      {isToday ? timeOnly().format(date) : dateTime().format(date)}
     </time>
   )
 }
