@@ -87,14 +87,17 @@ const { budgets } = await withServer(context, [...databaseOf(context, backlog), 
       ([, name]) => name
     )
     const isScript = (name) => name.endsWith(".js")
-    for (const [what, names, most] of [
-      ["first JavaScript", linked.filter(isScript), 45],
-      ["CSS", linked.filter((name) => !isScript(name)), 10],
-      ["everything", readdirSync(built), 90]
-    ]) {
+    const addSize = (what, names, most) => {
       const size = sizeOf(names)
       add(`${what}, after gzip`, `≤ ${most} KB`, `${size.toFixed(1)} KB`, size <= most)
     }
+    addSize("first JavaScript", linked.filter(isScript), 45)
+    addSize(
+      "CSS",
+      linked.filter((name) => !isScript(name)),
+      10
+    )
+    addSize("everything", readdirSync(built), 90)
 
     await prepareLoad(url)
     const loading = await measureLoading(browser, url, { loads: quick ? 3 : 11 })
