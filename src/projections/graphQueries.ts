@@ -168,25 +168,25 @@ export const makeGraphQueries = (
       ...(phase === undefined ? [] : [sql`phase = ${phase}`]),
       ...(label === undefined ? [] : [sql`labels @> ${arrayLiteral([label])}::text[]`])
     ])
-    const [row] = yield* sql<{
+    // A row for each card: the edges of all cards together can exceed the size of a message.
+    const rows = yield* sql<{
       readonly shown: number
       readonly first: CardId | null
-      readonly edges: ReadonlyArray<readonly [from: CardId, to: CardId]> | null
+      readonly from: CardId | null
+      readonly to: string | null
     }>`
       WITH chosen AS MATERIALIZED (SELECT id FROM ${cards} WHERE ${chosen})
-      SELECT ${end} AS shown, (SELECT min(id) FROM chosen) AS first, (
-        SELECT pg_catalog.jsonb_agg(jsonb_build_array(card_id, depends_on_id) ORDER BY card_id, depends_on_id)
+      SELECT ${end} AS shown, (SELECT min(id) FROM chosen) AS first, edges.from, edges.to
+      FROM (SELECT) AS one LEFT JOIN (
+        SELECT card_id AS from, string_agg(depends_on_id, chr(10) ORDER BY depends_on_id) AS to
         FROM ${dependencies} AS edge JOIN chosen ON chosen.id = edge.card_id
         -- As a join it would compare every edge with every chosen card, where statistics expect few of these.
-        WHERE (depends_on_id IN (SELECT id FROM chosen)) IS TRUE) AS edges`
-    const shown = row?.shown ?? 0
-    const dependenciesOf = new Map<CardId, Array<CardId>>()
-    for (const [from, to] of row?.edges ?? []) {
-      const known = dependenciesOf.get(from)
-      if (known === undefined) dependenciesOf.set(from, [to])
-      else known.push(to)
-    }
-    const chain = dependenciesOf.size > 0 ? longestChain(dependenciesOf) : row?.first == null ? [] : [row.first]
+        WHERE (depends_on_id IN (SELECT id FROM chosen)) IS TRUE GROUP BY card_id) AS edges ON true
+      ORDER BY edges.from`
+    const { first = null, shown = 0 } = rows[0] ?? {}
+    const dependenciesOf = new Map<CardId, ReadonlyArray<CardId>>()
+    for (const { from, to } of rows) if (from !== null && to !== null) dependenciesOf.set(from, to.split("\n") as Array<CardId>)
+    const chain = dependenciesOf.size > 0 ? longestChain(dependenciesOf) : first === null ? [] : [first]
     if (chain.length === 0) return { value: [], position: shown }
     const found = yield* sql<GraphCard & { readonly shown: number }>`
       SELECT ${columns}, ${end} AS shown FROM ${cards} AS cards

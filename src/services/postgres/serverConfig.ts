@@ -36,6 +36,9 @@ const defaultApplicationName = "mosaic-backlog"
 
 const defaultConnectTimeout = Duration.seconds(5)
 
+/** Maximum size of a message of a database, in bytes: a value of Postgres has less than 1 GiB. */
+export const largestMessage = 2 ** 30
+
 /** How long a connection is idle before TCP probes it. */
 const defaultKeepAlive = Duration.seconds(15)
 
@@ -82,6 +85,8 @@ const toPoolConfig = (options: ServerOptions): ServerConfig => {
     maxConnections: options.poolSize ?? 10,
     connectTimeout: timeout,
     prepare: options.prepare ?? true,
+    // A claim of many cards returns their bodies in one message.
+    maxMessageSize: largestMessage,
     ...(keepAlive === "off"
       ? {}
       : { keepAlive: keepAlive === undefined ? defaultKeepAlive : Duration.seconds(keepAlive) })

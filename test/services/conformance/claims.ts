@@ -670,6 +670,20 @@ export const claims = (test: Test): void => {
   )
 
   test(
+    "claimMany returns the bodies of many large cards",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      // Together more than the 16 MiB that clients of Postgres accept by default.
+      const body = "é".repeat(512 * 1024)
+      for (let number = 0; number < 17; number++) {
+        yield* backlog.create({ id: `large-${number}`, title: "T", body, actor: "ann" })
+      }
+      const claimed = yield* backlog.claimMany({ owner: "w", limit: 17, actor: "w" })
+      expect(claimed.filter((card) => card.body === body).length).toBe(17)
+    })
+  )
+
+  test(
     "concurrent claims of every kind get as many cards as sequential ones",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
