@@ -2,7 +2,8 @@ import { type Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { AuditService, BacklogService, layerPostgres } from "../../../src/index.ts"
 import type { LoggedEvent } from "./checkCommands.ts"
 
-type SeenEvent = Pick<LoggedEvent, "position" | "cardId" | "version" | "type" | "commandId"> & {
+type SeenEvent = Pick<LoggedEvent, "position" | "cardId" | "version" | "type"> & {
+  /** Depends on the time of recording: a command that was lost and sent again leads to an event with another hash. */
   readonly chainHash: string
 }
 
@@ -15,8 +16,8 @@ export interface Seen {
   readonly anchors: ReadonlyMap<number, string>
 }
 
-const describeEvent = ({ cardId, commandId, position, type, version }: Omit<SeenEvent, "chainHash">): string =>
-  `${position} ${type} ${cardId} ${version} ${commandId ?? ""}`
+const describeEvent = ({ cardId, chainHash, position, type, version }: SeenEvent): string =>
+  `${position} ${type} ${cardId} ${version} ${chainHash}`
 
 const describeVersion = (id: string, version: number): string => `${id} ${version}`
 
