@@ -23,6 +23,8 @@ export interface Decided<A> {
    * receipt without events has no position for which others could wait.
    */
   readonly appends: boolean
+  /** The number of events that it appends. */
+  readonly events: number
   /** Reads the end of the log as the column `position`, for a transaction that writes nothing. */
   readonly readEnd: BoundStatement
   /** Makes the commit of a transaction that writes nothing wait for the commits that it has seen. */

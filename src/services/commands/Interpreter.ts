@@ -168,6 +168,7 @@ export class Interpreter extends Context.Service<
           answer: outcomes,
           writes,
           appends,
+          events: pending.length,
           readEnd,
           awaitSeen,
           afterCommit: appends ? log.notifyCommit : Effect.void
@@ -217,6 +218,7 @@ export class Interpreter extends Context.Service<
               answer: undefined,
               writes: [],
               appends: true,
+              events: 0,
               readEnd: readModel.readEnd,
               awaitSeen: readModel.awaitStandby,
               afterCommit: Effect.void

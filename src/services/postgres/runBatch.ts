@@ -76,27 +76,29 @@ interface Steps {
   readonly end: (decided: LastStep) => Effect.Effect<void, SqlError.SqlError>
 }
 
-type LastStep = Pick<Decided<unknown>, "writes" | "appends" | "readEnd">
+type LastStep = Pick<Decided<unknown>, "writes" | "appends" | "events" | "readEnd">
 
 /** How a transaction ends. */
 interface Ending {
   readonly statements: ReadonlyArray<LazyStatement>
   /** Whether it writes neither events nor receipts. */
   readonly isUnwritten: boolean
+  readonly events: number
   readonly isEarly: boolean
 }
 
-const planEnding = ({ appends, readEnd, writes }: LastStep, durability: Durability | undefined): Ending => {
+const planEnding = ({ appends, events, readEnd, writes }: LastStep, durability: Durability | undefined): Ending => {
   const isUnwritten = writes.length === 0 && !appends
   // Receipts without events have no position, for which others could wait.
-  const isEarly = durability?.isPermitted() === true && (appends || isUnwritten)
+  const isEarly = durability?.paysOff() === true && appends
   return {
     statements: [
       ...(isUnwritten && durability !== undefined ? [() => readEnd] : writes),
       ...(isEarly ? [() => commitEarly] : [])
     ],
     isUnwritten,
-    isEarly
+    isEarly,
+    events
   }
 }
 
@@ -117,10 +119,9 @@ const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
       const ending = planEnding(decided, durability)
       if (decided.writes.length > 1) return sendAndCommit(context, ending)
       const beforeCommit = ending.statements.map((write) => write())
-      const hasBarrier = ending.isEarly && !ending.isUnwritten
       const sent = Effect.suspend(() => {
         progress.commitSent = !ending.isUnwritten
-        return roundTrips.send([...beforeCommit, commitTransaction, ...(hasBarrier ? [primaryBarrier] : [])])
+        return roundTrips.send([...beforeCommit, commitTransaction, ...(ending.isEarly ? [primaryBarrier] : [])])
       })
       const answered = Effect.catch(monitor.requireConfirmation(sent), (failed) => {
         if (!(failed instanceof RoundTripFailed)) return Effect.fail(failed)
@@ -137,7 +138,7 @@ const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
         if (durability === undefined || notCommitted !== undefined) return notCommitted ?? Effect.void
         const position = positionOf(answers[0])
         if (ending.isUnwritten) return awaitSeen(context, durability, position)
-        durability.confirm(session, position)
+        durability.confirm(session, position, ending.events)
         return Effect.void
       })
     }
@@ -160,7 +161,7 @@ const makeObservedSteps = (context: StepContext): Steps => {
 /** Sends statements and COMMIT without waiting for the answers, each with a Sync of its own. Then waits for a shared barrier. */
 const sendAndCommit = (
   context: StepContext,
-  { isEarly, isUnwritten, statements }: Ending
+  { events, isEarly, isUnwritten, statements }: Ending
 ): Effect.Effect<void, SqlError.SqlError> => {
   const { durability, epoch, progress, session, sql } = context
   const execute = executeStatement(sql)
@@ -187,10 +188,9 @@ const sendAndCommit = (
     Effect.suspend(() => {
       if (durability === undefined) return Effect.void
       if (isUnwritten) return awaitSeen(context, durability, position)
-      if (isEarly) {
-        return durability.await(position, epoch)
-      }
-      durability.confirm(session, position)
+      durability.noteAppended(position, events)
+      if (isEarly) return durability.await(position, epoch)
+      durability.confirm(session, position, events)
       return Effect.void
     })
   )
