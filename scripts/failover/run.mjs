@@ -66,10 +66,10 @@ const withoutWaiting = () => {
   }
   symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"))
   const file = join(copy, "dist/sql/inTransaction.js")
-  const durable = /set_config\('synchronous_commit', CASE[^`]* END, true\)/
+  const durable = /pg_catalog\.set_config\('synchronous_commit', CASE[^`]* END, true\)/
   const code = readFileSync(file, "utf8")
   if (!durable.test(code)) throw new Error(`${file} does not set synchronous_commit as this script expects`)
-  writeFileSync(file, code.replace(durable, "set_config('synchronous_commit', 'local', true)"))
+  writeFileSync(file, code.replace(durable, "pg_catalog.set_config('synchronous_commit', 'local', true)"))
   return copy
 }
 

@@ -34,18 +34,29 @@ export const outsideLog = <A>(value: A): Shown<A> => ({ value, position: 0 })
 interface ReadBarrierShape {
   /** Positions up to this one are shown without a wait. */
   readonly reached: () => number
-  /** Waits until a position may be shown. Runs in the context of the reader, with its transaction where one is open. */
-  readonly await: (position: number) => Effect.Effect<void, SqlError.SqlError>
+  /** Increases when the database is another server than before: what was read from the former one may be lost. */
+  readonly epoch: () => number
+  /**
+   * Waits until a position, which was read in an epoch, may be shown. Runs in the context of the reader, with its transaction
+   * where one is open.
+   */
+  readonly await: (position: number, epoch: number) => Effect.Effect<void, SqlError.SqlError>
 }
 
 /**
- * When a position of the log may be shown to readers. Defaults to at once: the server makes a commit visible only after it is
- * on its disk, and on the synchronous standby if there is one.
+ * When a position of the log may be shown to readers: on a server, when its commit is durable. Defaults to the barrier of the
+ * database.
  */
-export const ReadBarrier: Context.Reference<ReadBarrierShape> = Context.Reference<ReadBarrierShape>(
-  "mosaic-backlog/events/ReadBarrier",
-  { defaultValue: () => ({ reached: () => Number.POSITIVE_INFINITY, await: () => Effect.void }) }
-)
+export const ReadBarrier: Context.Reference<ReadBarrierShape | undefined> = Context.Reference<
+  ReadBarrierShape | undefined
+>("mosaic-backlog/events/ReadBarrier", { defaultValue: () => undefined })
+
+/** Shows every position at once: no process sees a commit of an embedded database before it is complete. */
+const openBarrier: ReadBarrierShape = {
+  reached: () => Number.POSITIVE_INFINITY,
+  epoch: () => 0,
+  await: () => Effect.void
+}
 
 /** Options of a read. */
 export interface ReadOptions {
@@ -104,15 +115,23 @@ export class ReadGate extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const log = yield* EventLog
-      const barrier = yield* ReadBarrier
+      const barrier = (yield* ReadBarrier) ?? openBarrier
       const mapReplicaErrors = withReplicaErrors(sql)
       const metrics = makeReadMetrics(yield* Effect.context())
 
-      const awaitShowable = (position: number): Effect.Effect<void, SqlError.SqlError> =>
-        position <= barrier.reached() ? Effect.void : barrier.await(position)
+      const awaitShowable = (position: number, epoch: number): Effect.Effect<void, SqlError.SqlError> =>
+        position <= barrier.reached() ? Effect.void : barrier.await(position, epoch)
 
-      const show = <A>({ position, value }: Shown<A>): Effect.Effect<A, SqlError.SqlError> =>
-        position <= barrier.reached() ? Effect.succeed(value) : Effect.as(barrier.await(position), value)
+      /** Finds a value, and waits until it may be shown. */
+      const findShowable = <A, E, R>(
+        found: Effect.Effect<Shown<A>, E, R>
+      ): Effect.Effect<A, E | SqlError.SqlError, R> =>
+        Effect.suspend(() => {
+          const epoch = barrier.epoch()
+          return Effect.flatMap(found, ({ position, value }) =>
+            position <= barrier.reached() ? Effect.succeed(value) : Effect.as(barrier.await(position, epoch), value)
+          )
+        })
 
       const read: ReadGate["Service"]["read"] = (name, find, { answer = "prompt" } = {}) => {
         const measured = metrics.measured(labelOf(name))
@@ -121,7 +140,7 @@ export class ReadGate extends Context.Service<
         const enter: <A, E, R>(
           found: Effect.Effect<Shown<A>, E | SqlError.SqlError, R>
         ) => Effect.Effect<A, E | SqlError.SqlError, R> = (found) =>
-          measured(mapReplicaErrors(Effect.flatMap(withAnswer(found), show)))
+          measured(mapReplicaErrors(findShowable(withAnswer(found))))
         return (...input) =>
           // Where no tracer is installed, a span costs more than the rest of the gate.
           Effect.withFiber((fiber) =>
@@ -140,20 +159,29 @@ export class ReadGate extends Context.Service<
           )
       }
 
-      const end = Effect.tap(log.head("read"), ({ position }) => awaitShowable(position))
+      const end = Effect.suspend(() => {
+        const epoch = barrier.epoch()
+        return Effect.tap(log.head("read"), ({ position }) => awaitShowable(position, epoch))
+      })
 
       const requireReached = Effect.fnUntraced(function* (position: number) {
+        const epoch = barrier.epoch()
         const head = yield* awaitPosition(log, position)
-        yield* awaitShowable(head.position)
+        yield* awaitShowable(head.position, epoch)
         return position > head.position ? yield* positionNotReached(position, head.position) : head
       })
 
       return ReadGate.of({
         read,
         stream,
-        awaitShowable,
+        awaitShowable: (position) => Effect.suspend(() => awaitShowable(position, barrier.epoch())),
         showEach: (elements) =>
-          Stream.mapArrayEffect(elements, (some) => Effect.as(awaitShowable(some.at(-1)?.position ?? 0), some)),
+          Stream.suspend(() => {
+            const epoch = barrier.epoch()
+            return Stream.mapArrayEffect(elements, (some) =>
+              Effect.as(awaitShowable(some.at(-1)?.position ?? 0, epoch), some)
+            )
+          }),
         end,
         requireReached,
         awaitRecordedUntil: (time, asked) => Effect.asVoid(awaitRecordedUntil(log, time, asked)),
@@ -165,12 +193,6 @@ export class ReadGate extends Context.Service<
           )
       })
     })
-  )
-
-  /** For services that read no events. The log is their own, because it has no commit notifications. */
-  static readonly layerAlone: Layer.Layer<ReadGate, never, SqlClient.SqlClient> = Layer.provide(
-    Layer.fresh(ReadGate.layer),
-    Layer.fresh(EventLog.layer)
   )
 }
 

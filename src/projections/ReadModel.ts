@@ -25,6 +25,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import { currentHead } from "../events/LogReader.ts"
 import { DatabaseClock } from "../sql/DatabaseClock.ts"
 import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
@@ -44,6 +45,8 @@ export class ReadModel extends Context.Service<
       readonly generations: Generations
       /** Takes the lock under which every transaction appends, in the caller's transaction. */
       readonly lockHead: BoundStatement
+      /** Reads the position of the last event, as the column `position`. */
+      readonly readEnd: BoundStatement
     }
 >()("mosaic-backlog/projections/ReadModel") {
   static readonly layer: Layer.Layer<ReadModel, never, SqlClient.SqlClient> = Layer.effect(
@@ -59,6 +62,10 @@ export class ReadModel extends Context.Service<
         ...makeAppendAndProject(sql, schema, override),
         ...makeLockAndLoad(sql, schema, override, generations.recordServer),
         generations,
+        readEnd: prepareStatement<object>(
+          sql,
+          () => sql`SELECT position FROM ${currentHead(sql, schema)} AS head`
+        ).bind({}),
         lockHead: prepareStatement<object>(sql, () => sql`SELECT ${sql(`${schema}.lock_head_v1`)}()`).bind({})
       })
     })

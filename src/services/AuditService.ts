@@ -109,7 +109,7 @@ import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog
 import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import { layerEventLog } from "./driverLayers.ts"
+import { layerEventLog, layerReadGate } from "./driverLayers.ts"
 import { requireOneEffect } from "./requireOneEffect.ts"
 import type { BacklogFailure, ServerFailure } from "./serverFailures.ts"
 import { PollInterval } from "./waiting/CommitNotifications.ts"
@@ -970,7 +970,7 @@ export class AuditService extends Context.Service<
       })
     })
   ).pipe(
-    Layer.provide([Receipts.layer, Erasures.layer, ReadGate.layer]),
+    Layer.provide([Receipts.layer, Erasures.layer, layerReadGate]),
     Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]),
     Layer.provide(Migrations.layer)
   )

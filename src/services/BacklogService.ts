@@ -72,7 +72,7 @@ import { Receipts } from "./commands/Receipts.ts"
 import { makeCommandMetrics } from "./commands/commandMetrics.ts"
 import { makeCommandReadiness } from "./commands/commandReadiness.ts"
 import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput.ts"
-import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
+import { layerBatchTransaction, layerEventLog, layerReadGate } from "./driverLayers.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { requireOneEffect } from "./requireOneEffect.ts"
@@ -869,7 +869,7 @@ export class BacklogService extends Context.Service<
   ).pipe(
     Layer.provide([CommandQueue.layer, ClaimableWatch.layer, ClaimEndWatch.layer]),
     Layer.provide(Interpreter.layer),
-    Layer.provide([Receipts.layer, layerBatchTransaction, ReadGate.layer]),
+    Layer.provide([Receipts.layer, layerBatchTransaction, layerReadGate]),
     Layer.provide([layerEventLog, ReadModel.layer]),
     Layer.provide(Migrations.layer)
   )

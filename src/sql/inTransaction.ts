@@ -40,6 +40,8 @@ const isSqlDefect = (reason: Cause.Reason<unknown>): boolean =>
  * there is one, even where the role or the database waits for less: an acknowledged command must not be lost. The settings
  * `remote_write` and `remote_apply`, which also wait for a standby, are not changed.
  */
-export const requireDurableCommit = (sql: SqlClient.SqlClient): Statement.Fragment =>
-  sql.literal(`set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-    WHEN 'off' THEN 'on' WHEN 'local' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`)
+export const durableCommitLevel = `pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
+    WHEN 'off' THEN 'on' WHEN 'local' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END, true)`
+
+/** `durableCommitLevel` as a part of a statement. */
+export const requireDurableCommit = (sql: SqlClient.SqlClient): Statement.Fragment => sql.literal(durableCommitLevel)

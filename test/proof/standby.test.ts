@@ -109,10 +109,13 @@ describe("a server with a synchronous standby that does not answer", () => {
         }
         assert.isTrue(answers.every((exit) => /may have been committed/.test(failureOf(exit)?.message ?? "")))
 
-        // The answer that nothing is claimable depends on no write.
-        assert.deepStrictEqual(yield* backlog.claim({ owner: "w", actor: "w", phase: "none" }), Option.none())
+        // Also the answer that nothing is claimable depends on the claims of others.
+        const nothing = yield* Effect.forkScoped(backlog.claim({ owner: "w", actor: "w", phase: "none" }))
+        yield* until(Effect.map(waiting, (pids) => pids.length === 1))
+        assert.isUndefined(nothing.pollUnsafe())
 
         yield* setStandby("")
+        assert.deepStrictEqual(yield* Fiber.join(nothing), Option.none())
         assert.deepStrictEqual(
           (yield* Effect.forEach(again, Effect.exit)).map((exit) =>
             Exit.isSuccess(exit) ? "done" : (failureOf(exit) as { readonly _tag?: string } | undefined)?._tag

@@ -20,6 +20,7 @@ export type Count =
   | "hostile inputs"
   | "acknowledged commands"
   | "acknowledged commands lost"
+  | "events seen by readers"
   | "commands applied twice"
   | "double claims"
   | `faults: ${string}`

@@ -26,6 +26,7 @@ export class TestBarrier {
 
   readonly layer = Layer.succeed(ReadBarrier)({
     reached: () => this.reached,
+    epoch: () => 0,
     await: (position) =>
       Effect.suspend(() => {
         this.waited.push(position)

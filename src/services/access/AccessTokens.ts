@@ -2,6 +2,7 @@ import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore }
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
+import { layerReadGateAlone } from "../driverLayers.ts"
 import { outsideLog, ReadGate } from "../../events/ReadGate.ts"
 import { withReplicaErrors } from "../../events/replica.ts"
 import { type Holder, isUnder, overlaps } from "./AccessRole.ts"
@@ -293,7 +294,7 @@ export class AccessTokens extends Context.Service<
         )
       })
     })
-  ).pipe(Layer.provide([ReadGate.layerAlone, Migrations.layer]))
+  ).pipe(Layer.provide([layerReadGateAlone, Migrations.layer]))
 }
 
 /** Minimum time between two queries for unknown secrets, in milliseconds. */

@@ -16,8 +16,19 @@ export interface Batch<A> {
 /** The result of deciding, and what the transaction still has to do. */
 export interface Decided<A> {
   readonly answer: A
-  /** The last statements of the transaction, in order. */
+  /** The last statements of the transaction, in order. Those that append events return the last position. */
   readonly writes: ReadonlyArray<LazyStatement>
+  /**
+   * Whether the transaction appends events. Then it may commit before the commit is durable: readers wait for the positions. A
+   * receipt without events has no position for which others could wait.
+   */
+  readonly appends: boolean
+  /** The number of events that it appends. */
+  readonly events: number
+  /** Reads the end of the log as the column `position`, for a transaction that writes nothing. */
+  readonly readEnd: BoundStatement
+  /** Makes the commit of a transaction that writes nothing wait for the commits that it has seen. */
+  readonly awaitSeen: BoundStatement
   /** Runs after the commit. */
   readonly afterCommit: Effect.Effect<void>
 }
@@ -50,9 +61,16 @@ export class BatchTransaction extends Context.Service<
     readonly stuckMillis: () => number | undefined
   }
 >()("mosaic-backlog/services/BatchTransaction") {
-  /** Runs a batch in the caller's transaction where one is open, else as `own` does. */
-  static readonly make = (sql: SqlClient.SqlClient, own: BatchTransaction["Service"]): BatchTransaction["Service"] => {
-    const runInCallers = runInTransaction(sql)
+  /**
+   * Runs a batch in the caller's transaction where one is open, else as `own` does. A caller's transaction in which the batch writes
+   * nothing executes the statement of `seenBarrier`; without one, that of the batch.
+   */
+  static readonly make = (
+    sql: SqlClient.SqlClient,
+    own: BatchTransaction["Service"],
+    seenBarrier: () => BoundStatement | undefined = () => undefined
+  ): BatchTransaction["Service"] => {
+    const runInCallers = runInTransaction(sql, seenBarrier)
     return BatchTransaction.of({
       ...own,
       run: (batch) =>
@@ -70,16 +88,20 @@ export const inSession = (sql: SqlClient.SqlClient): BatchTransaction["Service"]
   stuckMillis: () => undefined
 })
 
-const runInTransaction = (sql: SqlClient.SqlClient): RunInTransaction => {
+const runInTransaction = (
+  sql: SqlClient.SqlClient,
+  seenBarrier: () => BoundStatement | undefined = () => undefined
+): RunInTransaction => {
   const execute = executeStatement(sql)
   return ({ bindLoad, decide }) =>
     Effect.suspend(() => {
       let mayHaveCommitted = false
       return Effect.suspend(() => execute(bindLoad(undefined))).pipe(
         Effect.flatMap(decide),
-        Effect.flatMap(({ afterCommit, answer, writes }) =>
-          Effect.as(Effect.andThen(executeInOrder(sql, writes), sql.afterCommit(afterCommit)), answer)
-        ),
+        Effect.flatMap(({ afterCommit, answer, awaitSeen, writes }) => {
+          const last = writes.length === 0 ? [() => seenBarrier() ?? awaitSeen] : writes
+          return Effect.as(Effect.andThen(executeInOrder(sql, last), sql.afterCommit(afterCommit)), answer)
+        }),
         Effect.tap(() =>
           Effect.sync(() => {
             mayHaveCommitted = true

@@ -108,7 +108,7 @@ export class Interpreter extends Context.Service<
       ): Effect.Effect<Decided<ReadonlyArray<Outcome>>, SqlError.SqlError> => {
         const decided = decideBatch(locked, commands, earlier, proposedIds)
         const lacking = locked.state.lackingAttempts
-        if (lacking.size === 0) return Effect.succeed(bindDecided(locked, decided, earlier))
+        if (lacking.size === 0) return Effect.succeed(bindDecided(locked, decided))
         // Each round knows the attempts at more cards, so that this ends.
         const next = new Set([...needed, ...lacking])
         return Effect.flatMap(loadAttempts(commands, earlier, proposedIds, next), (complete) =>
@@ -146,14 +146,11 @@ export class Interpreter extends Context.Service<
 
       const bindDecided = (
         locked: LockedState,
-        { changes, createdCards, first, outcomes, pending }: DecidedBatch,
-        earlier: ReadonlyMap<Command, Outcome>
+        { changes, createdCards, first, outcomes, pending }: DecidedBatch
       ): Decided<ReadonlyArray<Outcome>> => {
         const isUnchanged = pending.length === 0 && first.length === 0
         const writes = isUnchanged
-          ? dependsOnWrites(outcomes, earlier)
-            ? [() => readModel.awaitStandby]
-            : []
+          ? []
           : readModel.bindWrites({
               locked,
               pending,
@@ -165,7 +162,17 @@ export class Interpreter extends Context.Service<
                 )
               )
             })
-        return { answer: outcomes, writes, afterCommit: pending.length > 0 ? log.notifyCommit : Effect.void }
+        const appends = pending.length > 0
+        const { awaitStandby: awaitSeen, readEnd } = readModel
+        return {
+          answer: outcomes,
+          writes,
+          appends,
+          events: pending.length,
+          readEnd,
+          awaitSeen,
+          afterCommit: appends ? log.notifyCommit : Effect.void
+        }
       }
 
       const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => {
@@ -205,7 +212,17 @@ export class Interpreter extends Context.Service<
         stuckMillis: transaction.stuckMillis,
         probe: transaction.run({
           bindLoad: () => readModel.lockHead,
-          decide: () => Effect.succeed({ answer: undefined, writes: [], afterCommit: Effect.void })
+          // It commits as a batch that appends events.
+          decide: () =>
+            Effect.succeed({
+              answer: undefined,
+              writes: [],
+              appends: true,
+              events: 0,
+              readEnd: readModel.readEnd,
+              awaitSeen: readModel.awaitStandby,
+              afterCommit: Effect.void
+            })
         })
       })
     })
@@ -233,16 +250,6 @@ const isWorthRetrying = (failed: BatchFailed): boolean =>
   isLostRace(failed) ||
   (!failed.mayHaveCommitted &&
     (failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))
-
-/**
- * Whether an outcome depends on writes that a failover loses unless the standby has them: the outcome of an earlier command,
- * a card that was as requested already, or a refusal. That no card is claimable does not.
- */
-const dependsOnWrites = (outcomes: ReadonlyArray<Outcome>, earlier: ReadonlyMap<Command, Outcome>): boolean =>
-  earlier.size > 0 || outcomes.some((outcome) => Result.isFailure(outcome) || !isNothing(outcome.success))
-
-const isNothing = (answer: Result.Result.Success<Outcome>): boolean =>
-  Option.isOption(answer) ? Option.isNone(answer) : Array.isArray(answer) && answer.length === 0
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("5 millis"))
 

@@ -8,6 +8,7 @@ import { outsideLog, ReadGate } from "../../events/ReadGate.ts"
 import { type Holder, findOverlaps } from "../access/AccessRole.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { hasOneSession } from "../hasOneSession.ts"
+import { layerReadGateAlone } from "../driverLayers.ts"
 import { appendFunction, functionNames } from "../schema/BacklogRoles.ts"
 import { readFunctions } from "../schema/functionState.ts"
 import { readMigrations } from "../schema/Migrations.ts"
@@ -320,6 +321,17 @@ export class Doctor extends Context.Service<
           AND application_name = current_setting('application_name') AND datname = current_database())::float8 AS count
         FROM pg_catalog.unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
+      const mayWriteBarriers = Effect.map(
+        sql<{ readonly isPermitted: boolean | null }>`
+          SELECT pg_catalog.bool_and(has_function_privilege(oid, 'EXECUTE')) AS "isPermitted" FROM pg_catalog.pg_proc
+          WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace`,
+        (rows) => first(rows[0]).isPermitted === true
+      )
+
+      /** Whether a position becomes durable soon. A standby that does not answer is a fact, not a failure. */
+      const confirm = (position: number) =>
+        Effect.map(Effect.option(Effect.timeout(gate.awaitShowable(position), confirmationTimeout)), Option.isSome)
+
       const examine = Effect.gen(function* () {
         const found = yield* migrations
         const serverFacts = yield* server
@@ -330,9 +342,20 @@ export class Doctor extends Context.Service<
           oldestReadyAgeSeconds: null,
           expiredClaims: { count: 0, oldestSeconds: null }
         }
+        const counted = isComplete ? yield* work : nothing
+        const isConfirmed = isEmbedded || (yield* confirm(counted.head ?? 0))
+        const isShown = isComplete && isConfirmed
         const facts: DoctorFacts = {
           isEmbedded,
           server: serverFacts,
+          durability:
+            isEmbedded || serverFacts.isReplica
+              ? null
+              : !isConfirmed
+                ? "unconfirmed"
+                : (yield* mayWriteBarriers)
+                  ? "barrier"
+                  : "synchronous",
           clock: yield* clock,
           migrations: found,
           keepsSession: isEmbedded ? null : yield* keepsSession,
@@ -341,11 +364,11 @@ export class Doctor extends Context.Service<
           functions: isComplete ? yield* functions : [],
           tables: yield* tables,
           oldestTransaction: yield* oldestTransaction,
-          consumers: isComplete ? yield* consumers : [],
+          consumers: isShown ? yield* consumers : [],
           generation: isComplete ? yield* generation : null,
           tokenOverlaps: isComplete ? yield* tokenOverlaps : null,
           erasures: isComplete ? yield* erasures : null,
-          ...(isComplete ? yield* work : nothing)
+          ...(isShown ? counted : nothing)
         }
         return { value: facts, position: facts.head ?? 0 }
       })
@@ -364,8 +387,11 @@ export class Doctor extends Context.Service<
         examine: gate.read("Doctor.examine", () => examine, { answer: "slow" })()
       })
     })
-  ).pipe(Layer.provide(ReadGate.layerAlone))
+  ).pipe(Layer.provide(layerReadGateAlone))
 }
+
+/** How long the doctor waits until the end of the log is durable. */
+const confirmationTimeout = "3 seconds"
 
 const first = <A>(row: A | undefined): A => {
   if (row === undefined) throw new Error("a statement that always returns a row returned none")

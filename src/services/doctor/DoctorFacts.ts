@@ -41,6 +41,12 @@ export const DoctorFacts = Schema.Struct({
   keepsSession: Schema.NullOr(Schema.Boolean),
   /** Milliseconds until a notification arrived; "lost" if it did not; `null` if none are used. */
   notificationMillis: Schema.NullOr(Schema.Union([Schema.Finite, Schema.Literal("lost")])),
+  /**
+   * How commands become durable. `barrier`: their locks are released before the flush. `synchronous`: this role may not write
+   * barriers, so they hold the head row until their commit is durable. `unconfirmed`: the end of the log did not become durable
+   * within 3 seconds, so the facts show nothing of the log. `null` if the database is embedded or a replica.
+   */
+  durability: Schema.optional(Schema.NullOr(Schema.Literals(["barrier", "synchronous", "unconfirmed"]))),
   /** The roles with privileges on the backlog, and how they differ from what `migrate` grants. */
   roles: Schema.Array(
     Schema.Struct({

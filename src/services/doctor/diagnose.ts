@@ -371,6 +371,28 @@ export const work = ({ claimable, oldestReadyAgeSeconds }: Pick<DoctorFacts, "cl
         )
       ]
 
+const durability = ({ durability: of, server: { role, settings: names } }: DoctorFacts) => {
+  if (of == null) return []
+  const standbys = names["synchronous_standby_names"] ?? ""
+  return orOk(
+    [
+      of === "unconfirmed" &&
+        problem(
+          `The last commands did not become durable within 3 seconds: ${standbys === "" ? "the server's disk" : `the disk, or a synchronous standby (${standbys}),`} does not answer. Commands and reads wait.`,
+          standbys === ""
+            ? "Check the server's disk: SELECT wait_event FROM pg_stat_activity."
+            : "Start the standby, or remove it from synchronous_standby_names."
+        ),
+      of === "synchronous" &&
+        warning(
+          `The role ${JSON.stringify(role)} may not execute pg_logical_emit_message: each command holds the head row of the log until its commit is durable, and reads wait for the server's disk only.`,
+          `As a superuser: GRANT EXECUTE ON FUNCTION pg_logical_emit_message TO ${JSON.stringify(role)}, once for each argument list that \\df pg_logical_emit_message shows.`
+        )
+    ],
+    "Commands release their locks before their commit is flushed, and are answered when it is durable."
+  )
+}
+
 const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
   const names = of["synchronous_standby_names"] ?? ""
   if (isEmbedded || names === "") return []
@@ -457,6 +479,7 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["anchors", anchors],
   ["claims", claims],
   ["work", work],
+  ["durability", durability],
   ["standby", standby],
   ["directory", directory],
   ["tokens", tokens]

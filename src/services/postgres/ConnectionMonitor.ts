@@ -96,13 +96,14 @@ export class ConnectionMonitor {
     })
 
   /** Fails when the server stopped waiting for a standby while the statement committed. */
-  readonly requireConfirmation = <A, E>(statement: Effect.Effect<A, E>): Effect.Effect<A, E | SqlError.SqlError> =>
+  readonly requireConfirmation = <A, E>(
+    statement: Effect.Effect<A, E>,
+    makeError = () => possiblyCommittedError("its replication to a standby was cancelled")
+  ): Effect.Effect<A, E | SqlError.SqlError> =>
     Effect.suspend(() => {
       const before = this.unconfirmedCommits
       return Effect.flatMap(statement, (result) =>
-        this.unconfirmedCommits === before
-          ? Effect.succeed(result)
-          : Effect.fail(possiblyCommittedError("its replication to a standby was cancelled"))
+        this.unconfirmedCommits === before ? Effect.succeed(result) : Effect.fail(makeError())
       )
     })
 

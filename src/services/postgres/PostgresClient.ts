@@ -4,6 +4,7 @@ import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { AnswerTimeout, isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { ConnectionMonitor, rolledBackError, toSqlConnection } from "./ConnectionMonitor.ts"
+import { makeDurability } from "./Durability.ts"
 import { makeServerConfig, type ServerConfig } from "./serverConfig.ts"
 
 /** A Postgres server and how to connect to it. */
@@ -107,6 +108,7 @@ const makePostgresClient = Effect.fnUntraced(function* (
     spanAttributes.splice(2, 2, ["server.address", host], ["server.port", port])
   })
   const pool = yield* PgPool.make(config)
+  const durability = yield* makeDurability(config)
   const maxConnections = config.maxConnections ?? 10
   const acquireMillis = Duration.toMillis(config.acquireTimeout)
   const answerMillis = Duration.toMillis(config.answerTimeout)
@@ -138,6 +140,10 @@ const makePostgresClient = Effect.fnUntraced(function* (
     for (;;) {
       const session = yield* pool.get
       const { lastReceivedAt } = ConnectionMonitor.of(session)
+      if (!(yield* durability.identify(session))) {
+        yield* pool.invalidate(session)
+        continue
+      }
       if (performance.now() - lastReceivedAt < maxIdleMillis && lastReceivedAt >= suspectBefore) return session
       if (lastReceivedAt >= suspectBefore) {
         const probe = withAnswerTimeout(session, session.query("SELECT 1", [], false), probeMillis)
@@ -188,7 +194,7 @@ const makePostgresClient = Effect.fnUntraced(function* (
     }),
     {
       [PgClient.TypeId]: PgClient.TypeId,
-      config,
+      config: { ...config, durability },
       json: (value: unknown) => Statement.fragment([jsonParameter(value, undefined, undefined)]),
       listen: (channel: string) => Effect.flatMap(reserve, (session) => session.listen(channel)),
       notify: (channel: string, payload: string) =>

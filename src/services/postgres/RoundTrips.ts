@@ -22,11 +22,11 @@ export interface StatementAnswer {
 /** Statements that were sent together, of which one failed or the connection broke. */
 export class RoundTripFailed {
   readonly error: SqlError.SqlError
-  /** The index of the statement that the server refused; `undefined` when the connection broke. */
-  readonly refused: number | undefined
-  constructor(error: SqlError.SqlError, refused: number | undefined) {
+  /** The answers to the statements before the one that the server refused; `undefined` when the connection broke. */
+  readonly answers: ReadonlyArray<StatementAnswer> | undefined
+  constructor(error: SqlError.SqlError, answers: ReadonlyArray<StatementAnswer> | undefined) {
     this.error = error
-    this.refused = refused
+    this.answers = answers
   }
 }
 
@@ -113,7 +113,7 @@ export class RoundTrips {
           case "ErrorResponse": {
             const { fields } = received
             const error = new SqlError.SqlError({ reason: classifyServerError(fields, "query") })
-            failure = new RoundTripFailed(error, answers.length)
+            failure = new RoundTripFailed(error, answers)
             // A pooler has moved the client to another server's session, or someone has dropped its statements.
             if (areStatementsLost(error)) this.prepared.clear()
             return

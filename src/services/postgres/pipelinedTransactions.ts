@@ -7,6 +7,7 @@ import { type Batch, BatchFailed, type BatchTransaction, type RunInTransaction }
 import { ConnectionMonitor, notCommittedError, possiblyCommittedError } from "./ConnectionMonitor.ts"
 import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
 import { areStatementsLost } from "./RoundTrips.ts"
+import { closeReplaced, type Durability, isClosedAsReplaced } from "./Durability.ts"
 import { type BatchProgress, runBatch } from "./runBatch.ts"
 
 /** How long a connection that the server refused is not tried again while the other one is open, in milliseconds. */
@@ -47,7 +48,8 @@ interface BatchConnection {
  */
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
-  config: PgClient.PgClient["config"] & Partial<ServerTimeouts>
+  config: PgClient.PgClient["config"] & Partial<ServerTimeouts>,
+  durability: Durability
 ): Effect.fn.Return<BatchTransaction["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
@@ -92,7 +94,11 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           known.add(monitor)
           connection.monitor = monitor
           const answersAtOnce = !mayRunAgain || performance.now() - monitor.lastReceivedAt > aliveMillis
-          const transaction = runBatch(sql, session, batch, { answersAtOnce, idleMillis, progress })
+          const transaction = Effect.flatMap(durability.identify(session), (isCurrent) =>
+            isCurrent
+              ? runBatch(sql, session, batch, { answersAtOnce, idleMillis, progress, durability })
+              : Effect.fail(closeReplaced(session))
+          )
           const beginTimeout = isNew || !mayRunAgain ? batchMillis : beginMillis
           return monitor.withTimeout(transaction, () => (progress.hasBegun ? batchMillis : beginTimeout))
         })
@@ -106,7 +112,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
           Effect.catch((error) => {
             if (error.reason._tag === "ConnectionError" || !isConnected) connection.isOpen = false
             const { commitSent, hasBegun, isRefused } = progress
-            const isDead = isConnected && !hasBegun && isNoAnswer(error)
+            const isDead = isConnected && !hasBegun && (isNoAnswer(error) || isClosedAsReplaced(error))
             if (mayRunAgain && (isDead || (!commitSent && areStatementsLost(error))))
               return runOn(connection, batch, false)
             const other = isConnected ? undefined : findOpen()

@@ -3,14 +3,16 @@ import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { type LazyStatement, sendInOrder } from "../../sql/bulkStatements.ts"
 import { type BoundStatement, executeStatement, isObserved } from "../../sql/prepareStatement.ts"
-import { type Batch, beginStatement } from "../commands/BatchTransaction.ts"
+import { type Batch, beginStatement, type Decided } from "../commands/BatchTransaction.ts"
 import { ConnectionMonitor, rolledBackError, toSqlConnection } from "./ConnectionMonitor.ts"
-import { RoundTrips } from "./RoundTrips.ts"
+import { commitEarly, type Durability, primaryBarrier } from "./Durability.ts"
+import { RoundTripFailed, RoundTrips, type StatementAnswer } from "./RoundTrips.ts"
 
 /** How far the transaction of a batch has come. */
 export interface BatchProgress {
   /** Whether the server has answered BEGIN. */
   hasBegun: boolean
+  /** Whether COMMIT was sent, of a transaction that writes something or whose answer depends on another one. */
   commitSent: boolean
   /**
    * Whether the server has refused one of the last statements: then it does not commit the transaction. After a broken
@@ -22,6 +24,9 @@ export interface BatchProgress {
 /**
  * Runs a batch in a transaction of two round trips: BEGIN with the first statement, and the last one with COMMIT. Where something
  * observes statements, each is sent by the client, which shows it to the observer. A failed transaction is rolled back.
+ *
+ * With a `durability`, a transaction that appends events commits early, and its answer waits for a barrier, which is sent together
+ * with COMMIT. A transaction that writes nothing waits until what it has seen is durable.
  */
 export const runBatch = <A>(
   sql: SqlClient.SqlClient,
@@ -32,21 +37,22 @@ export const runBatch = <A>(
     readonly answersAtOnce: boolean
     readonly idleMillis: number | undefined
     readonly progress: BatchProgress
+    /** Defaults to none: commits of the session are durable, or never are. */
+    readonly durability?: Durability | undefined
   }
 ): Effect.Effect<A, SqlError.SqlError> =>
   Effect.withFiber((fiber) => {
-    const { answersAtOnce, idleMillis, progress } = options
+    const { answersAtOnce, durability, idleMillis, progress } = options
     const connection = toSqlConnection(
       session,
       (statement) => statement,
       () => Stream.die(new Error("a batch reads no streams"))
     )
-    const { begin, end } = isObserved(fiber)
-      ? makeObservedSteps(sql, session, progress)
-      : makeSteps(sql, session, answersAtOnce, progress)
+    const context: StepContext = { sql, session, progress, durability, epoch: durability?.epoch() ?? 0 }
+    const { begin, end } = isObserved(fiber) ? makeObservedSteps(context) : makeSteps(context, answersAtOnce)
     return Effect.flatMap(begin(batch.bindLoad(idleMillis)), (rows) =>
-      Effect.flatMap(batch.decide(rows), ({ afterCommit, answer, writes }) =>
-        Effect.flatMap(end(writes), () => Effect.as(afterCommit, answer))
+      Effect.flatMap(batch.decide(rows), (decided) =>
+        Effect.flatMap(end(decided), () => Effect.as(decided.afterCommit, decided.answer))
       )
     ).pipe(
       Effect.provideService(sql.transactionService, [connection, 0] as const),
@@ -54,20 +60,52 @@ export const runBatch = <A>(
     )
   })
 
+interface StepContext {
+  readonly sql: SqlClient.SqlClient
+  readonly session: PgConnection.PgConnection
+  readonly progress: BatchProgress
+  readonly durability: Durability | undefined
+  /** The epoch in which the transaction began. */
+  readonly epoch: number
+}
+
 /** The two round trips of a batch. */
 interface Steps {
   readonly begin: (load: BoundStatement) => Effect.Effect<ReadonlyArray<object>, SqlError.SqlError>
-  /** Sends the last statements with COMMIT. */
-  readonly end: (writes: ReadonlyArray<LazyStatement>) => Effect.Effect<void, SqlError.SqlError>
+  /** Sends the last statements with COMMIT, and waits until everything that the answer depends on is durable. */
+  readonly end: (decided: LastStep) => Effect.Effect<void, SqlError.SqlError>
 }
 
-const makeSteps = (
-  sql: SqlClient.SqlClient,
-  session: PgConnection.PgConnection,
-  answersAtOnce: boolean,
-  progress: BatchProgress
-): Steps => {
+type LastStep = Pick<Decided<unknown>, "writes" | "appends" | "events" | "readEnd">
+
+/** How a transaction ends. */
+interface Ending {
+  readonly statements: ReadonlyArray<LazyStatement>
+  /** Whether it writes neither events nor receipts. */
+  readonly isUnwritten: boolean
+  readonly events: number
+  readonly isEarly: boolean
+}
+
+const planEnding = ({ appends, events, readEnd, writes }: LastStep, durability: Durability | undefined): Ending => {
+  const isUnwritten = writes.length === 0 && !appends
+  // Receipts without events have no position, for which others could wait.
+  const isEarly = durability?.paysOff() === true && appends
+  return {
+    statements: [
+      ...(isUnwritten && durability !== undefined ? [() => readEnd] : writes),
+      ...(isEarly ? [() => commitEarly] : [])
+    ],
+    isUnwritten,
+    isEarly,
+    events
+  }
+}
+
+const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
+  const { durability, epoch, progress, session } = context
   const roundTrips = RoundTrips.of(session)
+  const monitor = ConnectionMonitor.of(session)
   const onFirst = () => {
     progress.hasBegun = true
   }
@@ -77,62 +115,100 @@ const makeSteps = (
         onFailure: ({ error }) => error,
         onSuccess: ([, loaded]) => loaded?.rows ?? []
       }),
-    end: (writes) => {
-      if (writes.length > 1) return sendAndCommit(sql, session, writes, progress)
-      const last = writes.map((write) => write())
+    end: (decided) => {
+      const ending = planEnding(decided, durability)
+      if (decided.writes.length > 1) return sendAndCommit(context, ending)
+      const beforeCommit = ending.statements.map((write) => write())
       const sent = Effect.suspend(() => {
-        progress.commitSent = true
-        return Effect.mapError(roundTrips.send([...last, commitTransaction]), ({ error, refused = Infinity }) => {
-          if (refused < last.length) noteRefusal(progress, error)
-          return error
-        })
+        progress.commitSent = !ending.isUnwritten
+        return roundTrips.send([...beforeCommit, commitTransaction, ...(ending.isEarly ? [primaryBarrier] : [])])
       })
-      return Effect.flatMap(ConnectionMonitor.of(session).requireConfirmation(sent), (answers) =>
-        requireCommit(answers.at(-1)?.command)
-      )
+      const answered = Effect.catch(monitor.requireConfirmation(sent), (failed) => {
+        if (!(failed instanceof RoundTripFailed)) return Effect.fail(failed)
+        const { answers, error } = failed
+        if (answers !== undefined && answers.length > beforeCommit.length && durability !== undefined) {
+          // Only the barrier was refused.
+          return Effect.as(durability.await(0, epoch), answers)
+        }
+        if (answers !== undefined) noteRefusal(progress, error)
+        return Effect.fail(error)
+      })
+      return Effect.flatMap(answered, (answers) => {
+        const notCommitted = requireCommit(answers[beforeCommit.length]?.command)
+        if (durability === undefined || notCommitted !== undefined) return notCommitted ?? Effect.void
+        const position = positionOf(answers[0])
+        if (ending.isUnwritten) return awaitSeen(context, durability, position)
+        durability.confirm(session, position, ending.events)
+        return Effect.void
+      })
     }
   }
 }
 
 /** The steps of a transaction whose statements the client shows to a tracer or a transformer. */
-const makeObservedSteps = (
-  sql: SqlClient.SqlClient,
-  session: PgConnection.PgConnection,
-  progress: BatchProgress
-): Steps => {
+const makeObservedSteps = (context: StepContext): Steps => {
+  const { durability, progress, session, sql } = context
   const execute = executeStatement(sql)
   const begin = Effect.map(session.query(beginTransaction.text), () => {
     progress.hasBegun = true
   })
   return {
     begin: (load) => Effect.map(Effect.all([begin, execute(load)], { concurrency: "unbounded" }), ([, rows]) => rows),
-    end: (writes) => sendAndCommit(sql, session, writes, progress)
+    end: (decided) => sendAndCommit(context, planEnding(decided, durability))
   }
 }
 
-/** Sends statements and COMMIT without waiting for the answers, each with a Sync of its own. */
+/** Sends statements and COMMIT without waiting for the answers, each with a Sync of its own. Then waits for a shared barrier. */
 const sendAndCommit = (
-  sql: SqlClient.SqlClient,
-  session: PgConnection.PgConnection,
-  writes: ReadonlyArray<LazyStatement>,
-  progress: BatchProgress
+  context: StepContext,
+  { events, isEarly, isUnwritten, statements }: Ending
 ): Effect.Effect<void, SqlError.SqlError> => {
+  const { durability, epoch, progress, session, sql } = context
   const execute = executeStatement(sql)
+  let position = 0
   const commit = Effect.suspend(() => {
-    progress.commitSent = true
+    progress.commitSent = !isUnwritten
     return Effect.flatMap(
       ConnectionMonitor.of(session).requireConfirmation(session.query(commitTransaction.text)),
-      ({ command }) => requireCommit(command)
+      ({ command }) => requireCommit(command) ?? Effect.void
     )
   })
-  const sent = writes.map((write) =>
-    Effect.tapError(
-      Effect.suspend(() => execute(write())),
-      (error) => Effect.sync(() => noteRefusal(progress, error))
+  const sent = statements.map((write) =>
+    Effect.suspend(() => execute(write())).pipe(
+      Effect.tap((rows) =>
+        Effect.sync(() => {
+          position = Math.max(position, positionOf({ rows, command: "" }))
+        })
+      ),
+      Effect.tapError((error) => Effect.sync(() => noteRefusal(progress, error)))
     )
   )
-  return sendInOrder([...sent, commit])
+  return Effect.andThen(
+    sendInOrder([...sent, commit]),
+    Effect.suspend(() => {
+      if (durability === undefined) return Effect.void
+      if (isUnwritten) return awaitSeen(context, durability, position)
+      durability.noteAppended(position, events)
+      if (isEarly) return durability.await(position, epoch)
+      durability.confirm(session, position, events)
+      return Effect.void
+    })
+  )
 }
+
+/**
+ * Waits until what a transaction has seen is durable. If that fails, its answer may be that of a command which an earlier
+ * transaction has committed.
+ */
+const awaitSeen = ({ epoch, progress }: StepContext, durability: Durability, position: number) => {
+  if (position <= durability.reached()) return Effect.void
+  progress.commitSent = true
+  return durability.await(position, epoch)
+}
+
+/** The position in the only column of an answer; 0 where there is none. */
+const positionOf = ({ rows }: StatementAnswer = { rows: [], command: "" }): number =>
+  Number(Object.values(rows[0] ?? {})[0] ?? 0)
 
 const beginTransaction: BoundStatement = { text: beginStatement, parameters: [] }
 const commitTransaction: BoundStatement = { text: "COMMIT", parameters: [] }
@@ -141,5 +217,6 @@ const noteRefusal = (progress: BatchProgress, { reason }: SqlError.SqlError): vo
   if (reason._tag !== "ConnectionError") progress.isRefused = true
 }
 
-const requireCommit = (command = ""): Effect.Effect<void, SqlError.SqlError> =>
-  command === "COMMIT" ? Effect.void : Effect.fail(rolledBackError(command))
+/** The failure of a transaction for whose COMMIT the server reports another command. */
+const requireCommit = (command = ""): Effect.Effect<never, SqlError.SqlError> | undefined =>
+  command === "COMMIT" ? undefined : Effect.fail(rolledBackError(command))

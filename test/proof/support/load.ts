@@ -10,6 +10,7 @@ import { makeRandom, type Random } from "../../support/random.ts"
 import { amount, report, seed } from "../../support/soak.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { type Acknowledged, checkCommands, type Findings, type LoggedEvent } from "./checkCommands.ts"
+import { findTakenBack, observe, type Seen } from "./observers.ts"
 import { startWorker, type Worker } from "./workers.ts"
 
 /** A backlog on the test's own server, with several worker processes. */
@@ -47,7 +48,8 @@ const responsesAfterFault = 5
 
 /**
  * Starts worker processes on an empty backlog and injects faults. Afterward every process must get responses again by itself,
- * and no acknowledged command may be lost, applied twice or against the rules.
+ * no acknowledged command may be lost, applied twice or against the rules, and nothing that a reader has seen may be missing or
+ * different in the log.
  */
 export const underLoad = async (
   { claimers = 3, madeBy, processes = 2, ttlSeconds = 2, url, workersUrl = url }: LoadOptions,
@@ -74,12 +76,15 @@ export const underLoad = async (
   const answers = async (count: number): Promise<void> => {
     await Promise.all(Array.from(living, (worker) => worker.answers(count)))
   }
+  let stopObserving: (() => Promise<Seen>) | undefined
+  let seen: Seen | undefined
   try {
     // Where the workers' connections are limited, creating the tables may take longer than their timeout.
     if (madeBy !== undefined) await makeBacklog(url, schema, madeBy)
     else if (workersUrl !== url) await withBacklog(url, schema, Effect.void)
     await Promise.all(Array.from({ length: processes }, () => start().started()))
     await answers(responsesAfterFault)
+    stopObserving = observe(url, schema)
     await inject({
       url,
       schema,
@@ -97,12 +102,18 @@ export const underLoad = async (
     await Promise.all(Array.from(living, (worker) => worker.finish()))
   } finally {
     await Promise.all(Array.from(all, (worker) => worker.kill()))
+    seen = await stopObserving?.()
   }
   const log = await withBacklog(url, schema, wholeBacklog)
   nothingWrong(
     log,
     all.flatMap(({ acknowledged }) => acknowledged)
   )
+  if (seen !== undefined) {
+    report({ "events seen by readers": seen.events.size })
+    expect(seen.events.size).toBeGreaterThan(0)
+    expect(findTakenBack(log, seen), `seed ${seed}`).toEqual([])
+  }
 }
 
 const makeBacklog = async (url: string, schema: string, program: string): Promise<void> => {

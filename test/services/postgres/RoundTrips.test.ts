@@ -5,7 +5,7 @@ import type { Socket } from "node:net"
 import { it } from "@effect/vitest"
 import { describe, expect } from "vitest"
 import { internalsOf } from "../../../src/services/postgres/connectionInternals.ts"
-import { areStatementsLost, RoundTrips } from "../../../src/services/postgres/RoundTrips.ts"
+import { areStatementsLost, type RoundTripFailed, RoundTrips } from "../../../src/services/postgres/RoundTrips.ts"
 import { postgresUrl } from "../../support/backlogs.ts"
 import { until } from "../../support/waiting.ts"
 
@@ -25,12 +25,10 @@ const connect = (options: { readonly prepare?: boolean } = {}) =>
 
 const statement = (text: string, ...parameters: ReadonlyArray<unknown>) => ({ text, parameters })
 
-const failureOf = (
-  exit: Exit.Exit<unknown, { readonly error: SqlError.SqlError; readonly refused: number | undefined }>
-) =>
+const failureOf = (exit: Exit.Exit<unknown, RoundTripFailed>) =>
   Exit.isFailure(exit)
     ? exit.cause.reasons.flatMap((reason) =>
-        reason._tag === "Fail" ? [{ tag: reason.error.error.reason._tag, refused: reason.error.refused }] : []
+        reason._tag === "Fail" ? [{ tag: reason.error.error.reason._tag, refused: reason.error.answers?.length }] : []
       )
     : []
 
@@ -143,7 +141,7 @@ describe("round trips", () => {
       expect(failure).toBeDefined()
       // FATAL arrives as an error of the statement, or the connection ends first.
       expect([undefined, 0]).toContain(failure?.refused)
-      expect(yield* Effect.flip(trips.send([statement("SELECT 1")]))).toMatchObject({ refused: undefined })
+      expect(yield* Effect.flip(trips.send([statement("SELECT 1")]))).toMatchObject({ answers: undefined })
     })
   )
 
