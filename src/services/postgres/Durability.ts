@@ -123,9 +123,13 @@ const serverOf = (answer: StatementAnswer | undefined): string => columnsOf(answ
 /** A hot standby: any number of them can be read at the same time, and none needs barriers. */
 const standby = "standby"
 
-/** Makes the durability of a server, with connections of its own for barriers. They are opened when they are needed. */
+/**
+ * Makes the durability of a server, with connections of its own for barriers: a transaction of the caller can hold all connections
+ * of the client's pool. They are opened when they are needed. A barrier uses the pool where the server refuses them.
+ */
 export const makeDurability = Effect.fnUntraced(function* (
-  config: PgClient.PgClient["config"] & { readonly batchTimeout?: Duration.Duration | undefined }
+  config: PgClient.PgClient["config"] & { readonly batchTimeout?: Duration.Duration | undefined },
+  clientPool?: PgPool.PgPool | undefined
 ): Effect.fn.Return<Durability, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const timeoutMillis = Duration.toMillis(config.batchTimeout ?? Duration.seconds(30))
@@ -219,9 +223,23 @@ export const makeDurability = Effect.fnUntraced(function* (
       return servers.get(monitor) ?? standby
     })
 
-  const runOnce = pool.use(runBarrier)
-  // A barrier can be repeated: a connection that broke while it was idle is not the last word.
-  const run = Effect.catchIf(runOnce, isBroken, () => runOnce)
+  const runOn = ({ use }: PgPool.PgPool) =>
+    Effect.suspend(() => {
+      let isConnected = false
+      const barred = use((session) => {
+        isConnected = true
+        return runBarrier(session)
+      })
+      return Effect.mapError(barred, (error) => ({ error, isConnected }))
+    })
+  // A barrier can be repeated: a connection can have broken while it was idle.
+  const run = runOn(pool).pipe(
+    Effect.catchIf(
+      ({ error }) => isBroken(error),
+      ({ isConnected }) => runOn(isConnected ? pool : (clientPool ?? pool))
+    ),
+    Effect.mapError(({ error }) => error)
+  )
 
   const start = (): void => {
     if (waiting === undefined || running >= maxConcurrentBarriers) return

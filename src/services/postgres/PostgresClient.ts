@@ -15,7 +15,10 @@ export interface PostgresOptions {
    * a connection error whose cause is `ConnectionSettingRefused`.
    */
   readonly url: string | Redacted.Redacted
-  /** Maximum connections of the pool, next to the two connections that run commands. Defaults to 10. */
+  /**
+   * Maximum connections of the pool, next to the two connections that run commands and up to two that wait until commits are
+   * durable. Defaults to 10.
+   */
   readonly poolSize?: number | undefined
   /** How long to try to connect to a host. Defaults to `connect_timeout` of the URL, else 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
@@ -108,7 +111,7 @@ const makePostgresClient = Effect.fnUntraced(function* (
     spanAttributes.splice(2, 2, ["server.address", host], ["server.port", port])
   })
   const pool = yield* PgPool.make(config)
-  const durability = yield* makeDurability(config)
+  const durability = yield* makeDurability(config, pool)
   const maxConnections = config.maxConnections ?? 10
   const acquireMillis = Duration.toMillis(config.acquireTimeout)
   const answerMillis = Duration.toMillis(config.answerTimeout)
