@@ -185,7 +185,8 @@ export const makeGraphQueries = (
       ORDER BY edges.from`
     const { first = null, shown = 0 } = rows[0] ?? {}
     const dependenciesOf = new Map<CardId, ReadonlyArray<CardId>>()
-    for (const { from, to } of rows) if (from !== null && to !== null) dependenciesOf.set(from, to.split("\n") as Array<CardId>)
+    for (const { from, to } of rows)
+      if (from !== null && to !== null) dependenciesOf.set(from, to.split("\n") as Array<CardId>)
     const chain = dependenciesOf.size > 0 ? longestChain(dependenciesOf) : first === null ? [] : [first]
     if (chain.length === 0) return { value: [], position: shown }
     const found = yield* sql<GraphCard & { readonly shown: number }>`
