@@ -134,6 +134,27 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
     expect(await server.get("get?id=b")).toMatchObject({ status: "done" })
   })
 
+  it("have everything that the reader has entered, also what no frame has shown yet", async () => {
+    const server = await serve({ board: "write" })
+    const page = await open(server.url)
+    await page.getByRole("button", { name: "New card" }).click()
+    await page.getByLabel("Title").waitFor()
+    await page.evaluate(() => {
+      const enter = (label: string, value: string): void => {
+        const name = [...document.querySelectorAll("dialog label")].find(({ textContent }) => textContent === label)
+        const field = document.getElementById(name?.getAttribute("for") ?? "") as HTMLInputElement
+        field.value = value
+        field.dispatchEvent(new Event("input", { bubbles: true }))
+      }
+      enter("Title", "Entered fast")
+      enter("Priority", "7")
+      enter("Id", "fast")
+      document.querySelector<HTMLFormElement>("dialog form")?.requestSubmit()
+    })
+    await page.locator("dialog.command").waitFor({ state: "detached" })
+    expect(await server.get("get?id=fast")).toMatchObject({ title: "Entered fast", priority: 7 })
+  })
+
   it("are refused with a problem that stays in the form", async () => {
     const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
