@@ -321,4 +321,4 @@ export const commandFunctionMutations = [
     replace: "NULL;",
     tests: ["test/services/commands/keptPlans.test.ts"]
   }
-]
+].map((mutation) => ({ file: commandFunctions, startsPrograms: false, ...mutation }))
