@@ -129,8 +129,11 @@ describeInBrowser("the board below a prefix of the path", ({ context, open, prob
       .fill(`mosaic-backlog-anchor 1 1 ${"0".repeat(64)} 2026-01-01T00:00:00.000Z`)
     await pages.left.getByRole("button", { name: "Verify with the anchor" }).click()
     await pages.left.getByRole("alert").filter({ hasText: "Alarm" }).waitFor()
-    await right.post("revise", { id: "a", title: "Right again" })
-    await pages.right.getByText("Right again").waitFor()
+    // A stored alarm is shown after a reload.
+    await pages.left.reload()
+    await pages.left.getByRole("alert").filter({ hasText: "Alarm" }).waitFor()
+    await pages.right.reload()
+    await pages.right.getByText("Right task").waitFor()
     expect(await pages.right.getByRole("alert").count()).toBe(0)
     expect(problems).toEqual([])
   })
