@@ -4,24 +4,18 @@
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdirSync } from "node:fs"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { chromium } from "playwright-core"
+import { chromiumFlags, chromiumPath, whyNoChromium } from "./chromium.mjs"
 
 const { values } = parseArgs({
   options: { out: { type: "string", default: "docs/images" }, width: { type: "string", default: "1280" } }
 })
 const width = Number(values.width)
-const places = [
-  process.env.BACKLOG_TEST_CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome"
-]
-const executablePath = places.find((path) => path !== undefined && existsSync(path))
-if (executablePath === undefined) {
-  console.error("No Chromium is installed: install it, or set BACKLOG_TEST_CHROMIUM to its path.")
+if (whyNoChromium !== undefined) {
+  console.error(`Pictures need a browser, but ${whyNoChromium}.`)
   process.exit(1)
 }
 
@@ -78,16 +72,7 @@ const views = {
 }
 
 mkdirSync(values.out, { recursive: true })
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync"
-  ]
-})
+const browser = await chromium.launch({ executablePath: chromiumPath, args: [...chromiumFlags] })
 for (const colorScheme of ["light", "dark"]) {
   const context = await browser.newContext({ colorScheme, viewport: { width, height: width < 600 ? 844 : 800 } })
   for (const [name, [route, complete]] of Object.entries(views)) {

@@ -1,6 +1,6 @@
 /**
- * Runs the tests in test/proof repeatedly, each round with a new seed, until the minutes are over, and prints the counts in
- * one table. Exits with code 1 if a test failed, or if a command was lost or applied twice.
+ * Runs the tests in test/proof, and the board's slider over a log of 1,000,000 events, repeatedly, each round with a new seed, until
+ * the minutes are over, and prints the counts in one table. Exits with code 1 if a test failed, or if a command was lost or applied twice.
  *
  *     npm run test:soak -- --minutes 60 --seed 1
  *
@@ -43,7 +43,7 @@ writeFileSync(file, "")
 const failedSeeds = []
 let round = 0
 let clientsPassed = true
-const tests = (values.only ?? "test/proof").split(",")
+const tests = (values.only ?? "test/proof,test/board/browser/largeLog.test.ts").split(",")
 
 const passes = async (command, args, env = {}) => {
   const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } })

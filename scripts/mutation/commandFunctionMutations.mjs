@@ -47,7 +47,7 @@ const claimQueries = [
     name: `${claim} ${name}`,
     find: `${before}ORDER BY ${priority}created_at, id LIMIT ${count} ${lock}`,
     replace: `${before}ORDER BY ${order} LIMIT ${count} ${suffix}`,
-    tests: claims
+    tests: claim === "a claim from a place" ? [...claims, ...claimsFrom] : claims
   })
   const order = `${priority}created_at, id`
   return [
@@ -321,4 +321,4 @@ export const commandFunctionMutations = [
     replace: "NULL;",
     tests: ["test/services/commands/keptPlans.test.ts"]
   }
-]
+].map((mutation) => ({ file: commandFunctions, startsPrograms: false, ...mutation }))

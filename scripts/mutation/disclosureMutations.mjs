@@ -261,8 +261,8 @@ const mutations = [
   {
     name: "answers to agents contain no secrets",
     file: "src/mcp/stdio.ts",
-    find: "withoutSecrets(serveAgent(agent, pipes))",
-    replace: "serveAgent(agent, pipes)",
+    find: "withoutSecrets(serveAgent(agent, pipes, layerTools(agent.role)))",
+    replace: "serveAgent(agent, pipes, layerTools(agent.role))",
     tests: disclosure
   },
   {

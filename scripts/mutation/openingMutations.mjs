@@ -32,7 +32,7 @@ export const openingMutations = [
   {
     name: "opening: the creation of a backlog is reported",
     file: migrations,
-    find: "if (isNew.size === files.length) yield* onCreated(schema)\n      else if",
+    find: 'if (isNew.size === files.length) yield* requireEffect("onCreated", onCreated)(schema)\n      else if',
     replace: "if",
     tests: opening
   },

@@ -3,6 +3,7 @@ const gate = "src/events/ReadGate.ts"
 const backlogService = "src/services/BacklogService.ts"
 const auditService = "src/services/AuditService.ts"
 const readQueries = "src/projections/readQueries.ts"
+const listQueries = "src/projections/listQueries.ts"
 const claimOutlookQueries = "src/projections/claimOutlookQueries.ts"
 const doctor = "src/services/doctor/Doctor.ts"
 
@@ -63,14 +64,14 @@ export const readGateMutations = [
   },
   {
     name: "a list shows the end of the log",
-    file: readQueries,
-    find: "SELECT ${columns}, ${end} AS shown FROM (",
-    replace: "SELECT ${columns}, 0::float8 AS shown FROM (",
+    file: listQueries,
+    find: "SELECT ${columns}, ${end} AS shown\n        FROM ${from}",
+    replace: "SELECT ${columns}, 0::float8 AS shown\n        FROM ${from}",
     tests: reads
   },
   {
     name: "an empty list shows the end of the log",
-    file: readQueries,
+    file: listQueries,
     find: "if (position === undefined) return readEnd",
     replace: "if (position === undefined) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))",
     tests: reads

@@ -98,8 +98,8 @@ export const receiptsMutations = [
   {
     name: "the shape of a command tells which texts it has",
     file: digests,
-    find: "member !== null && erasableFields.has(key)",
-    replace: "erasableFields.has(key)",
+    find: "member !== null && textFields.has(key)",
+    replace: "textFields.has(key)",
     tests: attacks
   },
   {

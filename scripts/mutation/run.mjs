@@ -1,7 +1,7 @@
 /**
  * Mutates copies of the program, one guarantee at a time, and runs the tests on each: first the tests that should kill the
- * mutation, then, when it survives them, all tests. Before that it runs the tests on an unchanged copy, where all must pass.
- * Prints a table, and ends with code 1 when a mutation survives.
+ * mutation, then, when it survives them, all tests. Before that it checks that the files contain the texts of all mutations, and
+ * runs the tests on an unchanged copy, where all must pass. Prints a table, and ends with code 1 when a mutation survives.
  *
  *     node scripts/mutation/run.mjs [--only PATTERN] [--tests PATTERN] [--targeted]
  *
@@ -34,10 +34,14 @@ const copyOf = (directory) => {
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
 }
 
-const replaceOnce = (text, find, replace, name) => {
-  const parts = text.split(find)
-  if (parts.length !== 2) throw new Error(`${name}: the file contains its text ${parts.length - 1} times, not once`)
-  return parts.join(replace)
+/** What is wrong with the texts of a mutation: its file does not contain each of them once. */
+const textProblems = ({ also = [], file, find, name }) => {
+  if (file === undefined) return [`${name}: it names no file`]
+  const text = readFileSync(join(root, file), "utf8")
+  return [find, ...also.map((each) => each.find)].flatMap((each) => {
+    const count = text.split(each).length - 1
+    return count === 1 ? [] : [`${name}: ${file} contains ${JSON.stringify(each)} ${count} times, not once`]
+  })
 }
 
 /** Runs a program, and returns whether it succeeded, failed or timed out. */
@@ -80,7 +84,7 @@ const testsOn = async (directory, files) => {
 const build = (directory) => run("npx", ["tsc", "-p", "tsconfig.build.json", "--noEmitOnError", "false"], directory)
 
 /** Makes a copy of the program, applies the changes to a file, and uses the copy. */
-const withCopy = async (file, changes, name, use) => {
+const withCopy = async (file, changes, use) => {
   const directory = mkdtempSync(join(tmpdir(), "mosaic-mutation-"))
   try {
     // Tests start programs of the copy as another user.
@@ -88,13 +92,20 @@ const withCopy = async (file, changes, name, use) => {
     copyOf(directory)
     if (file !== undefined) {
       let text = readFileSync(join(directory, file), "utf8")
-      for (const change of changes) text = replaceOnce(text, change.find, change.replace, name)
+      for (const { find, replace } of changes) text = text.split(find).join(replace)
       writeFileSync(join(directory, file), text)
     }
     return await use(directory)
   } finally {
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+// All mutations, also those that are not chosen: a text that has changed would otherwise be found late.
+const wrong = mutations.flatMap(textProblems)
+if (wrong.length > 0) {
+  console.error(wrong.join("\n"))
+  process.exit(1)
 }
 
 const results = []
@@ -104,7 +115,7 @@ const chosen = mutations.filter(
 
 // A test that fails without a mutation cannot kill one.
 const needed = values.targeted ? [...new Set(chosen.flatMap(({ tests }) => tests))] : []
-const failing = await withCopy(undefined, [], "the program", async (directory) => {
+const failing = await withCopy(undefined, [], async (directory) => {
   await build(directory)
   return testsOn(directory, needed)
 })
@@ -116,7 +127,7 @@ console.error("Without a mutation the tests pass.")
 
 for (const [index, { also = [], file, find, name, replace, startsPrograms = true, tests }] of chosen.entries()) {
   const began = Date.now()
-  const killer = await withCopy(file, [{ find, replace }, ...also], name, async (directory) => {
+  const killer = await withCopy(file, [{ find, replace }, ...also], async (directory) => {
     if (startsPrograms) await build(directory)
     const killedBy = await testsOn(directory, tests)
     if (killedBy !== undefined || values.targeted) return killedBy

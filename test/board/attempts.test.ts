@@ -46,6 +46,7 @@ describe("the attempts at a card", () => {
         endedAt: null,
         outcome: "running",
         reason: null,
+        isReasonErased: false,
         renewedAt: [],
         notes: 0
       }
@@ -90,10 +91,20 @@ describe("the attempts at a card", () => {
     ])
   })
 
-  it("survive events of a newer version, and events of which parts were erased", () => {
+  it("survive events of a newer version", () => {
     expect(
       attemptsOf(history(claimed(0), ["CardTeleported", 1, { token: 1 }], ["CardReleased", 2, { token: 1 }]))
-    ).toEqual([expect.objectContaining({ outcome: "released", reason: null })])
+    ).toEqual([expect.objectContaining({ outcome: "released", reason: null, isReasonErased: false })])
+  })
+
+  it("say that a reason was erased", () => {
+    const events = history(claimed(0), ["CardReleased", 2, { token: 1, notBefore: null }]).map((event) => ({
+      ...event,
+      redacted: event.type === "CardReleased" ? (["reason"] as const) : []
+    }))
+    expect(attemptsOf(events)).toEqual([
+      expect.objectContaining({ outcome: "released", reason: null, isReasonErased: true })
+    ])
   })
 })
 

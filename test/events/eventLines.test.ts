@@ -3,7 +3,8 @@ import { expect } from "vitest"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { Event } from "../../src/domain/Event.ts"
 import { Name } from "../../src/domain/Text.ts"
-import { contentHash } from "../../src/events/ContentHash.ts"
+import { contentHash, erasableFields } from "../../src/events/ContentHash.ts"
+import { encodeEvent } from "../../src/events/EventCodec.ts"
 import type { PendingEvent } from "../../src/events/eventLines.ts"
 import { eventArbitrary } from "../domain/arbitraries.ts"
 import { onBothDatabases } from "../support/databases.ts"
@@ -96,7 +97,24 @@ const appendAndVerify = (pending: ReadonlyArray<PendingEvent>) =>
     return log
   })
 
+/** Whether no part of an event can be erased. The database hashes such an event by a statement of its own if it is alone. */
+const isPlain = (event: Event): boolean =>
+  Object.entries(encodeEvent(event).data).every(([field, value]) => value === null || !erasableFields.has(field))
+
 onBothDatabases("events that the database appends", (test) => {
+  test(
+    "have the hashes of their content if each is appended alone",
+    Effect.gen(function* () {
+      const events = yield* Arbitrary.sampleEffect(eventArbitrary, { count: 100, size: 40, seed: 2 })
+      const plain = events.filter(isPlain).slice(0, 30)
+      expect(new Set(plain.map(({ _tag }) => _tag)).size).toBeGreaterThan(5)
+      const origins = yield* Arbitrary.sampleEffect(originArbitrary, { count: plain.length, size: 40, seed: 2 })
+      for (const [index, event] of plain.entries()) {
+        expect(yield* appendAndVerify(toPending([[event, origins[index] ?? origin]]))).toHaveLength(1)
+      }
+    })
+  )
+
   test(
     "have the hashes of their content, for events of every type",
     Effect.gen(function* () {

@@ -10,6 +10,7 @@ import { BoardDirectory } from "../../src/http/boardPage.ts"
 import { serve, type Served, type ServeOptions } from "../../src/http/index.ts"
 import { layerMcpRoutes } from "../../src/mcp/index.ts"
 import { BacklogService } from "../../src/index.ts"
+import { tokensOfBacklog } from "../security/support/serveSecured.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { SqlClient } from "effect/sql"
 
@@ -182,6 +183,25 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(2))))("the board of a 
       for (const path of ["/", "/board/main-abc12345.js"]) assert.strictEqual((yield* ask(off.url, path)).status, 404)
     })
   )
+})
+
+describe("a server that requires tokens", () => {
+  layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(2))))((its) => {
+    its.effect(
+      "serves the board without a token, so that the reader can enter one, and nothing else of the backlog",
+      () =>
+        Effect.gen(function* () {
+          const { url } = yield* start({ requireTokens: true, tokens: yield* Effect.orDie(tokensOfBacklog) })
+          for (const path of ["/", "/board/main-abc12345.js", "/board/main-def67890.css"]) {
+            assert.strictEqual((yield* ask(url, path)).status, 200, path)
+          }
+          for (const path of ["/stats", "/list", "/caller", "/events", "/anchor"]) {
+            const answer = yield* ask(url, path)
+            assert.deepStrictEqual([answer.status, tagOf(answer)], [401, "Unauthorized"], path)
+          }
+        })
+    )
+  })
 })
 
 const card = { id: "c1", title: "T", actor: "me" }

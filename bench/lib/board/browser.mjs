@@ -1,36 +1,18 @@
-/** Debian's Chromium, driven by playwright-core. */
-import { existsSync } from "node:fs"
+/** Chromium, driven by playwright-core. */
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-
-const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-
-/** The browser to use: `BACKLOG_TEST_CHROMIUM`, or one that is installed. */
-const findChromium = () => {
-  const path = [process.env.BACKLOG_TEST_CHROMIUM, ...places].find((each) => each !== undefined && existsSync(each))
-  if (path === undefined)
-    throw new Error("no Chromium is installed: install it, or set BACKLOG_TEST_CHROMIUM to its path")
-  return path
-}
-
-/** Without a sandbox, which root has not, and without requests of the browser itself. */
-const flags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--js-flags=--expose-gc"
-]
+import { chromiumFlags, chromiumPath, whyNoChromium } from "../../../scripts/chromium.mjs"
 
 /** Starts a browser, and ends it after `use`. */
 export const withBrowser = async (use) => {
+  if (whyNoChromium !== undefined) throw new Error(whyNoChromium)
   const requireFromRoot = createRequire(join(import.meta.dirname, "../../../package.json"))
   const { chromium } = requireFromRoot("playwright-core")
-  const browser = await chromium.launch({ executablePath: findChromium(), args: flags })
+  const browser = await chromium.launch({
+    executablePath: chromiumPath,
+    args: [...chromiumFlags, "--js-flags=--expose-gc"]
+  })
   try {
     return await use(browser)
   } finally {

@@ -76,6 +76,11 @@ export const Attempts = ({
                   {attempt.reason}
                 </p>
               )}
+              {attempt.isReasonErased && (
+                <p class="reason">
+                  <span class="mark erased">reason erased from the log</span>
+                </p>
+              )}
             </li>
           )
         })}

@@ -17,8 +17,10 @@ export interface Attempt {
   /** `null` while it runs. */
   readonly endedAt: string | null
   readonly outcome: Outcome
-  /** Why it was released or blocked; `null` without a reason. */
+  /** Why it was released or blocked; `null` without a reason, or if it was erased. */
   readonly reason: string | null
+  /** Whether the reason was erased. */
+  readonly isReasonErased: boolean
   /** When the claim was renewed. */
   readonly renewedAt: ReadonlyArray<string>
   /** How many notes were written under the claim. */
@@ -50,10 +52,15 @@ export const attemptsOf = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray
     const attempt = attempts[index]
     if (attempt !== undefined) attempts[index] = { ...attempt, ...changed(attempt) }
   }
-  for (const { data, occurredAt, type, version } of history) {
+  for (const { data, occurredAt, redacted, type, version } of history) {
     const facts = data as ClaimData
     const end = (token: number | undefined, outcome: Outcome): void =>
-      change(token, () => ({ endedAt: occurredAt, outcome, reason: facts.reason ?? null }))
+      change(token, () => ({
+        endedAt: occurredAt,
+        outcome,
+        reason: facts.reason ?? null,
+        isReasonErased: redacted.includes("reason")
+      }))
     switch (type) {
       case "CardClaimed":
         attempts.push({
@@ -67,6 +74,7 @@ export const attemptsOf = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray
           endedAt: null,
           outcome: "running",
           reason: null,
+          isReasonErased: false,
           renewedAt: [],
           notes: 0
         })

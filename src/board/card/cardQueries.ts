@@ -14,8 +14,13 @@ export interface CardQueries {
 /** Maximum number of dependencies and dependents that the page lists. */
 const maxNeighbours = 200
 
-const ofCard = (id: string, at: number | undefined) =>
-  at === undefined ? ({ cardId }: LiveEvent): boolean => cardId === id : false
+/** The past changes only by redactions. */
+const isRedaction = ({ type }: LiveEvent): boolean => type === "CardRedacted"
+
+const ofCard =
+  (id: string, at: number | undefined) =>
+  (event: LiveEvent): boolean =>
+    event.cardId === id && (at === undefined || isRedaction(event))
 
 /** Sends the query for a card. `at` is the position of the past moment; `undefined` for now. */
 export const useCard = (id: string, at: number | undefined): Query<Card> =>
@@ -38,7 +43,7 @@ export const useCardQueries = (id: string, at: number | undefined): CardQueries 
         { id, hops: 1, limit: maxNeighbours, ...moment },
         signal
       ),
-    { isAffectedBy: isPast ? false : (event) => isAround(event) }
+    { isAffectedBy: (event) => around(event) }
   )
   const isAround = ({ cardId, type }: LiveEvent): boolean => {
     const known = neighbourhood.answer.peek().value
@@ -50,7 +55,7 @@ export const useCardQueries = (id: string, at: number | undefined): CardQueries 
       known?.cards.some((each) => each.id === cardId) === true
     )
   }
-  const around = isPast ? false : isAround
+  const around = isPast ? isRedaction : isAround
   const explanation = useQuery(
     key,
     (signal) => getJson<Explanation>(isPast ? "explain-at" : "explain", { id, ...moment }, signal),

@@ -9,7 +9,7 @@ const tile = (page: Page, kind: string, title: string) => column(page, kind).loc
 
 const countOf = (page: Page, kind: string): Promise<string> => column(page, kind).locator("h2 .count").innerText()
 
-describeInBrowser("the board", ({ context, open, problems, serve }) => {
+describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }) => {
   it("shows the cards in columns, with their counts, and violates no policy", async () => {
     const server = await serve()
     await server.post("create", { id: "design", title: "Design it", priority: 5 })
@@ -113,7 +113,7 @@ describeInBrowser("the board", ({ context, open, problems, serve }) => {
   })
 
   it("shows the board and a card as of a past position, without commands", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "First title" })
     await server.post("revise", { id: "a", title: "Second title" })
     await server.post("claim", { owner: "w" })
@@ -150,7 +150,7 @@ describeInBrowser("the board", ({ context, open, problems, serve }) => {
   })
 
   it("says that the server is gone, and continues when it is back", async () => {
-    const server = await serve()
+    const server = await serveProgram()
     await server.post("create", { id: "a", title: "Before" })
     const page = await open(server.url)
     await page.getByText("Live", { exact: true }).waitFor()
@@ -200,7 +200,7 @@ describeInBrowser("the board", ({ context, open, problems, serve }) => {
   })
 
   it("is usable on a telephone, and by the keyboard alone", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "Ready card" })
     await server.post("create", { id: "b", title: "Blocked card", status: "blocked" })
     const narrow = await open(server.url, { width: 390 })
@@ -221,10 +221,13 @@ describeInBrowser("the board", ({ context, open, problems, serve }) => {
     await page.keyboard.press("?")
     await page.getByRole("dialog", { name: "Keys" }).waitFor()
     await page.keyboard.press("Escape")
+    await page.locator("dialog").waitFor({ state: "detached" })
     await page.keyboard.press("Control+k")
+    await page.getByRole("dialog", { name: "Find a card or an action" }).waitFor()
     await page.keyboard.type("claims")
     await page.getByRole("option", { name: /Show Claims/ }).waitFor()
     await page.keyboard.press("Escape")
+    await page.locator("dialog").waitFor({ state: "detached" })
     await page.keyboard.press("g")
     await page.keyboard.press("c")
     await page.getByText("No card is claimed").waitFor()

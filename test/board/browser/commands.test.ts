@@ -1,5 +1,6 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
+import type { AccessRole } from "../../../src/index.ts"
 import { describeInBrowser, type ServedBoard } from "./support.ts"
 
 const openForm = async (page: Page, verb: string): Promise<void> => {
@@ -23,7 +24,7 @@ const showCard = async (page: Page, id: string): Promise<void> => {
 
 describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
   it("have their effect in the log, each with the reader's name and an id", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     const page = await open(server.url)
     await page.getByRole("button", { name: "New card" }).click()
     await page.getByLabel("Title").fill("Made here")
@@ -109,7 +110,7 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
   })
 
   it("for several cards show what applies, and the outcome of each", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "Ready one" })
     await server.post("create", { id: "b", title: "Ready two" })
     await server.post("create", { id: "c", title: "Done one", status: "done" })
@@ -133,8 +134,29 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
     expect(await server.get("get?id=b")).toMatchObject({ status: "done" })
   })
 
+  it("have everything that the reader has entered, also what no frame has shown yet", async () => {
+    const server = await serve({ board: "write" })
+    const page = await open(server.url)
+    await page.getByRole("button", { name: "New card" }).click()
+    await page.getByLabel("Title").waitFor()
+    await page.evaluate(() => {
+      const enter = (label: string, value: string): void => {
+        const name = [...document.querySelectorAll("dialog label")].find(({ textContent }) => textContent === label)
+        const field = document.getElementById(name?.getAttribute("for") ?? "") as HTMLInputElement
+        field.value = value
+        field.dispatchEvent(new Event("input", { bubbles: true }))
+      }
+      enter("Title", "Entered fast")
+      enter("Priority", "7")
+      enter("Id", "fast")
+      document.querySelector<HTMLFormElement>("dialog form")?.requestSubmit()
+    })
+    await page.locator("dialog.command").waitFor({ state: "detached" })
+    expect(await server.get("get?id=fast")).toMatchObject({ title: "Entered fast", priority: 7 })
+  })
+
   it("are refused with a problem that stays in the form", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
     const page = await open(server.url)
     await showCard(page, "a")
@@ -152,7 +174,7 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
   })
 
   it("are carried out once if the answer is lost and the reader tries again", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
     const page = await open(server.url)
     await showCard(page, "a")
@@ -186,16 +208,11 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
   })
 
   it("are those that the role of the token permits", async () => {
-    const server = await serve("--require-tokens")
-    await server.run("create", "--id", "a", "--title", "Guarded")
-    const tokens = new Map<string, string>()
-    for (const role of ["orchestrator", "worker", "auditor"]) {
-      tokens.set(role, await server.run("token", "create", "--actor", `${role}-1`, "--role", role))
-    }
-    await server.start()
-    const permitted = async (role: string): Promise<ReadonlyArray<string>> => {
+    const server = await serve({ requireTokens: true })
+    await server.post("create", { id: "a", title: "Guarded" })
+    const permitted = async (role: AccessRole): Promise<ReadonlyArray<string>> => {
       const page = await open(`${server.url}#/board?card=a`)
-      await page.getByLabel("Token").fill(tokens.get(role) ?? "")
+      await page.getByLabel("Token").fill(await server.createToken(`${role}-1`, role))
       await page.getByRole("button", { name: "Open the board" }).click()
       await page.locator(".card-commands").waitFor()
       await page.getByText("Live", { exact: true }).waitFor()

@@ -24,7 +24,7 @@ const createPast = async (server: ServedBoard): Promise<void> => {
 
 describeInBrowser("the past", ({ open, problems, serve }) => {
   it("shows the board and the event of each position, and the moment is in the URL of every view", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await createPast(server)
     const page = await open(`${server.url}#/time`)
     await page.locator(".time-column.claimable").getByText("Third task").waitFor()

@@ -140,9 +140,8 @@ describeInBrowser("the view Trust", ({ open, problems, serve }) => {
   })
 
   it("says why a worker may not verify or make an anchor", async () => {
-    const server = await serve("--require-tokens")
-    const token = (await server.run("token", "create", "--actor", "w", "--role", "worker")).match(/mbk_\S+/)?.[0] ?? ""
-    await server.start()
+    const server = await serve({ requireTokens: true })
+    const token = await server.createToken("w", "worker")
     const page = await open(`${server.url}#/trust`)
     await page.getByLabel("Token").fill(token)
     await page.getByRole("button", { name: "Open the board" }).click()

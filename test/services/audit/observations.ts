@@ -186,6 +186,10 @@ export const observations = (test: Test): void => {
       for (const found of [yield* audit.verifications({ limit: 1000 }), yield* audit.anchors({ limit: 1000 })]) {
         expect([found.length, found[0]?.position, found.at(-1)?.position]).toEqual([1000, 1010, 11])
       }
+      for (const name of ["verifications", "anchors"]) {
+        const rows = yield* sql`SELECT number FROM ${sql(`${schema}.${name}`)}`
+        expect([name, rows.length]).toEqual([name, 1000])
+      }
       expect((yield* audit.verifications()).length).toBe(100)
       // What they list is no part of what is verified.
       expect((yield* audit.verify()).divergences).toEqual([])
