@@ -188,13 +188,15 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
   it("are those that the role of the token permits", async () => {
     const server = await serve("--require-tokens")
     await server.run("create", "--id", "a", "--title", "Guarded")
+    await server.run("create", "--id", "b", "--title", "Held by the worker")
+    await server.run("claim", "b", "--owner", "worker-1")
     const tokens = new Map<string, string>()
     for (const role of ["orchestrator", "worker", "auditor"]) {
       tokens.set(role, await server.run("token", "create", "--actor", `${role}-1`, "--role", role))
     }
     await server.start()
-    const permitted = async (role: string): Promise<ReadonlyArray<string>> => {
-      const page = await open(`${server.url}#/board?card=a`)
+    const permitted = async (role: string, id = "a"): Promise<ReadonlyArray<string>> => {
+      const page = await open(`${server.url}#/board?card=${id}`)
       await page.getByLabel("Token").fill(tokens.get(role) ?? "")
       await page.getByRole("button", { name: "Open the board" }).click()
       await page.locator(".card-commands").waitFor()
@@ -202,7 +204,8 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
       return page.locator('.card-commands button[aria-disabled="false"]').allInnerTexts()
     }
     expect(await permitted("orchestrator")).toEqual(["Complete", "Note", "Revise", "Block", "Link"])
-    expect(await permitted("worker")).toEqual(["Complete", "Note", "Block"])
+    expect(await permitted("worker")).toEqual(["Note"])
+    expect(await permitted("worker", "b")).toEqual(["Complete", "Note", "Block", "Release"])
     expect(await permitted("auditor")).toEqual([])
     const page = await open(server.url)
     await page.getByLabel("Token").fill("mbk_wrong")
