@@ -62,7 +62,7 @@ const connected = mostOf(({ dependsOn }) => dependsOn.length)
 /** The route of each view, and what it shows when it is complete. */
 const views = {
   board: ["#/board", ".tile"],
-  card: [`#/board?card=${encodeURIComponent(worked)}`, ".tile"],
+  card: [`#/board?card=${encodeURIComponent(worked)}`, "article.card"],
   claims: ["#/claims", "main"],
   graph: [`#/graph?root=${encodeURIComponent(connected)}`, "main svg"],
   time: [`#/time?at=${Math.floor(head * 0.6)}`, "main"],

@@ -16,6 +16,9 @@ options.debounceRendering = (flush) => {
   else requestAnimationFrame(flush)
 }
 
+// A key or a click acts on what has changed before it, even if no frame was rendered since then.
+for (const type of ["keydown", "click", "submit"]) addEventListener(type, () => renderNow(), { capture: true })
+
 keepTheme()
 keepKeys()
 keepSession()

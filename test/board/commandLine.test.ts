@@ -139,6 +139,7 @@ describe("the request of a command", () => {
   it.each([
     ["create", { title: " " }, { title: "Title must not be empty." }],
     ["note", { text: "" }, { text: "Note must not be empty." }],
+    ["revise", {}, { "": "Change at least one field." }],
     ["revise", { priority: "high" }, { priority: "Priority must be a whole number." }],
     ["revise", { priority: "" }, { priority: "Priority must not be empty." }],
     ["complete", { result: "done" }, { result: expect.stringContaining("must be JSON") }]

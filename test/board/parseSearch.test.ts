@@ -24,7 +24,9 @@ describe("a search", () => {
     ["note:5", { text: "note:5" }],
     ["p>=x", { text: "p>=x" }],
     ["login label:ui page", { text: "login page", labels: ["ui"] }],
-    ['phase:"open', { phases: ["open"] }]
+    ['phase:"open', { phases: ["open"] }],
+    ['label:"a ""b"" c" x', { labels: ['a "b" c'], text: "x" }],
+    ['label:""', {}]
   ])("%s is understood", (query, expected) => {
     expect(parseSearch(query)).toEqual({ ...everyCard, ...expected })
   })
@@ -51,9 +53,17 @@ describe("a condition", () => {
   it("is added once", () => {
     expect(addCondition("login", "phase", "build")).toBe("login phase:build")
     expect(addCondition("login phase:build", "phase", "build")).toBe("login phase:build")
+    expect(addCondition('phase:"to do" login', "phase", "to do")).toBe('phase:"to do" login')
   })
 
-  it.each(["worker-1", "Jane Doe", "a:b", "-x", "p>=5", "ünï", "status:done"])("finds the name %s again", (name) => {
-    expect(parseSearch(addCondition("", "label", name))).toEqual({ ...everyCard, labels: [name] })
+  it("for an owner replaces the one that the search has", () => {
+    expect(addCondition("owner:a login Owner:b", "owner", "c")).toBe("login owner:c")
   })
+
+  it.each(["worker-1", "Jane Doe", "a:b", "-x", "p>=5", "ünï", "status:done", 'say "hi"', 'a"b', '"'])(
+    "finds the name %s again",
+    (name) => {
+      expect(parseSearch(addCondition("", "label", name))).toEqual({ ...everyCard, labels: [name] })
+    }
+  )
 })

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { narrowBounds, offsetOf, unknownClock } from "../../src/board/api/clockBounds.ts"
 import { makeEventParser } from "../../src/board/api/eventLines.ts"
+import { directionOf } from "../../src/board/commands/textDirection.ts"
+import { eventName } from "../../src/board/components/eventName.ts"
 import { formatBriefDuration, formatDuration } from "../../src/board/components/durations.ts"
 import { splitLinks } from "../../src/board/components/splitLinks.ts"
 
@@ -77,5 +79,24 @@ describe("the server's clock", () => {
 
   it("is the local one before the first response", () => {
     expect(offsetOf(unknownClock)).toBe(0)
+  })
+})
+
+describe("the name of an event", () => {
+  it.each([
+    ["CardNoted", "Noted"],
+    ["ClaimRenewed", "Claim renewed"],
+    ["CardNextThing", "Next thing"]
+  ])("%s is %s", (type, name) => {
+    expect(eventName(type)).toBe(name)
+  })
+})
+
+describe("the direction of a field", () => {
+  it("is up to the browser for a short text, and that of the first letter for a long one", () => {
+    expect(directionOf("שלום")).toBe("auto")
+    expect(directionOf("1. lorem ipsum\n".repeat(1_000))).toBe("ltr")
+    expect(directionOf("1. שלום\n".repeat(2_000))).toBe("rtl")
+    expect(directionOf("\n".repeat(20_000))).toBe("ltr")
   })
 })

@@ -171,11 +171,11 @@ describe("the comparison of two moments", () => {
       "body"
     )
     expect(fieldChanges(diff)).toEqual([
-      { field: "labels", before: "ui", after: undefined, isLong: false },
-      { field: "dependencies", before: "x, y", after: undefined, isLong: false },
-      { field: "owner", before: undefined, after: "w1", isLong: false },
-      { field: "priority", before: "0", after: "3", isLong: false },
-      { field: "body", before: undefined, after: undefined, isLong: true }
+      { field: "labels", before: "ui", after: undefined, isLong: false, isTime: false },
+      { field: "dependencies", before: "x, y", after: undefined, isLong: false, isTime: false },
+      { field: "owner", before: undefined, after: "w1", isLong: false, isTime: false },
+      { field: "priority", before: "0", after: "3", isLong: false, isTime: false },
+      { field: "body", before: undefined, after: undefined, isLong: true, isTime: false }
     ])
     expect(fieldChanges(diffOf(null, {}, "title"))).toEqual([])
   })

@@ -1,6 +1,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals"
 import { makeEventParser } from "./eventLines.ts"
 import { ApiFailure, getJson, type Problem, readText, send } from "./request.ts"
+import { serverNow } from "./serverClock.ts"
 import { token } from "./token.ts"
 import type { Density, RecordedEvent } from "./types.ts"
 
@@ -12,7 +13,7 @@ export type News =
   | { readonly _tag: "Events"; readonly events: ReadonlyArray<LiveEvent> }
   | { readonly _tag: "Everything" }
 
-/** How the page follows the log. `retrying` says since when there is no connection, in milliseconds since 1970. */
+/** How the page follows the log. `since` is when the connection ended, in milliseconds since 1970 by the server's clock. */
 export type Following =
   | { readonly _tag: "Connecting" }
   | { readonly _tag: "Live" }
@@ -158,12 +159,12 @@ const readUntilAborted = async (ended: AbortSignal, tell: (message: Message) => 
         continue
       }
       if (failure instanceof ApiFailure && (failure.kind === "unauthorized" || failure.kind === "forbidden")) {
-        become({ _tag: "Retrying", since: Date.now() })
+        become({ _tag: "Retrying", since: serverNow() })
         return
       }
     }
     const before = following.peek()
-    become({ _tag: "Retrying", since: before._tag === "Retrying" ? before.since : Date.now() })
+    become({ _tag: "Retrying", since: before._tag === "Retrying" ? before.since : serverNow() })
     await pause(backoff(failures), ended)
   }
 }

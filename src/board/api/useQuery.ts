@@ -5,14 +5,12 @@ import { keepLive, type Refreshable } from "./live.ts"
 import { type ApiFailure, toFailure } from "./request.ts"
 import { endSession } from "./session.ts"
 
-/** What a query knows: the last answer, why the last request failed, and whether one takes long. */
+/** What a query knows: the last answer, and why the last request failed. */
 export interface Answer<A> {
   /** The last answer; `undefined` before the first. It remains while the query is sent again, and when that fails. */
   readonly value: A | undefined
   /** Why the last request failed; `undefined` if it succeeded. */
   readonly failure: ApiFailure | undefined
-  /** Whether the first answer takes longer than 2 seconds. */
-  readonly isSlow: boolean
 }
 
 /** How a query is sent, and when again. */
@@ -27,13 +25,11 @@ export interface Query<A> {
   readonly refresh: () => Promise<void>
 }
 
-const slowAfterMillis = 2_000
-
 /**
  * Sends a query while the component is mounted, and again when the key changes and when events can change the answer. `load`
- * may use only values that are part of `key`.
+ * may use only values that are part of `key`. Its answer is not `undefined`, which is no answer yet.
  */
-export const useQuery = <A>(
+export const useQuery = <A extends object | null>(
   key: string,
   load: (signal: AbortSignal) => Promise<A>,
   { isAffectedBy }: QueryOptions = {}
@@ -43,11 +39,11 @@ export const useQuery = <A>(
   return query
 }
 
-const makeQuery = <A>(
+const makeQuery = <A extends object | null>(
   load: (signal: AbortSignal) => Promise<A>,
   isAffectedBy: QueryOptions["isAffectedBy"]
 ): Query<A> & { readonly start: () => () => void } => {
-  const answer: Signal<Answer<A>> = signal({ value: undefined, failure: undefined, isSlow: false })
+  const answer: Signal<Answer<A>> = signal({ value: undefined, failure: undefined })
   let current: AbortController | undefined
   const refresh = async (): Promise<void> => {
     current?.abort()
@@ -55,24 +51,19 @@ const makeQuery = <A>(
     current = controller
     try {
       const value = await load(controller.signal)
-      if (!controller.signal.aborted) answer.value = { value, failure: undefined, isSlow: false }
+      if (!controller.signal.aborted) answer.value = { value, failure: undefined }
     } catch (cause) {
       if (controller.signal.aborted) return
       const failure = toFailure(cause)
       if (failure.kind === "unauthorized") endSession(failure)
-      answer.value = { value: answer.peek().value, failure, isSlow: false }
+      answer.value = { value: answer.peek().value, failure }
     }
   }
   const part: Refreshable = { refresh, ...(typeof isAffectedBy === "function" ? { isAffectedBy } : {}) }
   const start = (): (() => void) => {
     void refresh()
-    const timer = setTimeout(() => {
-      const { failure, value } = answer.peek()
-      if (value === undefined && failure === undefined) answer.value = { value, failure, isSlow: true }
-    }, slowAfterMillis)
     const endLive = isAffectedBy === false ? undefined : keepLive(part)
     return () => {
-      clearTimeout(timer)
       endLive?.()
       current?.abort()
     }

@@ -13,6 +13,7 @@ import { hrefTo, moment, route } from "../shell/location.ts"
 import { useNarrow } from "../shell/useNarrow.ts"
 import { BulkBar } from "../commands/BulkBar.tsx"
 import { isSelecting } from "../commands/selection.ts"
+import { whyDisabled } from "../commands/send.ts"
 import { BoardBar } from "./BoardBar.tsx"
 import { useBoardKeys } from "./boardKeys.ts"
 import { Column, type ColumnMoment, FoldedColumn } from "./Column.tsx"
@@ -78,9 +79,14 @@ const Columns = ({ at, stats }: { readonly stats: Stats; readonly at: ColumnMome
     return (
       <div class="board">
         <BoardBar />
-        <Notice icon="board" title={at === undefined ? "The backlog is empty" : "The backlog was empty"}>
-          Create a card here, or import a backlog with <code>backlog import</code>.
-        </Notice>
+        {at === undefined ? (
+          <Notice icon="board" title="The backlog is empty">
+            {whyDisabled("create") === undefined ? "Create a card here, or with " : "Create a card with "}
+            <code>backlog create</code>, or import a backlog with <code>backlog import</code>.
+          </Notice>
+        ) : (
+          <Notice icon="board" title="The backlog was empty" />
+        )}
       </div>
     )
   }

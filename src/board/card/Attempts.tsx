@@ -62,12 +62,18 @@ export const Attempts = ({
               <p class="hint">
                 token {attempt.token} · lease {formatDuration(attempt.ttlSeconds)} ·{" "}
                 {attempt.renewedAt.length === 1 ? "1 renewal" : `${attempt.renewedAt.length} renewals`}
-                {attempt.notes > 0 && ` · ${attempt.notes === 1 ? "1 note" : `${attempt.notes} notes`}`} · since{" "}
-                <LocalTime at={attempt.startedAt} />
+                {attempt.notes > 0 && ` · ${attempt.notes === 1 ? "1 note" : `${attempt.notes} notes`}`} ·{" "}
+                <span class="nowrap">
+                  since <LocalTime at={attempt.startedAt} />
+                </span>
                 {attempt.endedAt === null && !isPast && (
                   <>
                     {" "}
-                    · expires in <Countdown until={attempt.expiresAt} />
+                    ·{" "}
+                    <span class="nowrap">
+                      {Date.parse(attempt.expiresAt) > end ? "expires in " : "expired "}
+                      <Countdown until={attempt.expiresAt} />
+                    </span>
                   </>
                 )}
               </p>

@@ -11,6 +11,9 @@ export const CardPage = () => {
     </Notice>
   ) : (
     <div class="card-page">
+      <code class="hint" dir="auto">
+        {id}
+      </code>
       <CardDetails key={id} id={id} />
     </div>
   )

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact"
 import { useState } from "preact/hooks"
 import type { RecordedEvent } from "../api/types.ts"
+import { eventName } from "../components/eventName.ts"
 import { LongText } from "../components/LongText.tsx"
 import { formatNumber, LocalTime } from "../components/Times.tsx"
 import { hrefTo } from "../shell/location.ts"
@@ -37,7 +38,7 @@ const EventDetails = ({ event }: { readonly event: RecordedEvent }) => {
     <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>
         <span class="event-version">{event.version}</span>
-        <b>{event.type.replace(/^Card/, "")}</b>
+        <b>{eventName(event.type)}</b>
         <span class="hint">
           <span dir="auto">{event.actor}</span> · <LocalTime at={event.recordedAt} />
         </span>

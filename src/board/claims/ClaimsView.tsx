@@ -11,7 +11,7 @@ import { formatNumber } from "../components/Times.tsx"
 import { useVirtualList } from "../components/useVirtualList.ts"
 import { search } from "../search/currentSearch.ts"
 import { isEveryCard } from "../search/parseSearch.ts"
-import { moment } from "../shell/location.ts"
+import { hrefTo, moment } from "../shell/location.ts"
 import { useNarrow } from "../shell/useNarrow.ts"
 import { ClaimRow } from "./ClaimRow.tsx"
 import { type ListedClaim, loadClaims } from "./loadClaims.ts"
@@ -124,11 +124,7 @@ const Claims = ({
           ) : (
             <FailureNotice failure={failure} onRetry={pages.refresh} />
           ))}
-        {pages.isLoaded.value && claims.length === 0 && (
-          <Notice icon="claims" title={at === undefined ? "No card is claimed" : "No card was claimed"}>
-            A worker claims a card with <code>backlog claim --owner NAME</code>.
-          </Notice>
-        )}
+        {pages.isLoaded.value && claims.length === 0 && <NoClaims owner={asked.owner} isPast={at !== undefined} />}
         <ul class="claim-rows" aria-label="Claims" style={{ height: `${height}px` }}>
           {claims.slice(first, end).map((claim, index) => (
             <ClaimRow
@@ -150,6 +146,27 @@ const Claims = ({
         )}
       </div>
     </div>
+  )
+}
+
+const NoClaims = ({ isPast, owner }: { readonly owner: string | undefined; readonly isPast: boolean }) => {
+  if (owner !== undefined) {
+    return (
+      <Notice
+        icon="claims"
+        title={isPast ? "This owner held no card" : "This owner holds no card"}
+        action={<a href={hrefTo({ parameters: { q: undefined } })}>Show all claims</a>}
+      >
+        <bdi>{owner}</bdi>
+      </Notice>
+    )
+  }
+  return isPast ? (
+    <Notice icon="claims" title="No card was claimed" />
+  ) : (
+    <Notice icon="claims" title="No card is claimed">
+      A worker claims a card with <code>backlog claim --owner NAME</code>.
+    </Notice>
   )
 }
 

@@ -1,9 +1,11 @@
-import { useState } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import { apiAddress, type ApiFailure, toFailure } from "../api/request.ts"
 import type { Card } from "../api/types.ts"
 import { StatusMark } from "../components/Claimability.tsx"
 import { CopyButton } from "../components/CopyButton.tsx"
 import { Icon } from "../components/Icon.tsx"
+import { useFocusOnMount } from "../components/useFocusOnMount.ts"
+import { showToast } from "../shell/toast.ts"
 import { ActorField } from "./ActorField.tsx"
 import type { Values } from "./fields.ts"
 import { FieldInput } from "./FieldInput.tsx"
@@ -11,13 +13,13 @@ import type { CommandKind } from "./kinds.ts"
 import { closeCommand } from "./openCommand.ts"
 import { type CommandRequest, type FieldProblems, isRequest, makeRequest } from "./request.ts"
 import { selection, setSelecting } from "./selection.ts"
-import { isAnswerLost, sendCommand, whyDisabled } from "./send.ts"
+import { isAnswerLost, sendCommand, whyDisabled, whyDisabledFor } from "./send.ts"
 import { formatCommandLine } from "./shellWords.ts"
 
 /** What became of the command for one card. */
 type Outcome =
   | { readonly _tag: "Sending" }
-  | { readonly _tag: "Done" }
+  | { readonly _tag: "Done"; readonly isUnchanged: boolean }
   | { readonly _tag: "Failed"; readonly failure: ApiFailure }
 
 /** How many commands are sent at the same time. Browsers have six connections for each host. */
@@ -31,23 +33,42 @@ export const BulkForm = ({ cards, kind }: { readonly kind: CommandKind; readonly
   const [isSending, setSending] = useState(false)
   const refusal = whyDisabled(kind.name)
   const fields = kind.fields(undefined)
-  const open = cards.filter((card) => kind.refusal(card) === undefined && outcomes.get(card.id)?._tag !== "Done")
+  const refusalOf = (card: Card): string | undefined => kind.refusal(card) ?? whyDisabledFor(kind.name, card)
+  const open = cards.filter((card) => refusalOf(card) === undefined && outcomes.get(card.id)?._tag !== "Done")
   const requests = open.map((card) => [card, makeRequest(withFields(kind), card, values)] as const)
+  const form = useRef<HTMLFormElement>(null)
+  const isOpen = useRef(true)
+  useEffect(
+    () => () => {
+      isOpen.current = false
+    },
+    []
+  )
+  useEffect(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), [problems])
   const submit = async (): Promise<void> => {
     const wrong = requests.find(([, request]) => !isRequest(request))?.[1]
     if (wrong !== undefined && !isRequest(wrong)) return setProblems(wrong)
     setProblems({})
     setSending(true)
-    await sendAll(kind, requests as ReadonlyArray<readonly [Card, CommandRequest]>, (id, outcome) =>
+    const sent = new Map<string, Outcome>()
+    await sendAll(kind, requests as ReadonlyArray<readonly [Card, CommandRequest]>, (id, outcome) => {
+      sent.set(id, outcome)
       setOutcomes((known) => new Map(known).set(id, outcome))
-    )
+    })
     setSending(false)
+    if (!isOpen.current) showToast({ text: `${kind.verb}: ${describeOutcomes(sent)}.` })
   }
-  const done = [...outcomes.values()].filter(({ _tag }) => _tag === "Done").length
-  const failed = [...outcomes.values()].filter(({ _tag }) => _tag === "Failed").length
+  const done = countOf(outcomes, "Done")
+  const failed = countOf(outcomes, "Failed")
   const skipped = cards.length - open.length - done
+  const close = (): void => {
+    closeCommand()
+    if (failed === 0) setSelecting(false)
+    else selection.value = new Set(open.map(({ id }) => id))
+  }
   return (
     <form
+      ref={form}
       noValidate
       onSubmit={(event) => {
         event.preventDefault()
@@ -68,7 +89,7 @@ export const BulkForm = ({ cards, kind }: { readonly kind: CommandKind; readonly
       <p class="hint" role="status">
         {outcomes.size === 0
           ? `${kind.verb} applies to ${open.length} of ${cards.length} selected cards.`
-          : `${done} done, ${failed} failed, ${skipped} not applicable.`}
+          : `${describeOutcomes(outcomes)}, ${skipped} not applicable.`}
       </p>
       <ul class="bulk">
         {cards.map((card) => (
@@ -78,11 +99,16 @@ export const BulkForm = ({ cards, kind }: { readonly kind: CommandKind; readonly
             <span class="bulk-title" dir="auto">
               {card.title}
             </span>
-            <OutcomeMark outcome={outcomes.get(card.id)} refusal={kind.refusal(card)} verb={kind.verb} />
+            <OutcomeMark outcome={outcomes.get(card.id)} refusal={refusalOf(card)} verb={kind.verb} />
           </li>
         ))}
       </ul>
       {refusal !== undefined && <p class="bad">{refusal}</p>}
+      {problems[""] !== undefined && (
+        <p class="bad" role="alert">
+          {problems[""]}
+        </p>
+      )}
       <div class="command-end">
         <CopyButton
           label="Copy as command lines"
@@ -91,24 +117,41 @@ export const BulkForm = ({ cards, kind }: { readonly kind: CommandKind; readonly
             .join("\n")}
         />
         {done > 0 && !isSending && (
+          <CloseButton key={open.length === 0} isPrimary={open.length === 0} onClick={close} />
+        )}
+        {(done === 0 || isSending || open.length > 0) && (
           <button
-            type="button"
-            onClick={() => {
-              closeCommand()
-              if (failed === 0) setSelecting(false)
-              else selection.value = new Set(open.map(({ id }) => id))
-            }}
+            type="submit"
+            class="primary"
+            disabled={refusal !== undefined || (open.length === 0 && !isSending)}
+            // Not `disabled`: the button would lose the focus.
+            aria-disabled={isSending}
           >
-            Close
+            {isSending ? "Sending…" : failed > 0 ? `Try ${failed} again` : `${kind.verb} ${countCards(open.length)}`}
           </button>
         )}
-        <button type="submit" class="primary" disabled={refusal !== undefined || isSending || open.length === 0}>
-          {isSending ? "Sending…" : failed > 0 ? `Try ${failed} again` : `${kind.verb} ${open.length} cards`}
-        </button>
       </div>
     </form>
   )
 }
+
+/** Closes the form. When nothing remains to be sent, it takes the focus of the button that sent the commands. */
+const CloseButton = ({ isPrimary, onClick }: { readonly isPrimary: boolean; readonly onClick: () => void }) => {
+  const button = useFocusOnMount<HTMLButtonElement>(isPrimary)
+  return (
+    <button ref={button} type="button" class={isPrimary ? "primary" : ""} onClick={onClick}>
+      Close
+    </button>
+  )
+}
+
+const countOf = (outcomes: ReadonlyMap<string, Outcome>, tag: Outcome["_tag"]): number =>
+  [...outcomes.values()].filter(({ _tag }) => _tag === tag).length
+
+const describeOutcomes = (outcomes: ReadonlyMap<string, Outcome>): string =>
+  `${countOf(outcomes, "Done")} done, ${countOf(outcomes, "Failed")} failed`
+
+const countCards = (count: number): string => (count === 1 ? "1 card" : `${count} cards`)
 
 /** The fields of a command for several cards, which differ from those for one. */
 const withFields = (kind: CommandKind): CommandKind => ({ ...kind, fields: () => kind.fields(undefined) })
@@ -121,11 +164,11 @@ const sendAll = async (
   const waiting = [...requests]
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [{ id }, request] = next
+      const [{ id, version }, request] = next
       onOutcome(id, { _tag: "Sending" })
       try {
-        await sendCommand(kind.name, request)
-        onOutcome(id, { _tag: "Done" })
+        const answer = await sendCommand(kind.name, request)
+        onOutcome(id, { _tag: "Done", isUnchanged: answer.version === version })
       } catch (cause) {
         onOutcome(id, { _tag: "Failed", failure: toFailure(cause) })
       }
@@ -157,7 +200,7 @@ const OutcomeMark = ({
       return (
         <span class="bulk-outcome mark claimable">
           <Icon name="done" />
-          Done
+          {outcome.isUnchanged ? "Was so already" : "Done"}
         </span>
       )
     case "Failed":

@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from "preact/hooks"
 import type { Card } from "../api/types.ts"
 import { apiAddress } from "../api/request.ts"
 import { CopyButton } from "../components/CopyButton.tsx"
@@ -6,7 +7,7 @@ import { useActions } from "../shell/keys.ts"
 import { moment } from "../shell/location.ts"
 import { commandKinds, type CommandKind } from "./kinds.ts"
 import { openCommand } from "./openCommand.ts"
-import { whyDisabled } from "./send.ts"
+import { whyDisabledFor } from "./send.ts"
 import { formatCommandLine } from "./shellWords.ts"
 
 /** The keys of commands while a card is shown. */
@@ -24,20 +25,26 @@ export const CardCommands = ({ card }: { readonly card: Card }) => {
           ...(keys === undefined ? {} : { keys }),
           label: `${kind.verb} the card`,
           group: "Card",
-          isActive: () => whyDisabled(kind.name) === undefined,
+          isActive: () => whyDisabledFor(kind.name, card) === undefined,
           run: () => open(kind, card.id)
         }
       }),
-    [card.id, names]
+    [card.id, card.claimOwner, names]
   )
-  const reasons = new Set(kinds.map(({ name }) => whyDisabled(name)))
+  const commands = useRef<HTMLDivElement>(null)
+  const hadFocus = commands.current?.contains(document.activeElement) === true
+  useLayoutEffect(() => {
+    // The command with the focus can be one that the new status does not permit.
+    if (hadFocus && document.activeElement === document.body) commands.current?.querySelector("button")?.focus()
+  }, [names])
+  const reasons = new Set(kinds.map(({ name }) => whyDisabledFor(name, card)))
   const [reason] = reasons
   const at = moment.value
   const options = at === undefined ? [] : [{ flag: "at", value: String(at) }]
   return (
-    <div class="card-commands">
+    <div class="card-commands" ref={commands}>
       {kinds.map((kind) => (
-        <CommandButton key={kind.name} kind={kind} id={card.id} />
+        <CommandButton key={kind.name} kind={kind} card={card} />
       ))}
       <CopyButton
         isQuiet
@@ -53,8 +60,8 @@ const open = (kind: CommandKind, id: string): void => {
   openCommand.value = { kind, ids: [id] }
 }
 
-const CommandButton = ({ id, kind }: { readonly kind: CommandKind; readonly id: string }) => {
-  const reason = whyDisabled(kind.name)
+const CommandButton = ({ card, kind }: { readonly kind: CommandKind; readonly card: Card }) => {
+  const reason = whyDisabledFor(kind.name, card)
   const keys = keysOf[kind.name]
   return (
     <button
@@ -62,7 +69,7 @@ const CommandButton = ({ id, kind }: { readonly kind: CommandKind; readonly id: 
       // Not `disabled`: the reason must be reachable with the keyboard and for screen readers.
       aria-disabled={reason !== undefined}
       title={reason ?? (keys === undefined ? kind.verb : `${kind.verb} (${keys})`)}
-      onClick={() => reason === undefined && open(kind, id)}
+      onClick={() => reason === undefined && open(kind, card.id)}
     >
       <Icon name={reason === undefined ? kind.icon : "lock"} />
       {kind.verb}

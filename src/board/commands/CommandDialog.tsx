@@ -16,7 +16,7 @@ const CommandDialog = () => {
   const [only] = ids
   const of = only === undefined ? "a card" : ids.length === 1 ? only : `${ids.length} cards`
   return (
-    <Dialog title={`${kind.verb} ${of}`} onClose={closeCommand} className="command">
+    <Dialog title={`${kind.verb} ${of}`} onClose={closeCommand} className="command" isForm>
       {ids.length > 1 ? (
         <Targets key={ids.join("\n")} ids={ids}>
           {(cards) => <BulkForm kind={kind} cards={cards} />}

@@ -1,16 +1,17 @@
-import { useState } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import { apiAddress, type ApiFailure, toFailure } from "../api/request.ts"
 import type { Card } from "../api/types.ts"
 import { CopyButton } from "../components/CopyButton.tsx"
+import { useFocusOnMount } from "../components/useFocusOnMount.ts"
 import { navigate } from "../shell/location.ts"
-import { showToast } from "../shell/toast.ts"
+import { showToast, type Toast } from "../shell/toast.ts"
 import { ActorField } from "./ActorField.tsx"
 import type { Values } from "./fields.ts"
 import { FieldInput } from "./FieldInput.tsx"
 import type { CommandKind } from "./kinds.ts"
 import { closeCommand } from "./openCommand.ts"
 import { type FieldProblems, isRequest, makeRequest } from "./request.ts"
-import { isAnswerLost, sendCommand, whyDisabled } from "./send.ts"
+import { isAnswerLost, sendCommand, whyDisabled, whyDisabledFor } from "./send.ts"
 import { formatCommandLine } from "./shellWords.ts"
 
 /** The form of a command for one card, or for a new one. */
@@ -20,26 +21,43 @@ export const CommandForm = ({ card, kind }: { readonly kind: CommandKind; readon
   const [problems, setProblems] = useState<FieldProblems>({})
   const [failure, setFailure] = useState<ApiFailure | undefined>()
   const [isSending, setSending] = useState(false)
-  const refusal = whyDisabled(kind.name) ?? (card === undefined ? undefined : kind.refusal(card))
+  const refusal = card === undefined ? whyDisabled(kind.name) : (whyDisabledFor(kind.name, card) ?? kind.refusal(card))
   const hint = card === undefined || refusal !== undefined ? undefined : kind.hint?.(card)
   const request = makeRequest(kind, card, values, initial)
+  const fields = kind.fields(card)
+  const form = useRef<HTMLFormElement>(null)
+  const button = useFocusOnMount<HTMLButtonElement>(fields.length === 0)
+  const isOpen = useRef(true)
+  useEffect(
+    () => () => {
+      isOpen.current = false
+    },
+    []
+  )
+  useEffect(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), [problems])
   const submit = async (): Promise<void> => {
+    setFailure(undefined)
     if (!isRequest(request)) return setProblems(request)
     setProblems({})
     setSending(true)
     try {
       const answer = await sendCommand(kind.name, request)
+      showToast(describeSuccess(kind, card, answer))
+      // The reader can have closed the form, and opened another one.
+      if (!isOpen.current) return
       closeCommand()
-      showToast(describeSuccess(kind, card?.id, answer))
       if (kind.name === "create") navigate({ parameters: { card: answer.id } })
     } catch (cause) {
-      setFailure(toFailure(cause))
+      const problem = toFailure(cause)
+      if (isOpen.current) setFailure(problem)
+      else showToast(describeLateFailure(kind, card?.id, problem))
     } finally {
       setSending(false)
     }
   }
   return (
     <form
+      ref={form}
       noValidate
       onSubmit={(event) => {
         event.preventDefault()
@@ -52,7 +70,7 @@ export const CommandForm = ({ card, kind }: { readonly kind: CommandKind; readon
         </p>
       )}
       {hint !== undefined && <p class="hint">{hint}</p>}
-      {kind.fields(card).map((field, index) => (
+      {fields.map((field, index) => (
         <FieldInput
           key={field.name}
           field={field}
@@ -64,12 +82,24 @@ export const CommandForm = ({ card, kind }: { readonly kind: CommandKind; readon
       ))}
       <ActorField />
       {refusal !== undefined && <p class="bad">{refusal}</p>}
+      {problems[""] !== undefined && (
+        <p class="bad" role="alert">
+          {problems[""]}
+        </p>
+      )}
       {failure !== undefined && <Refused failure={failure} />}
       <div class="command-end">
         {isRequest(request) && (
           <CopyButton label="Copy as command line" text={formatCommandLine(request.line, apiAddress)} />
         )}
-        <button type="submit" class="primary" disabled={refusal !== undefined || isSending}>
+        <button
+          ref={button}
+          type="submit"
+          class="primary"
+          disabled={refusal !== undefined}
+          // Not `disabled`: the button would lose the focus.
+          aria-disabled={isSending}
+        >
           {isSending ? "Sending…" : failure !== undefined && isAnswerLost(failure) ? "Try again" : kind.verb}
         </button>
       </div>
@@ -85,15 +115,25 @@ const Refused = ({ failure }: { readonly failure: ApiFailure }) => (
   </p>
 )
 
+/** Describes what the command did. A version that has not changed says that the card was already as the command wants it. */
 const describeSuccess = (
   kind: CommandKind,
-  id: string | undefined,
+  before: Pick<Card, "id" | "version"> | undefined,
   answer: Partial<Card> & { readonly madeClaimable?: ReadonlyArray<string> }
-) => {
+): Toast => {
   const freed = answer.madeClaimable ?? []
-  const card = answer.id ?? id ?? ""
+  const card = answer.id ?? before?.id ?? ""
+  if (before !== undefined && answer.version === before.version) return { text: `${card} was so already.`, card }
   return {
     text: `${card} ${kind.done}.${freed.length === 0 ? "" : ` ${freed.length === 1 ? `${freed[0]} is` : `${freed.length} cards are`} claimable now.`}`,
     card
   }
 }
+
+/** Describes why a command failed whose form the reader has closed. */
+const describeLateFailure = ({ verb }: CommandKind, id: string | undefined, failure: ApiFailure): Toast => ({
+  text:
+    `${verb} ${id ?? "a card"}: ${failure.message}` +
+    (isAnswerLost(failure) ? " The command may have been carried out. The same command is carried out only once." : ""),
+  ...(id === undefined ? {} : { card: id })
+})

@@ -1,5 +1,8 @@
+import type { RefObject } from "preact"
 import { useId } from "preact/hooks"
+import { useFocusOnMount } from "../components/useFocusOnMount.ts"
 import type { Field } from "./fields.ts"
+import { directionOf } from "./textDirection.ts"
 
 /** The input of a field, with its label, its hint and its problem. */
 export const FieldInput = ({
@@ -16,6 +19,7 @@ export const FieldInput = ({
   readonly onChange: (value: string | boolean) => void
 }) => {
   const id = useId()
+  const element = useFocusOnMount<HTMLElement>(isFirst)
   const { choices = [], hint, isRequired = false, kind, label } = field
   const common = {
     id,
@@ -45,24 +49,33 @@ export const FieldInput = ({
       {kind === "text" || kind === "names" || kind === "json" ? (
         <textarea
           {...common}
+          ref={element as RefObject<HTMLTextAreaElement>}
           rows={kind === "text" ? 5 : 2}
           class={kind === "json" ? "code" : ""}
           spellcheck={kind === "text"}
-          dir="auto"
+          dir={directionOf(text)}
           value={text}
           onInput={onText}
         />
       ) : kind === "choice" ? (
-        <select {...common} value={text} onChange={onText}>
+        <select {...common} ref={element as RefObject<HTMLSelectElement>} value={text} onChange={onText}>
           {choices.map((each) => (
             <option key={each}>{each}</option>
           ))}
         </select>
       ) : kind === "time" ? (
-        <input {...common} type="datetime-local" step={1} value={text} onInput={onText} />
+        <input
+          {...common}
+          ref={element as RefObject<HTMLInputElement>}
+          type="datetime-local"
+          step={1}
+          value={text}
+          onInput={onText}
+        />
       ) : (
         <input
           {...common}
+          ref={element as RefObject<HTMLInputElement>}
           type="text"
           inputMode={kind === "number" ? "numeric" : "text"}
           autocomplete="off"

@@ -32,6 +32,8 @@ export interface CommandKind {
   readonly targetOptions?: (card: TargetCard, values: Values) => ReadonlyArray<Option>
   /** Fields that are operands of the command line, after the id. Defaults to none. */
   readonly operands?: ReadonlyArray<string>
+  /** Whether the command without any field would change nothing, so that it is not sent. Defaults to false. */
+  readonly needsField?: boolean
   /** Whether the command can be sent for several cards at once, with the same fields. */
   readonly isBulk: boolean
 }
@@ -130,6 +132,7 @@ export const commandKinds: ReadonlyArray<CommandKind> = [
     done: "is revised",
     icon: "edit",
     isBulk: true,
+    needsField: true,
     refusal: always,
     fields: (card) =>
       card === undefined
@@ -219,7 +222,7 @@ export const commandKinds: ReadonlyArray<CommandKind> = [
   {
     name: "link",
     verb: "Link",
-    done: "has a new dependency",
+    done: "has the dependency",
     icon: "link",
     isBulk: true,
     refusal: always,
@@ -231,7 +234,7 @@ export const commandKinds: ReadonlyArray<CommandKind> = [
   {
     name: "unlink",
     verb: "Unlink",
-    done: "has a dependency less",
+    done: "no longer has the dependency",
     icon: "link",
     isBulk: false,
     refusal: ({ dependsOn }) => (dependsOn.length > 0 ? undefined : "The card has no dependencies."),

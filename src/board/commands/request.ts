@@ -8,7 +8,7 @@ export interface CommandRequest {
   readonly line: CommandLine
 }
 
-/** What is wrong with the fields of a form, by their names. */
+/** What is wrong with the fields of a form, by their names. The empty name is the form as a whole. */
 export type FieldProblems = Readonly<Record<string, string>>
 
 /** Returns the request of a command with the values of its form, or what is wrong with them. */
@@ -31,6 +31,7 @@ export const makeRequest = (
     else options.push(...parsed.options)
   }
   if (Object.keys(problems).length > 0) return problems
+  if (kind.needsField === true && Object.keys(members).length === 0) return { "": "Change at least one field." }
   const target = card === undefined ? {} : (kind.target?.(card, values) ?? { id: card.id })
   const targetOptions = card === undefined ? [] : (kind.targetOptions?.(card, values) ?? [])
   return {

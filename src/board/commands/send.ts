@@ -24,6 +24,22 @@ export const isActorFree = (): boolean => currentCaller()?.actor == null
 export const whyDisabled = (operation: string): string | undefined =>
   moment.value === undefined ? refusalOf(operation) : "The page shows a past moment. Return to now to change cards."
 
+/** The commands that a worker may send only under a claim of its own. */
+const needsOwnClaim: ReadonlySet<string> = new Set(["complete", "block", "release"])
+
+/** Returns why a command cannot be sent for a card now: as `whyDisabled`, or because it is not a worker's own claim. */
+export const whyDisabledFor = (operation: string, { claimOwner }: Pick<Card, "claimOwner">): string | undefined => {
+  const caller = currentCaller()
+  const { actor: name, role } = caller ?? {}
+  const isOwn = name == null || claimOwner === name || claimOwner?.startsWith(`${name}/`) === true
+  return (
+    whyDisabled(operation) ??
+    (role === "worker" && needsOwnClaim.has(operation) && !isOwn
+      ? "You do not hold this card, and your token has the role worker."
+      : undefined)
+  )
+}
+
 /** A new id of a command. Browsers have `randomUUID` only on HTTPS and localhost. */
 const makeCommandId = (): string =>
   `board-${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact"
+import { useEffect, useState } from "preact/hooks"
 import { Icon, type IconName } from "./Icon.tsx"
 import type { ApiFailure, FailureKind } from "../api/request.ts"
 import type { Query } from "../api/useQuery.ts"
@@ -26,7 +27,7 @@ export const Notice = ({
 )
 
 const titles: Readonly<Record<FailureKind, { readonly icon: IconName; readonly title: string }>> = {
-  offline: { icon: "offline", title: "The server does not respond" },
+  offline: { icon: "offline", title: "No connection to the server" },
   unauthorized: { icon: "lock", title: "The server requires a token" },
   forbidden: { icon: "lock", title: "Not permitted" },
   notFound: { icon: "missing", title: "Not found" },
@@ -59,26 +60,33 @@ export const FailureNotice = ({
   </Notice>
 )
 
+const slowAfterMillis = 2_000
+
 /** Grey lines where data will be. After 2 seconds they say that the server takes long. */
 export const Loading = ({
-  isSlow = false,
   lines = 3,
   what
 }: {
   /** What is loaded, as in "Loading the card". */
   readonly what: string
-  readonly isSlow?: boolean
   readonly lines?: number
-}) => (
-  <div class="loading" role="status">
-    <span class={isSlow ? "loading-slow" : "visually-hidden"}>
-      {isSlow ? `Still loading ${what}. The server takes long to respond.` : `Loading ${what}`}
-    </span>
-    {Array.from({ length: lines }, (_, index) => (
-      <i key={index} class="skeleton" />
-    ))}
-  </div>
-)
+}) => {
+  const [isSlow, setSlow] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), slowAfterMillis)
+    return () => clearTimeout(timer)
+  }, [])
+  return (
+    <div class="loading" role="status">
+      <span class={isSlow ? "loading-slow" : "visually-hidden"}>
+        {isSlow ? `Still loading ${what}. The server takes long to respond.` : `Loading ${what}`}
+      </span>
+      {Array.from({ length: lines }, (_, index) => (
+        <i key={index} class="skeleton" />
+      ))}
+    </div>
+  )
+}
 
 /**
  * Shows the answer of a query, or its condition: loading, slow, or failed. An answer remains visible when a later request fails,
@@ -96,10 +104,10 @@ export const Answered = <A,>({
   readonly lines?: number
   readonly children: (value: A) => ComponentChildren
 }) => {
-  const { failure, isSlow, value } = query.answer.value
+  const { failure, value } = query.answer.value
   if (value === undefined) {
     return failure === undefined ? (
-      <Loading what={what} isSlow={isSlow} {...(lines === undefined ? {} : { lines })} />
+      <Loading what={what} {...(lines === undefined ? {} : { lines })} />
     ) : (
       <FailureNotice failure={failure} onRetry={query.refresh} />
     )

@@ -2,29 +2,44 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useId, useRef } from "preact/hooks"
 import { Icon } from "./Icon.tsx"
 
-/** A dialog over the page. The browser keeps the focus inside, and returns it afterwards. Escape closes it. */
+/** A dialog over the page. The browser keeps the focus inside. Afterwards, it is where it was. Escape closes it. */
 export const Dialog = ({
   children,
   className = "",
+  isForm = false,
   onClose,
   title
 }: {
   readonly title: string
   readonly onClose: () => void
   readonly className?: string
+  /** Whether a click next to the dialog does not close it, because it would lose what the reader has entered. Defaults to false. */
+  readonly isForm?: boolean
   readonly children: ComponentChildren
 }) => {
   const dialog = useRef<HTMLDialogElement>(null)
   const titleId = useId()
-  useEffect(() => dialog.current?.showModal(), [])
+  const isPressedOutside = useRef(false)
+  useEffect(() => {
+    const before = document.activeElement
+    dialog.current?.showModal()
+    return () => {
+      // The browser returns the focus from a dialog that is closed, but not from one that is removed.
+      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus()
+    }
+  }, [])
   return (
     <dialog
       ref={dialog}
       class={className}
       aria-labelledby={titleId}
       onClose={onClose}
+      onPointerDown={({ currentTarget, target }) => {
+        isPressedOutside.current = target === currentTarget
+      }}
       onClick={({ currentTarget, target }) => {
-        if (target === currentTarget) currentTarget.close()
+        // A selection of text that ends next to the dialog is a click there, too.
+        if (target === currentTarget && isPressedOutside.current && !isForm) currentTarget.close()
       }}
     >
       <div class="dialog">

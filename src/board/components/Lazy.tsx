@@ -1,5 +1,6 @@
 import type { ComponentType } from "preact"
 import { useEffect, useState } from "preact/hooks"
+import { follow } from "../api/follow.ts"
 import { ApiFailure } from "../api/request.ts"
 import { FailureNotice, Loading } from "./Condition.tsx"
 
@@ -22,7 +23,7 @@ export const Lazy = ({ load, what }: { readonly load: LoadComponent; readonly wh
         if (isCurrent) setState(() => module.default)
       },
       (cause: unknown) => {
-        const advice = "The server may have a newer version: reload the page."
+        const advice = "The server does not respond, or has a newer version: then reload the page."
         if (isCurrent) setState(new ApiFailure("offline", `${advice} (${String(cause)})`))
       }
     )
@@ -30,6 +31,10 @@ export const Lazy = ({ load, what }: { readonly load: LoadComponent; readonly wh
       isCurrent = false
     }
   }, [load, attempt])
+  const isLive = follow.value._tag === "Live"
+  useEffect(() => {
+    if (isLive && state instanceof ApiFailure) tryAgain((known) => known + 1)
+  }, [isLive])
   const Component = loaded.get(load)
   if (Component !== undefined) return <Component />
   return state instanceof ApiFailure ? (

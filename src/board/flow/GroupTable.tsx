@@ -27,7 +27,7 @@ export const GroupTable = ({
       <FirstRows
         label={`By ${by}`}
         columns={[
-          by,
+          by.charAt(0).toUpperCase() + by.slice(1),
           "Created",
           "Claimed",
           "Completed",

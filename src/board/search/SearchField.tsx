@@ -12,9 +12,13 @@ export const SearchField = () => {
   const [text, setText] = useState(query.value)
   const input = useRef<HTMLInputElement>(null)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  useEffect(() => setText(query.value), [query.value])
+  useEffect(() => {
+    // While the reader types, the field is ahead of the URL, which has no spaces at the ends.
+    if (timer.current === undefined) setText((known) => (known.trim() === query.value ? known : query.value))
+  }, [query.value])
   const apply = (value: string): void => {
     clearTimeout(timer.current)
+    timer.current = undefined
     navigate({ parameters: { q: value.trim() === "" ? undefined : value.trim() } }, { replace: true })
   }
   const { problems } = search.value

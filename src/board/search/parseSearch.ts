@@ -48,8 +48,8 @@ const kindsByWord: Readonly<Record<string, ReadonlyArray<Claimability>>> = {
 /** The words that `status:` accepts. */
 export const statusWords: ReadonlyArray<string> = Object.keys(kindsByWord)
 
-/** A word or a condition of a search: `login`, `-label:ui`, `phase:"to do"`. */
-const tokenPattern = /(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S*))/gi
+/** A word or a condition of a search: `login`, `-label:ui`, `phase:"to do"`. In quotes, a quotation mark is doubled. */
+const tokenPattern = /(-?)(?:([a-z]+):)?(?:"((?:[^"]|"")*)"?|(\S*))/gi
 
 const priorityPattern = /^p(?:riority)?(>=|<=|=|>|<|:)(-?\d{1,10})$/i
 
@@ -70,8 +70,9 @@ export const parseSearch = (query: string): Search => {
   let minPriority: number | undefined
   let maxPriority: number | undefined
   for (const match of query.matchAll(tokenPattern)) {
-    const [token, minus = "", field, quoted, plain = ""] = match
+    const [token, minus = "", field, inQuotes, plain = ""] = match
     if (token === "") continue
+    const quoted = inQuotes?.replaceAll('""', '"')
     const value = quoted ?? plain
     const priority = priorityPattern.exec(token)
     if (priority !== null) {
@@ -152,12 +153,15 @@ export const isEveryCard = (search: Search): boolean =>
   search.minPriority === undefined &&
   search.maxPriority === undefined
 
-/** Writes a name as the value of a condition, in quotes where it needs them. A name with a quotation mark loses it. */
+/** Writes a name as the value of a condition, in quotes where it needs them. */
 export const quoteValue = (value: string): string =>
-  /[\s"]/.test(value) || value === "" ? `"${value.replaceAll('"', "")}"` : value
+  /[\s"]/.test(value) || value === "" ? `"${value.replaceAll('"', '""')}"` : value
 
-/** Adds a condition to a search, such as `phase:build`, unless it has it. */
+/** Adds a condition to a search, such as `phase:build`, unless it has it. A card has one owner, so a new one replaces it. */
 export const addCondition = (query: string, field: "owner" | "phase" | "label", value: string): string => {
   const condition = `${field}:${quoteValue(value)}`
-  return query.split(/\s+/).includes(condition) ? query : `${query} ${condition}`.trim()
+  const tokens = Array.from(query.matchAll(tokenPattern), ([token, , name]) => ({ token, name: name?.toLowerCase() }))
+  if (tokens.some(({ token }) => token === condition)) return query
+  const kept = field === "owner" ? tokens.filter(({ name }) => name !== "owner") : tokens
+  return [...kept.map(({ token }) => token), condition].filter((token) => token !== "").join(" ")
 }

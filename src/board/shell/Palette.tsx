@@ -4,7 +4,7 @@ import type { CardSummary } from "../api/types.ts"
 import { Dialog } from "../components/Dialog.tsx"
 import { Keys } from "../components/Keys.tsx"
 import { StatusMark } from "../components/Claimability.tsx"
-import { closeDialog } from "./dialogs.ts"
+import { closeDialog, openDialog } from "./dialogs.ts"
 import { currentActions } from "./keys.ts"
 import { navigate } from "./location.ts"
 
@@ -20,6 +20,11 @@ interface Entry {
 
 const maxCards = 8
 
+/** Closes the palette. The action that it ran can have opened another dialog. */
+const close = (): void => {
+  if (openDialog.peek() === "palette") closeDialog()
+}
+
 /** The command palette: finds actions of the page, views and cards. */
 const Palette = () => {
   const [text, setText] = useState("")
@@ -30,10 +35,12 @@ const Palette = () => {
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return
     closeDialog()
+    // Behind an open dialog, nothing can take the focus.
+    document.querySelector<HTMLDialogElement>("dialog.palette")?.close()
     entry.run()
   }
   return (
-    <Dialog title="Find a card or an action" onClose={closeDialog} className="palette">
+    <Dialog title="Find a card or an action" onClose={close} className="palette">
       <input
         type="text"
         role="combobox"

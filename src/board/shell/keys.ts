@@ -38,8 +38,12 @@ const sequenceMillis = 1_200
 let pending = ""
 let pendingUntil = 0
 
+/** Elements in which keys write or choose something. Sliders, checkboxes and buttons need none of the keys of the page. */
+const editable =
+  "input:not([type=checkbox], [type=radio], [type=range], [type=file]), textarea, select, [contenteditable]"
+
 const isEditable = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null
+  target instanceof HTMLElement && target.closest(editable) !== null
 
 /** Carries out the actions of the page when their keys are pressed. Keys without a modifier do nothing while the reader types or a dialog is open. */
 export const keepKeys = (): void => {

@@ -10,7 +10,9 @@ export const route: ReadonlySignal<Route> = current
 export const moment: ReadonlySignal<number | undefined> = computed(() => momentOf(current.value))
 
 /** The id of the card that is shown next to the view. */
-export const openCard: ReadonlySignal<string | undefined> = computed(() => current.value.parameters["card"])
+export const openCard: ReadonlySignal<string | undefined> = computed(
+  () => current.value.parameters["card"] || undefined
+)
 
 /** Browsers refuse more than 100 changes of the URL in 10 seconds. A slider changes it in each frame. */
 const minReplaceMillis = 150

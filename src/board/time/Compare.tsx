@@ -5,7 +5,7 @@ import { useQuery } from "../api/useQuery.ts"
 import { CardLink } from "../components/CardLink.tsx"
 import { StatusMark } from "../components/Claimability.tsx"
 import { Answered, Notice } from "../components/Condition.tsx"
-import { formatNumber } from "../components/Times.tsx"
+import { formatNumber, LocalTime } from "../components/Times.tsx"
 import { type ChangeCounts, countChanges, type FieldChange, fieldChanges } from "./changes.ts"
 
 /** Maximum number of changed cards that are listed. */
@@ -109,15 +109,24 @@ const Change = ({ diff }: { readonly diff: CardDiff }) => {
   )
 }
 
-const FieldLine = ({ change: { after, before, field, isLong } }: { readonly change: FieldChange }) => (
+const FieldLine = ({ change: { after, before, field, isLong, isTime } }: { readonly change: FieldChange }) => (
   <span>
     {field}{" "}
     {isLong ? (
       <span class="hint">changed</span>
     ) : (
       <>
-        <del dir="auto">{before ?? "none"}</del> → <ins dir="auto">{after ?? "none"}</ins>
+        <del dir="auto">
+          <Value value={before} isTime={isTime} />
+        </del>{" "}
+        →{" "}
+        <ins dir="auto">
+          <Value value={after} isTime={isTime} />
+        </ins>
       </>
     )}
   </span>
 )
+
+const Value = ({ isTime, value = "none" }: { readonly value: string | undefined; readonly isTime: boolean }) =>
+  isTime && value !== "none" ? <LocalTime at={value} /> : <>{value}</>

@@ -41,6 +41,7 @@ export const CompareBar = ({
           onChange={({ currentTarget }) => {
             if (Number.isFinite(currentTarget.valueAsNumber))
               compareWith(Math.max(0, Math.round(currentTarget.valueAsNumber)))
+            else currentTarget.value = String(compared)
           }}
         />
       </label>

@@ -1,6 +1,7 @@
 import { Fragment } from "preact"
 import type { RecordedEvent } from "../api/types.ts"
 import { CardLink } from "../components/CardLink.tsx"
+import { eventName } from "../components/eventName.ts"
 import { LongText } from "../components/LongText.tsx"
 import { Ago, LocalTime } from "../components/Times.tsx"
 
@@ -10,8 +11,8 @@ export const EventLine = ({ event }: { readonly event: RecordedEvent }) => {
   return (
     <section class="time-event" aria-label="The event at this position">
       <p>
-        <b>{event.type.replace(/^Card/, "").replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}</b>{" "}
-        <CardLink id={event.cardId} /> by <span dir="auto">{event.actor}</span>, <LocalTime at={event.recordedAt} />{" "}
+        <b>{eventName(event.type)}</b> <CardLink id={event.cardId} /> by <span dir="auto">{event.actor}</span>,{" "}
+        <LocalTime at={event.recordedAt} />{" "}
         <span class="hint">
           (<Ago at={event.recordedAt} />)
         </span>

@@ -76,6 +76,7 @@ export const TimeControls = ({
         value={position}
         onChange={({ currentTarget }) => {
           if (Number.isFinite(currentTarget.valueAsNumber)) goTo(currentTarget.valueAsNumber)
+          else currentTarget.value = String(position)
         }}
       />{" "}
       of {formatNumber(head.value)}

@@ -1,6 +1,7 @@
 import { useRef } from "preact/hooks"
 import type { Density } from "../api/types.ts"
 import { Answered, Notice, StaleLine } from "../components/Condition.tsx"
+import { hrefTo } from "../shell/location.ts"
 import { Timeline } from "./Timeline.tsx"
 import { rangeOfRoute } from "./timeRoute.ts"
 import { useDensity } from "./useMoment.ts"
@@ -16,9 +17,16 @@ const TimeView = () => {
   const shown = last.current
   if (shown === undefined) {
     return (
-      <Answered query={density} what="the log" lines={4}>
-        {() => null}
-      </Answered>
+      <>
+        <Answered query={density} what="the log" lines={4}>
+          {() => null}
+        </Answered>
+        {failure?.kind === "notFound" && range !== undefined && (
+          <p class="time-end">
+            <a href={hrefTo({ parameters: { from: undefined, to: undefined } })}>Show the whole log</a>
+          </p>
+        )}
+      </>
     )
   }
   if (shown.buckets.length === 0) {

@@ -89,7 +89,7 @@ const Shown = ({
       </>
     )
   }
-  if (shown === undefined) return <Loading what="this moment" lines={6} isSlow={isLate} />
+  if (shown === undefined) return <Loading what="this moment" lines={6} />
   const isCurrent = shown.position === position
   return (
     <>

@@ -7,6 +7,8 @@ export interface FieldChange {
   readonly after: string | undefined
   /** Whether the values are texts or data that are not shown here. */
   readonly isLong: boolean
+  /** Whether the values are times. */
+  readonly isTime: boolean
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -45,7 +47,8 @@ export const fieldChanges = ({ after, before, fields }: CardDiff): ReadonlyArray
       const isLong = values.some((value) => (value?.length ?? 0) > maxLength)
       const change = {
         field: names[field] ?? field.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
-        isLong
+        isLong,
+        isTime: field === "notBefore"
       }
       return isLong ? { ...change, before: undefined, after: undefined } : { ...change, before: old, after: next }
     })

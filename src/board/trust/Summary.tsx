@@ -119,11 +119,13 @@ const Head = () => {
 
 /** The chain hash of a past event, which covers it and all events before it. */
 const EventHash = ({ position }: { readonly position: number }) => {
-  const event = useQuery(`event ${position}`, (signal) => loadEventAt(position, signal), { isAffectedBy: false })
+  const event = useQuery(`event ${position}`, async (signal) => (await loadEventAt(position, signal)) ?? null, {
+    isAffectedBy: false
+  })
   return (
     <Answered query={event} what="the event">
       {(found) =>
-        found === undefined ? (
+        found === null ? (
           <p class="hint">The log ends before this position.</p>
         ) : (
           <>

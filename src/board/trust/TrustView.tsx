@@ -3,7 +3,7 @@ import { getJson } from "../api/request.ts"
 import type { MadeAnchor, Verification } from "../api/types.ts"
 import { useQuery } from "../api/useQuery.ts"
 import { useActions } from "../shell/keys.ts"
-import { moment } from "../shell/location.ts"
+import { moment, openCard } from "../shell/location.ts"
 import { raiseAlarmOf } from "./alarm.ts"
 import { Anchors } from "./Anchors.tsx"
 import { anchorRefusal, makeAnchor } from "./madeAnchor.ts"
@@ -54,13 +54,15 @@ const TrustView = () => {
         keys: "e",
         label: "Verify",
         group: "Trust",
+        // The keys of an open card are its commands.
+        isActive: () => openCard.peek() === undefined,
         run: () => document.querySelector<HTMLButtonElement>(".verify-start")?.click()
       },
       {
         keys: "a",
         label: "Make an anchor",
         group: "Trust",
-        isActive: () => anchorRefusal() === undefined,
+        isActive: () => openCard.peek() === undefined && anchorRefusal() === undefined,
         run: addAnchor
       }
     ],

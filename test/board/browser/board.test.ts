@@ -212,6 +212,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
       .toBeLessThanOrEqual(390)
     const page = await open(server.url)
     await page.getByText("Ready card").waitFor()
+    await page.getByText("Blocked card").waitFor()
     await page.keyboard.press("j")
     await page.keyboard.press("l")
     await page.keyboard.press("Enter")

@@ -210,16 +210,23 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
   it("are those that the role of the token permits", async () => {
     const server = await serve({ requireTokens: true })
     await server.post("create", { id: "a", title: "Guarded" })
-    const permitted = async (role: AccessRole): Promise<ReadonlyArray<string>> => {
-      const page = await open(`${server.url}#/board?card=a`)
-      await page.getByLabel("Token").fill(await server.createToken(`${role}-1`, role))
+    await server.post("create", { id: "b", title: "Held by the worker" })
+    await server.post("claim", { id: "b", owner: "worker-1" })
+    const tokens = new Map<AccessRole, string>()
+    for (const role of ["orchestrator", "worker", "auditor"] as const) {
+      tokens.set(role, await server.createToken(`${role}-1`, role))
+    }
+    const permitted = async (role: AccessRole, id = "a"): Promise<ReadonlyArray<string>> => {
+      const page = await open(`${server.url}#/board?card=${id}`)
+      await page.getByLabel("Token").fill(tokens.get(role) ?? "")
       await page.getByRole("button", { name: "Open the board" }).click()
       await page.locator(".card-commands").waitFor()
       await page.getByText("Live", { exact: true }).waitFor()
       return page.locator('.card-commands button[aria-disabled="false"]').allInnerTexts()
     }
     expect(await permitted("orchestrator")).toEqual(["Complete", "Note", "Revise", "Block", "Link"])
-    expect(await permitted("worker")).toEqual(["Complete", "Note", "Block"])
+    expect(await permitted("worker")).toEqual(["Note"])
+    expect(await permitted("worker", "b")).toEqual(["Complete", "Note", "Block", "Release"])
     expect(await permitted("auditor")).toEqual([])
     const page = await open(server.url)
     await page.getByLabel("Token").fill("mbk_wrong")
