@@ -2,7 +2,7 @@ import { PgClient, PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import type { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
-import { largestMessage } from "../postgres/serverConfig.ts"
+import { maxMessageSize } from "../../sql/maxMessageSize.ts"
 import type { BacklogMissing, Opening } from "../schema/BacklogOpening.ts"
 import type { DatabaseFiles } from "./databaseFiles.ts"
 import { newDatabaseFiles } from "./NewDatabase.ts"
@@ -72,7 +72,7 @@ const connection = {
   // A connection cannot be lost on the way. A process that is busy only takes longer.
   connectTimeout: "5 minutes",
   // A claim of many cards returns their bodies in one message.
-  maxMessageSize: largestMessage
+  maxMessageSize
 } as const
 
 /**

@@ -129,7 +129,7 @@ const standby = "standby"
  */
 export const makeDurability = Effect.fnUntraced(function* (
   config: PgClient.PgClient["config"] & { readonly batchTimeout?: Duration.Duration | undefined },
-  clientPool?: PgPool.PgPool | undefined
+  clientPool?: PgPool.PgPool
 ): Effect.fn.Return<Durability, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const timeoutMillis = Duration.toMillis(config.batchTimeout ?? Duration.seconds(30))

@@ -6,6 +6,7 @@ import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
 import type { ConnectionOptions } from "node:tls"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
+import { maxMessageSize } from "../../sql/maxMessageSize.ts"
 import { serverStream } from "../hasOneSession.ts"
 import { findPassword, readTlsOptions } from "./connectionFiles.ts"
 import {
@@ -35,9 +36,6 @@ export type ServerConfig = PgClient.PgPoolConfig & {
 const defaultApplicationName = "mosaic-backlog"
 
 const defaultConnectTimeout = Duration.seconds(5)
-
-/** Maximum size of a message of a database, in bytes: a value of Postgres has less than 1 GiB. */
-export const largestMessage = 2 ** 30
 
 /** How long a connection is idle before TCP probes it. */
 const defaultKeepAlive = Duration.seconds(15)
@@ -86,7 +84,7 @@ const toPoolConfig = (options: ServerOptions): ServerConfig => {
     connectTimeout: timeout,
     prepare: options.prepare ?? true,
     // A claim of many cards returns their bodies in one message.
-    maxMessageSize: largestMessage,
+    maxMessageSize,
     ...(keepAlive === "off"
       ? {}
       : { keepAlive: keepAlive === undefined ? defaultKeepAlive : Duration.seconds(keepAlive) })
