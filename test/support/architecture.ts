@@ -59,6 +59,7 @@ const composing = new Set(
 export const databaseImporters: Readonly<Record<string, string>> = {
   "src/services/layers.ts": "builds the layers of both databases",
   "src/services/driverLayers.ts": "provides what differs between the two databases",
+  "src/services/readGates.ts": "lets reads wait until the commits of a server are durable",
   "src/index.ts": "exports the options of a server",
   "src/testing/BacklogTemplate.ts": "copies the files of embedded databases, for tests",
   "src/cli/database.ts": "opens the database that the flags name, also without a backlog",
@@ -82,7 +83,8 @@ export const driverRules: ReadonlyArray<{
       "src/services/layers.ts": "its layers provide the client, for the program's own tables",
       "src/services/driverLayers.ts": "chooses the implementation by the client",
       "src/services/doctor/Doctor.ts": "measures how long a notification takes, with the client's `listen`",
-      "src/services/hasOneSession.ts": "recognizes the client of an embedded database"
+      "src/services/hasOneSession.ts": "recognizes the client of an embedded database",
+      "src/services/readGates.ts": "finds the client of a server, whose commits reads wait for"
     }
   }
 ]

@@ -2,7 +2,7 @@ import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore }
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
-import { layerReadGateAlone } from "../driverLayers.ts"
+import { layerReadGateAlone } from "../readGates.ts"
 import { outsideLog, ReadGate } from "../../events/ReadGate.ts"
 import { withReplicaErrors } from "../../events/replica.ts"
 import { type Holder, isUnder, overlaps } from "./AccessRole.ts"

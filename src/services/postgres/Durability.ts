@@ -132,6 +132,7 @@ export const makeDurability = Effect.fnUntraced(function* (
   clientPool?: PgPool.PgPool
 ): Effect.fn.Return<Durability, never, Scope.Scope> {
   const scope = yield* Effect.scope
+  const fork = Effect.runForkWith(yield* Effect.context())
   const timeoutMillis = Duration.toMillis(config.batchTimeout ?? Duration.seconds(30))
   const pool = yield* Effect.orDie(
     PgPool.make({
@@ -210,7 +211,7 @@ export const makeDurability = Effect.fnUntraced(function* (
       }
       if (!(yield* identify(session))) {
         // The connection leads to a server that was replaced.
-        return yield* Effect.fail(closeReplaced(session))
+        return yield* closeReplaced(session)
       }
       if (isPermitted) {
         const sent = send(session, barrier, timeoutMillis)
@@ -246,7 +247,7 @@ export const makeDurability = Effect.fnUntraced(function* (
     const { done, epoch: since, position } = waiting
     waiting = undefined
     running++
-    Effect.runFork(
+    fork(
       run.pipe(
         Effect.tap((ranOn) => Effect.sync(() => noteServer(ranOn))),
         Effect.flatMap((ranOn) => {

@@ -45,8 +45,8 @@ describe("commits that are not durable yet", () => {
     Effect.map(
       Layer.build(
         Layer.fresh(
-          Layer.mergeAll(layerPostgres({ url: server.url, schema, poolSize: 4, ...options }), Doctor.layer).pipe(
-            Layer.provideMerge(layerPostgresClient({ url: server.url, poolSize: 4, ...options })),
+          Doctor.layer.pipe(
+            Layer.provideMerge(layerPostgres({ url: server.url, schema, poolSize: 4, ...options })),
             Layer.provide(Layer.succeed(BacklogSchema)(schema))
           )
         )
