@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Option } from "effect"
+import { Context, DateTime, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import type { Card } from "../../../src/domain/Card.ts"
@@ -51,7 +51,9 @@ onBothDatabases("where claims begin", (test) => {
           const id = `c${step}`
           const [other] = done
           const dependsOn = kind === 0 && other !== undefined ? [other.id] : []
-          yield* backlog.create({ id, title: id, priority: random(4), dependsOn, actor: "ann" })
+          // The order of ages is not that of ids.
+          const occurredAt = DateTime.makeUnsafe(Date.UTC(2025, 0, 1 + random(5)))
+          yield* backlog.create({ id, title: id, priority: random(4), dependsOn, occurredAt, actor: "ann" })
         } else if (kind < 8) {
           const [expected] = yield* backlog.list({ claimability: "claimable", limit: 1 })
           const found = Option.getOrUndefined(yield* claim)
