@@ -37,7 +37,7 @@ export const primaryBarrier: BoundStatement = {
  */
 export const barrier: BoundStatement = {
   text: `SELECT ${serverColumn}, CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN
-    pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '') END AS written, ${durableCommitLevel} AS level`,
+    pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')::text END AS written, ${durableCommitLevel} AS level`,
   parameters: []
 }
 

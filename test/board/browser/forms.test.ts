@@ -20,7 +20,7 @@ const submitButton = (page: Page) => dialog(page).locator("button[type=submit]")
 
 describeInBrowser("a form of the board", ({ open, problems, serve }) => {
   it("has the focus in its first field, stays open when a selection ends next to it, and returns the focus", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
     const page = await open(`${server.url}#/board?card=a`)
     await commandButton(page, "Note").click()
@@ -46,7 +46,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
   })
 
   it("that was closed reports the outcome of its command, and leaves the next form as it is", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
     const page = await open(`${server.url}#/board?card=a`)
     const held: Array<() => void> = []
@@ -75,7 +75,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
   })
 
   it("sends no command that changes nothing, and reports that a card was so already", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
     await server.post("create", { id: "b", title: "B", dependsOn: ["a"] })
     const page = await open(`${server.url}#/board?card=b`)
@@ -91,7 +91,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
   })
 
   it("marks what is wrong, with the focus there", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     const page = await open(server.url)
     await page.getByRole("button", { name: "New card" }).click()
     await page.getByLabel("Title").fill("A card")
@@ -116,7 +116,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
   })
 
   it("for several cards ends with a button that closes it, and counts one card as one", async () => {
-    const server = await serve("--board", "write")
+    const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "Open one" })
     await server.post("create", { id: "b", title: "Done one", status: "done" })
     const page = await open(server.url)
@@ -206,9 +206,9 @@ describeInBrowser("an address that leads to nothing", ({ open, serve }) => {
   })
 })
 
-describeInBrowser("a view that is loaded when it is opened", ({ open, serve }) => {
+describeInBrowser("a view that is loaded when it is opened", ({ open, serveProgram }) => {
   it("says that the server takes long, or does not respond, and appears when it does", async () => {
-    const server = await serve()
+    const server = await serveProgram()
     const page = await open(server.url)
     await page.getByText("Live", { exact: true }).waitFor()
     let release = (): void => undefined

@@ -239,6 +239,8 @@ describe("commits that are not durable yet", () => {
           Effect.gen(function* () {
             yield* backlog.create({ id: "b", title: "T", actor })
             assert.isTrue(Option.isSome(yield* backlog.get("b")))
+            // Writes nothing, so it writes a barrier into the transaction.
+            assert.isTrue(Option.isNone(yield* backlog.claim({ owner: "w", phase: "none", actor })))
             assert.strictEqual(durability?.reached(), 1)
             return yield* Effect.fail("rolled back")
           })
