@@ -290,18 +290,24 @@ export const makeListQuery = (
 
     const isPlace = sql.or(places.map((place) => sql.and(place.length === 0 ? [literal("true")] : place)))
     const isListed = order === "completed" ? [literal("status = 'done'")] : []
-    const sorted = (found: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) => sql`(
-      SELECT * FROM (SELECT cards.*${columnsOfOrder[order]} FROM ${found} JOIN ${cards} AS cards USING (id)) AS cards
+    const sorted = (source: Statement.Fragment, where: ReadonlyArray<Statement.Fragment>) => sql`(
+      SELECT * FROM (SELECT cards.*${columnsOfOrder[order]} FROM ${source}) AS cards
       WHERE ${sql.and([...conditions, ...isListed, isPlace, ...where])} ORDER BY ${direction} ${limitTo(limit)})`
     if (limit === undefined) {
-      return Effect.flatMap(select(sql`${sorted(sql`(${matches}) AS found`, [])} AS cards`, []), toPage)
+      return Effect.flatMap(
+        select(sql`${sorted(sql`(${matches}) AS found JOIN ${cards} AS cards USING (id)`, [])} AS cards`, []),
+        toPage
+      )
     }
 
     const readMatches = Effect.suspend(() => {
       // The planner overestimates the number of cards with a word, and compiles the query or starts parallel workers, which
       // takes longer than reading the cards. With a limit that it does not know, it expects a tenth of them.
       const found = sql`(${matches} LIMIT (SELECT ${maxSorted + 1}::int8))`
-      const page = sorted(sql`found`, [sql`(SELECT count(*) FROM found) <= ${maxSorted}`])
+      // An index scan for an array takes less than half as long as a join.
+      const page = sorted(sql`${cards} AS cards WHERE cards.id = ANY(ARRAY(SELECT id FROM found))`, [
+        sql`(SELECT count(*) FROM found) <= ${maxSorted}`
+      ])
       return sql<ShownRow & { readonly found: number }>`
         WITH found AS MATERIALIZED ${found} SELECT ${columns}, ${end} AS shown, total.found
         FROM (SELECT count(*)::int4 AS found FROM found) AS total LEFT JOIN ${page} AS cards ON true ORDER BY ${direction}`

@@ -233,10 +233,10 @@ export const makeDurability = Effect.fnUntraced(function* (
       })
       return Effect.mapError(barred, (error) => ({ error, isConnected }))
     })
-  // A barrier can be repeated: a connection can have broken while it was idle.
+  // A barrier can be repeated: a connection can have broken while it was idle, and the server can refuse another one.
   const run = runOn(pool).pipe(
     Effect.catchIf(
-      ({ error }) => isBroken(error),
+      ({ error, isConnected }) => !isConnected || isBroken(error),
       ({ isConnected }) => runOn(isConnected ? pool : (clientPool ?? pool))
     ),
     Effect.mapError(({ error }) => error)

@@ -41,7 +41,7 @@ describe("commits that are not durable yet", () => {
     )
 
   /** A backlog, as another process would open it. */
-  const open = (schema: string, options: Partial<PostgresOptions> = {}) =>
+  const open = (schema: string, options: Partial<PostgresOptions & { readonly opening: "existing" }> = {}) =>
     Effect.map(
       Layer.build(
         Layer.fresh(
@@ -85,7 +85,21 @@ describe("commits that are not durable yet", () => {
               const current = admin<{ readonly names: string }>`
                 SELECT current_setting('synchronous_standby_names') AS names`
               yield* until(Effect.map(current, ([row]) => row?.names === standby))
+              if (standby !== "") yield* until(Effect.scoped(isWaitedFor))
             })
+          /** Whether commits wait for the standby: the server's processes reload their settings one after the other. */
+          const isWaitedFor = Effect.gen(function* () {
+            const commit = yield* Effect.forkScoped(
+              Effect.exit(admin`SELECT pg_logical_emit_message(true, 'test', '')::text`)
+            )
+            yield* until(Effect.map(waits, ([row]) => commit.pollUnsafe() !== undefined || (row?.pids.length ?? 0) > 0))
+            const [row] = yield* waits
+            for (const pid of row?.pids ?? []) yield* admin`SELECT pg_cancel_backend(${pid}::int4)`
+            yield* Fiber.join(commit)
+            return (row?.pids.length ?? 0) > 0
+          })
+          const waits = admin<{ readonly pids: ReadonlyArray<number> }>`
+            SELECT ARRAY(SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep') AS pids`
           yield* Effect.addFinalizer(() => Effect.orDie(setStandby("")))
           const count = admin<{ readonly count: number }>`
             SELECT count(*)::int4 AS count FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
@@ -308,6 +322,21 @@ describe("commits that are not durable yet", () => {
       yield* setStandby("")
       for (const command of commands) yield* Fiber.join(command)
       assert.strictEqual((yield* second.backlog.stats).total, 3)
+    }))
+
+  test("where the server refuses another connection, barriers use the client's pool", ({ admin, schema }) =>
+    Effect.gen(function* () {
+      const writer = yield* open(schema)
+      yield* writer.backlog.create({ id: "a", title: "T", actor })
+      yield* admin.unsafe("CREATE ROLE limited LOGIN PASSWORD 'l' CONNECTION LIMIT 1")
+      yield* admin.unsafe(`GRANT USAGE ON SCHEMA ${schema} TO limited`)
+      yield* admin.unsafe(`GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO limited`)
+      const url = new URL(server.url)
+      url.username = "limited"
+      url.password = "l"
+      const reader = yield* open(schema, { url: url.href, poolSize: 1, opening: "existing" })
+      assert.strictEqual((yield* reader.backlog.stats).total, 1)
+      assert.strictEqual(reader.durability?.reached(), 1)
     }))
 
   test("connections to a server that was restarted are not used, and what was read before is read again", ({
