@@ -2,7 +2,6 @@
 const commandFunctions = "migrations/0013_labels_and_notes.sql"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
-const interpreter = "src/services/commands/Interpreter.ts"
 const sessionWatch = "src/services/postgres/ConnectionMonitor.ts"
 const serverClient = "src/services/postgres/PostgresClient.ts"
 const pipelined = "src/services/postgres/pipelinedTransactions.ts"
@@ -32,27 +31,6 @@ const mutations = [
     tests: conformance
   },
   {
-    name: "results without events wait for a standby",
-    file: interpreter,
-    find: "? [() => readModel.awaitStandby]",
-    replace: "? []",
-    tests: standby
-  },
-  {
-    name: "a replayed 'nothing to claim' waits for a standby",
-    file: interpreter,
-    find: "earlier.size > 0 || outcomes.some(",
-    replace: "outcomes.some(",
-    tests: standby
-  },
-  {
-    name: "a claim that finds nothing does not wait for a standby",
-    file: interpreter,
-    find: "Option.isOption(answer) ? Option.isNone(answer) :",
-    replace: "Option.isOption(answer) ? false :",
-    tests: standby
-  },
-  {
     name: "a warning during COMMIT is a failure",
     file: sessionWatch,
     find: 'if (message.commandTag === "COMMIT" && this.hasWarned) this.unconfirmedCommits++',
@@ -77,7 +55,7 @@ const mutations = [
   {
     name: "a batch whose connection does not respond to BEGIN runs on another one",
     file: pipelined,
-    find: "const isDead = isConnected && !hasBegun && isNoAnswer(error)",
+    find: "const isDead = isConnected && !hasBegun && (isNoAnswer(error) || isClosedAsReplaced(error))",
     replace: "const isDead = false",
     tests: silent
   },
@@ -147,7 +125,7 @@ const mutations = [
   {
     name: "a batch of which the server refuses a write has not been committed",
     file: "src/services/postgres/runBatch.ts",
-    find: "if (refused < last.length) noteRefusal(progress, error)",
+    find: "if (answers !== undefined) noteRefusal(progress, error)",
     replace: "",
     tests: ["test/services/commands/concurrency.test.ts", "test/services/conformance.test.ts"]
   },

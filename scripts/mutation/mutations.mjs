@@ -11,6 +11,7 @@ import { erasureMutations } from "./erasureMutations.mjs"
 import { flowMutations } from "./flowMutations.mjs"
 import { boardMutations } from "./boardMutations.mjs"
 import { keyframeMutations } from "./keyframeMutations.mjs"
+import { durabilityMutations } from "./durabilityMutations.mjs"
 import { labelMutations } from "./labelMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
@@ -429,6 +430,7 @@ export const mutations = [
   ...erasureMutations,
   ...connectionMutations,
   ...directoryMutations,
+  ...durabilityMutations,
   ...fileMutations,
   ...logMutations,
   ...readGateMutations,

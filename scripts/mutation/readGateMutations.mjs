@@ -16,7 +16,7 @@ export const readGateMutations = [
   {
     name: "a read waits until its position may be shown",
     file: gate,
-    find: "Effect.succeed(value) : Effect.as(barrier.await(position), value)",
+    find: "Effect.succeed(value) : Effect.as(barrier.await(position, epoch), value)",
     replace: "Effect.succeed(value) : Effect.succeed(value)",
     tests: reads
   },
@@ -44,14 +44,14 @@ export const readGateMutations = [
   {
     name: "the end of the log waits",
     file: gate,
-    find: 'Effect.tap(log.head("read"), ({ position }) => awaitShowable(position))',
+    find: 'Effect.tap(log.head("read"), ({ position }) => awaitShowable(position, epoch))',
     replace: 'log.head("read")',
     tests: reads
   },
   {
     name: "a read with a position waits, and so does its error",
     file: gate,
-    find: "        yield* awaitShowable(head.position)\n",
+    find: "        yield* awaitShowable(head.position, epoch)\n",
     replace: "",
     tests: reads
   },
