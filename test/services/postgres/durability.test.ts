@@ -199,7 +199,9 @@ describe("commits that are not durable yet", () => {
     Effect.gen(function* () {
       const first = yield* open(schema)
       const second = yield* open(schema)
+      const third = yield* open(schema)
       yield* share([first, second])
+      yield* third.backlog.stats
       yield* first.backlog.create({ id: "a", title: "T", phase: "p", actor })
       const { total } = yield* second.backlog.stats
       yield* setStandby("absent")
@@ -215,10 +217,14 @@ describe("commits that are not durable yet", () => {
         ] as ReadonlyArray<Effect.Effect<unknown, unknown>>,
         (command) => Effect.forkScoped(Effect.exit(command))
       )
-      yield* until(Effect.map(waiting, (sessions) => sessions >= 2))
+      // Locks nothing, so its transaction has nothing to flush.
+      const nothing = yield* Effect.forkScoped(third.backlog.claim({ owner: "w", phase: "none", actor }))
+      yield* until(Effect.map(waiting, (sessions) => sessions >= 3))
+      assert.isUndefined(nothing.pollUnsafe())
       for (const answer of answers) assert.isUndefined(answer.pollUnsafe())
       yield* setStandby("")
       yield* Fiber.join(claimed)
+      assert.isTrue(Option.isNone(yield* Fiber.join(nothing)))
       const exits = yield* Effect.forEach(answers, Fiber.join)
       assert.deepStrictEqual(
         exits.map((exit) => (Exit.isSuccess(exit) ? "answered" : "refused")),
@@ -230,7 +236,7 @@ describe("commits that are not durable yet", () => {
     Effect.gen(function* () {
       const { backlog } = yield* open(schema)
       const other = yield* open(schema)
-      yield* backlog.create({ id: "a", title: "T", actor })
+      yield* share([{ backlog }, other])
       yield* other.backlog.stats
       yield* setStandby("absent")
       const refused = { id: "none", token: 1, commandId: "refused", actor }
