@@ -349,11 +349,13 @@ describe("commits that are not durable yet", () => {
     schema
   }) =>
     Effect.gen(function* () {
-      const { backlog, durability } = yield* open(schema)
+      const { backlog, durability, sql } = yield* open(schema)
       yield* backlog.create({ id: "a", title: "T", actor })
       yield* backlog.stats
       const before = durability?.epoch()
       yield* Effect.promise(() => server.restart("immediate"))
+      yield* until(Effect.map(Effect.exit(sql`SELECT 1`), Exit.isSuccess))
+      assert.strictEqual(durability?.reached(), 0)
       yield* until(Effect.map(Effect.exit(backlog.create({ id: "b", title: "T", actor })), Exit.isSuccess))
       assert.strictEqual(durability?.epoch(), (before ?? 0) + 1)
       assert.strictEqual((yield* backlog.stats).total, 2)
