@@ -146,6 +146,7 @@ const readings = (size) => {
     {
       // They are next to each other in the order of creation, far from the beginning.
       scenario: "search, a word of one of 100 cards",
+      target: twentyMilliseconds,
       call: (backlog) => page(backlog, { text: beginningOf(size * 0.65, size / 100) })
     },
     {
