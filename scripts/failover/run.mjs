@@ -8,7 +8,7 @@
  * runs those faults that lose commands with a copy of the program whose commits wait for no standby, and succeeds when
  * the comparison finds the loss. Without Debian's packages it prints what is missing and succeeds.
  */
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
