@@ -18,15 +18,15 @@ export const durabilityMutations = [
   {
     name: "batches commit early where others write",
     file: durability,
-    find: "paysOff: () => isPermitted && performance.now() < sharedUntil,",
+    find: "paysOff: () => isPermitted && performance.now() < backlog.sharedUntil,",
     replace: "paysOff: () => false,",
     tests: ofDurability
   },
   {
     name: "batches commit early only with the privilege",
     file: durability,
-    find: "paysOff: () => isPermitted && performance.now() < sharedUntil,",
-    replace: "paysOff: () => performance.now() < sharedUntil,",
+    find: "paysOff: () => isPermitted && performance.now() < backlog.sharedUntil,",
+    replace: "paysOff: () => performance.now() < backlog.sharedUntil,",
     tests: ofDurability
   },
   {
@@ -60,7 +60,7 @@ export const durabilityMutations = [
   {
     name: "a process knows that its own events are durable",
     file: durability,
-    find: "if (servers.get(ConnectionMonitor.of(session)) === server && position > durable) durable = position",
+    find: "          backlog.durable = position\n",
     replace: "",
     tests: ofDurability
   },
@@ -88,14 +88,14 @@ export const durabilityMutations = [
   {
     name: "nothing is durable on another server",
     file: durability,
-    find: "    server = found\n    durable = 0\n",
+    find: "    server = found\n    for (const backlog of backlogs) backlog.durable = 0\n",
     replace: "    server = found\n",
     tests: ofDurability
   },
   {
     name: "what was read from another server is read again",
     file: durability,
-    find: "if (epoch !== since) return Effect.fail(serverReplaced())\n        waiting",
+    find: "if (epoch !== since) return Effect.fail(serverReplaced())\n          waiting",
     replace: "waiting",
     tests: ofDurability
   },

@@ -9,7 +9,7 @@ import { subscribe } from "./postgres/ConnectionMonitor.ts"
 import { barrier } from "./postgres/Durability.ts"
 import { makeSessionTransactions } from "./postgres/sessionTransactions.ts"
 import { makePipelinedTransactions } from "./postgres/pipelinedTransactions.ts"
-import { ServerDurability } from "./readGates.ts"
+import { BacklogDurability } from "./readGates.ts"
 import { listenForCommits } from "./waiting/CommitNotifications.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 
@@ -24,13 +24,13 @@ export const layerBatchTransaction: Layer.Layer<BatchTransaction, never, SqlClie
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
-    const durability = yield* ServerDurability
+    const durability = yield* BacklogDurability
     if (client === undefined) return BatchTransaction.make(sql, inSession(sql))
     if (durability === undefined) return BatchTransaction.make(sql, makeSessionTransactions(sql))
     const own = yield* makePipelinedTransactions(sql, client.config, durability)
     return BatchTransaction.make(sql, own, () => (durability.isPermitted() ? barrier : undefined))
   })
-).pipe(Layer.provide(ServerDurability.layer))
+).pipe(Layer.provide(BacklogDurability.layer))
 
 /**
  * Commit notifications arrive on a connection of their own, which is open only while something waits for commits. An

@@ -3,21 +3,22 @@ import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { EventLog } from "../events/EventLog.ts"
 import { ReadBarrier, ReadGate } from "../events/ReadGate.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
 import { hasOneSession } from "./hasOneSession.ts"
-import { type Durability, makeDurability } from "./postgres/Durability.ts"
+import { type Durability, makeDurability, type ServerDurability } from "./postgres/Durability.ts"
 
-/** The durability of the program's server. `undefined` for an embedded database, whose commits no other process can see early. */
-export class ServerDurability extends Context.Service<ServerDurability, Durability | undefined>()(
-  "mosaic-backlog/services/ServerDurability"
+/** The durability of the backlog on its server. `undefined` for an embedded database, whose commits no other process can see early. */
+export class BacklogDurability extends Context.Service<BacklogDurability, Durability | undefined>()(
+  "mosaic-backlog/services/BacklogDurability"
 ) {
   /** The client's own, which knows the server of each of its connections, or one for a client of the caller. */
-  static readonly layer: Layer.Layer<ServerDurability> = Layer.effect(
-    ServerDurability,
+  static readonly layer: Layer.Layer<BacklogDurability> = Layer.effect(
+    BacklogDurability,
     Effect.gen(function* () {
       const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
       if (client === undefined || hasOneSession(client)) return undefined
-      const { durability } = client.config as { readonly durability?: Durability }
-      return durability ?? (yield* makeDurability(client.config))
+      const { durability } = client.config as { readonly durability?: ServerDurability }
+      return (durability ?? (yield* makeDurability(client.config))).forBacklog(yield* BacklogSchema)
     })
   )
 }
@@ -28,7 +29,7 @@ const layerReadBarrier: Layer.Layer<never, never, SqlClient.SqlClient> = Layer.e
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const given = yield* ReadBarrier
-    const durability = yield* ServerDurability
+    const durability = yield* BacklogDurability
     if (given !== undefined || durability === undefined) return given
     return {
       reached: durability.reached,
@@ -41,7 +42,7 @@ const layerReadBarrier: Layer.Layer<never, never, SqlClient.SqlClient> = Layer.e
         })
     }
   })
-).pipe(Layer.provide(ServerDurability.layer))
+).pipe(Layer.provide(BacklogDurability.layer))
 
 /** The read gate. On a server it opens for what is durable. */
 export const layerReadGate = ReadGate.layer.pipe(Layer.provide(layerReadBarrier))

@@ -75,12 +75,29 @@ const sharedMillis = 10_000
 /** Callers that wait for the same barrier. */
 interface Waiting {
   readonly done: Deferred.Deferred<void, SqlError.SqlError>
-  /** The last position that is durable when the barrier has committed. */
-  position: number
+  /** The last position of each backlog that is durable when the barrier has committed. */
+  readonly positions: Map<BacklogCommits, number>
   readonly epoch: number
 }
 
-/** Which commits of a server are durable, as far as this process knows, and how to wait for others. */
+/** What is known of the commits of one backlog. */
+interface BacklogCommits {
+  /** Positions up to this one are durable. */
+  durable: number
+  /** The last position that a batch of this process has appended; 0 before the first. */
+  lastAppended: number
+  /** Until when the backlog counts as shared with other writers, in milliseconds of `performance.now()`. */
+  sharedUntil: number
+}
+
+/** The durability of the commits of a server. The backlogs of a client, each in its schema, share its barriers. */
+export interface ServerDurability {
+  readonly identify: Durability["identify"]
+  /** Returns the durability of the backlog in a schema, the same one at each call. */
+  readonly forBacklog: (schema: string) => Durability
+}
+
+/** Which commits of a backlog are durable, as far as this process knows, and how to wait for others. */
 export interface Durability {
   /** Positions up to this one are durable. */
   readonly reached: () => number
@@ -130,7 +147,7 @@ const standby = "standby"
 export const makeDurability = Effect.fnUntraced(function* (
   config: PgClient.PgClient["config"] & { readonly batchTimeout?: Duration.Duration | undefined },
   clientPool?: PgPool.PgPool
-): Effect.fn.Return<Durability, never, Scope.Scope> {
+): Effect.fn.Return<ServerDurability, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const fork = Effect.runForkWith(yield* Effect.context())
   const timeoutMillis = Duration.toMillis(config.batchTimeout ?? Duration.seconds(30))
@@ -146,20 +163,16 @@ export const makeDurability = Effect.fnUntraced(function* (
   const servers = new WeakMap<ConnectionMonitor, string>()
   let server: string | undefined
   let epoch = 0
-  let durable = 0
+  const backlogs = new Set<BacklogCommits>()
   let isPermitted = false
   let waiting: Waiting | undefined
   let running = 0
-  /** The last position that a batch of this process has appended; 0 before the first. */
-  let lastAppended = 0
-  /** Until when the backlog counts as shared with other writers, in milliseconds of `performance.now()`. */
-  let sharedUntil = 0
 
   const noteServer = (found: string): void => {
     if (found === standby || found === server) return
     if (server !== undefined) epoch++
     server = found
-    durable = 0
+    for (const backlog of backlogs) backlog.durable = 0
     if (waiting === undefined || waiting.epoch === epoch) return
     Deferred.doneUnsafe(waiting.done, Effect.fail(serverReplaced()))
     waiting = undefined
@@ -190,17 +203,6 @@ export const makeDurability = Effect.fnUntraced(function* (
         return isCurrent()
       })
     })
-
-  const noteAppended: Durability["noteAppended"] = (position, events) => {
-    if (events === 0) return
-    if (position - events !== lastAppended && lastAppended !== 0) sharedUntil = performance.now() + sharedMillis
-    lastAppended = Math.max(lastAppended, position)
-  }
-
-  const confirm: Durability["confirm"] = (session, position, events) => {
-    noteAppended(position, events)
-    if (servers.get(ConnectionMonitor.of(session)) === server && position > durable) durable = position
-  }
 
   /** Runs a barrier, and returns the server on which it ran. */
   const runBarrier = (session: PgConnection.PgConnection): Effect.Effect<string, SqlError.SqlError> =>
@@ -244,7 +246,7 @@ export const makeDurability = Effect.fnUntraced(function* (
 
   const start = (): void => {
     if (waiting === undefined || running >= maxConcurrentBarriers) return
-    const { done, epoch: since, position } = waiting
+    const { done, epoch: since, positions } = waiting
     waiting = undefined
     running++
     fork(
@@ -253,7 +255,8 @@ export const makeDurability = Effect.fnUntraced(function* (
         Effect.flatMap((ranOn) => {
           if (epoch !== since) return Effect.fail(serverReplaced())
           // What a standby shows need not be on another, synchronous one yet, and a client can use both.
-          if (position > durable && (ranOn !== standby || server === undefined)) durable = position
+          if (ranOn === standby && server !== undefined) return Effect.void
+          for (const [backlog, position] of positions) backlog.durable = Math.max(backlog.durable, position)
           return Effect.void
         }),
         Effect.onExit((exit) =>
@@ -269,23 +272,50 @@ export const makeDurability = Effect.fnUntraced(function* (
     )
   }
 
+  const makeBacklogDurability = (backlog: BacklogCommits): Durability => {
+    const noteAppended: Durability["noteAppended"] = (position, events) => {
+      if (events === 0) return
+      const { lastAppended } = backlog
+      if (position - events !== lastAppended && lastAppended !== 0)
+        backlog.sharedUntil = performance.now() + sharedMillis
+      backlog.lastAppended = Math.max(lastAppended, position)
+    }
+    return {
+      reached: () => backlog.durable,
+      epoch: () => epoch,
+      isPermitted: () => isPermitted,
+      paysOff: () => isPermitted && performance.now() < backlog.sharedUntil,
+      noteAppended,
+      identify,
+      confirm: (session, position, events) => {
+        noteAppended(position, events)
+        if (servers.get(ConnectionMonitor.of(session)) === server && position > backlog.durable)
+          backlog.durable = position
+      },
+      await: (position, since) =>
+        Effect.suspend(() => {
+          if (epoch !== since) return Effect.fail(serverReplaced())
+          waiting ??= { done: Deferred.makeUnsafe(), positions: new Map(), epoch }
+          const { done, positions } = waiting
+          positions.set(backlog, Math.max(positions.get(backlog) ?? 0, position))
+          start()
+          return Deferred.await(done)
+        })
+    }
+  }
+
+  const made = new Map<string, Durability>()
   return {
-    reached: () => durable,
-    epoch: () => epoch,
-    isPermitted: () => isPermitted,
-    paysOff: () => isPermitted && performance.now() < sharedUntil,
-    noteAppended,
     identify,
-    confirm,
-    await: (position, since) =>
-      Effect.suspend(() => {
-        if (epoch !== since) return Effect.fail(serverReplaced())
-        waiting ??= { done: Deferred.makeUnsafe(), position, epoch }
-        waiting.position = Math.max(waiting.position, position)
-        const { done } = waiting
-        start()
-        return Deferred.await(done)
-      })
+    forBacklog: (schema) => {
+      const existing = made.get(schema)
+      if (existing !== undefined) return existing
+      const backlog: BacklogCommits = { durable: 0, lastAppended: 0, sharedUntil: 0 }
+      backlogs.add(backlog)
+      const created = makeBacklogDurability(backlog)
+      made.set(schema, created)
+      return created
+    }
   }
 })
 

@@ -11,7 +11,7 @@ import {
   layerPostgres,
   type PostgresOptions
 } from "../../../src/index.ts"
-import type { Durability } from "../../../src/services/postgres/Durability.ts"
+import type { ServerDurability } from "../../../src/services/postgres/Durability.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 import { type PostgresServer, startPostgres } from "../../support/postgresServer.ts"
@@ -40,6 +40,9 @@ describe("commits that are not durable yet", () => {
       { discard: true }
     )
 
+  const durabilityOf = (context: Context.Context<PgClient.PgClient>) =>
+    (Context.get(context, PgClient.PgClient).config as { readonly durability?: ServerDurability }).durability
+
   /** A backlog, as another process would open it. */
   const open = (schema: string, options: Partial<PostgresOptions & { readonly opening: "existing" }> = {}) =>
     Effect.map(
@@ -56,7 +59,8 @@ describe("commits that are not durable yet", () => {
         audit: Context.get(context, AuditService),
         doctor: Context.get(context, Doctor),
         sql: Context.get(context, SqlClient.SqlClient),
-        durability: (Context.get(context, PgClient.PgClient).config as { readonly durability?: Durability }).durability
+        durability: durabilityOf(context)?.forBacklog(schema),
+        otherDurability: durabilityOf(context)?.forBacklog("another")
       })
     )
 
@@ -167,6 +171,8 @@ describe("commits that are not durable yet", () => {
       yield* Fiber.join(command)
       for (const read of reads) assert.strictEqual((yield* Fiber.join(read))[1].total, total + 1)
       assert.isAtLeast(reader.durability?.reached() ?? 0, total + 1)
+      // The positions of another backlog over the same client are others.
+      assert.strictEqual(reader.otherDurability?.reached(), 0)
     }))
 
   test("without writers a process writes one barrier", ({ admin, schema }) =>
