@@ -61,7 +61,7 @@ export const durabilityMutations = [
     name: "a process knows that its own events are durable",
     file: durability,
     find: "          backlog.durable = position\n",
-    replace: "",
+    replace: "          noteAppended(position, 0)\n",
     tests: ofDurability
   },
   {
