@@ -1,4 +1,4 @@
-import { type Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
+import { Deferred, type Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { AuditService, BacklogService, layerPostgres } from "../../../src/index.ts"
 import type { LoggedEvent } from "./checkCommands.ts"
 
@@ -21,15 +21,23 @@ const describeEvent = ({ cardId, chainHash, position, type, version }: SeenEvent
 
 const describeVersion = (id: string, version: number): string => `${id} ${version}`
 
+/** Readers at work. */
+export interface Observation {
+  /** Waits until the readers have received an event. */
+  readonly firstEvent: Promise<void>
+  readonly stop: () => Promise<Seen>
+}
+
 /**
- * Reads a backlog in this process until the returned function is called, across all failures: follows its events, lists cards, and
- * takes anchors. The readers share no connection with the writers.
+ * Reads a backlog in this process until it is stopped, across all failures: follows its events, lists cards, and takes anchors. The
+ * readers share no connection with the writers.
  */
-export const observe = (url: string, schema: string): (() => Promise<Seen>) => {
+export const observe = (url: string, schema: string): Observation => {
   const events = new Map<number, string>()
   const cards = new Set<string>()
   const anchors = new Map<number, string>()
   let last = 0
+  const first = Deferred.makeUnsafe<void>()
   // A failed read is repeated. One that fails forever makes the comparison fail, because nothing is seen.
   const again = <A, E, R>(read: Effect.Effect<A, E, R>, interval: Duration.Input = "10 millis") =>
     Effect.forever(Effect.delay(Effect.exit(read), interval))
@@ -45,6 +53,7 @@ export const observe = (url: string, schema: string): (() => Promise<Seen>) => {
           if (before === undefined) events.set(event.position, described)
           else if (before !== described) events.set(event.position, `${before}, then ${described}`)
           last = event.position
+          Deferred.doneUnsafe(first, Effect.void)
         })
       )
     )
@@ -66,9 +75,12 @@ export const observe = (url: string, schema: string): (() => Promise<Seen>) => {
       Effect.forever
     )
   )
-  return async () => {
-    await Effect.runPromise(Fiber.interrupt(fiber))
-    return { events, cards, anchors }
+  return {
+    firstEvent: Effect.runPromise(Deferred.await(first)),
+    stop: async () => {
+      await Effect.runPromise(Fiber.interrupt(fiber))
+      return { events, cards, anchors }
+    }
   }
 }
 
