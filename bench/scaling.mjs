@@ -76,9 +76,10 @@ const context = {
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
-  // A process is slow for about a second after its start.
-  warmUpSeconds: quick ? 0.2 : 0.8,
-  seconds: quick ? 0.6 : 1.2
+  // A process is slow until its code is optimized. That takes thousands of transactions.
+  warmUpSeconds: quick ? 0.2 : 4,
+  maxWarmUpSeconds: quick ? 1 : 40,
+  seconds: quick ? 0.6 : 2
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
 const results = { ...readJson(file, {}), about, repetitions }

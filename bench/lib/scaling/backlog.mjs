@@ -9,8 +9,11 @@ import { sumOf, runTogether } from "./together.mjs"
 
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
-const cardsFor = (workers, commandsEach) =>
-  commandsEach > 1 ? 50_000 : workers === 1 ? 4000 : workers < 20 ? 10_000 : 18_000
+/** Enough cards for the warm-up, half of them at most, and for the measured time. */
+const cardsFor = ({ quick }, workers, commandsEach) => {
+  const cards = commandsEach > 1 ? 240_000 : workers === 1 ? 16_000 : workers < 20 ? 60_000 : 160_000
+  return quick ? cards / 4 : cards
+}
 
 /** Splits a number as evenly as possible. */
 const shares = (whole, parts) =>
@@ -18,17 +21,18 @@ const shares = (whole, parts) =>
 
 /**
  * Measures claiming and completing with a number of workers in a number of processes, over new backlogs in a number of
- * schemas. Then checks that each done card was claimed once and completed once.
+ * schemas. With `readsPauseMs`, another process reads a card with that pause, and `readMs` has the durations. Then checks that each
+ * done card was claimed once and completed once.
  */
 export const measureLoops = async (
   context,
-  { commandsEach = 1, options = {}, processes = 1, schemas = 1, url = context.url, workers }
+  { commandsEach = 1, options = {}, processes = 1, readsPauseMs, schemas = 1, url = context.url, workers }
 ) => {
   const names = Array.from({ length: schemas }, (_, index) => `bench_scaling_${index}`)
-  const cards = Math.ceil(cardsFor(workers, commandsEach) / schemas)
+  const cards = processes === 0 ? 100 : Math.ceil(cardsFor(context, workers, commandsEach) / schemas)
   for (const schema of names) await fill(context, { database: "postgres", schema }, plainCards(cards))
-  const { build, seconds, warmUpSeconds } = context
-  const jobs = shares(workers, processes).map((count, index) => ({
+  const { build, maxWarmUpSeconds, seconds, warmUpSeconds } = context
+  const jobs = (processes === 0 ? [] : shares(workers, processes)).map((count, index) => ({
     kind: "loops",
     build,
     url,
@@ -38,11 +42,17 @@ export const measureLoops = async (
     commandsEach,
     cards: Math.floor((cards * schemas) / processes),
     seconds,
-    warmUpSeconds
+    warmUpSeconds,
+    maxWarmUpSeconds
   }))
-  const measured = sumOf(await runTogether(jobs))
+  const reads =
+    readsPauseMs === undefined
+      ? []
+      : [{ kind: "reads", build, url, options, schema: names[0], pauseMs: readsPauseMs, seconds, warmUpSeconds }]
+  const measured = await runTogether([...jobs, ...reads])
   for (const schema of names) await checkOnce(context, schema)
-  return measured
+  const readMs = measured[jobs.length]?.latencies
+  return jobs.length === 0 ? { readMs } : { ...sumOf(measured.slice(0, jobs.length)), readMs }
 }
 
 /** Checks that each card was claimed and completed at most once, and that the read model agrees with the log. */

@@ -1,6 +1,7 @@
 /**
  * A simulation of group commit: in each process commands wait while a transaction is in flight and then share the next one,
- * and the processes lock the head row of the log one after the other. Costs are in milliseconds.
+ * the processes lock the head row of the log one after the other, and share the flushes of the write-ahead log. Costs are in
+ * milliseconds.
  */
 import { Random } from "../random.mjs"
 
@@ -15,8 +16,12 @@ const spread = 0.3
 
 /**
  * Simulates workers in a closed loop, each with a number of commands per call: the commands per second, and the size of
- * batches. A batch costs `fixedMs`, and `perCommandMs` for each command. A share of that, `heldShare`, is spent with the
- * head row locked, and then `commitMs`; half of the rest comes before, half after.
+ * batches. A batch costs `fixedMs` and `perCommandMs` for each command, of the time of one of the processors. A share of that,
+ * `heldShare`, is spent with the head row locked; half of the rest comes before, half after.
+ *
+ * A process that is alone holds the head row until its commit is durable. With several processes, a batch releases the head row and
+ * then waits for a flush. One flush runs at a time. It takes `commitMs`, and makes everything durable that was committed before it
+ * began.
  */
 export const simulate = ({
   commandsEach = 1,
@@ -25,6 +30,7 @@ export const simulate = ({
   heldShare = 1,
   perCommandMs,
   processes = 1,
+  processors = Infinity,
   workers
 }) => {
   const random = new Random(1)
@@ -37,33 +43,74 @@ export const simulate = ({
   }))
   const agenda = []
   const later = (now, delay, act) => agenda.push({ at: now + delay, act })
-  const forHead = []
-  let isHeld = false
   const soFar = { at: 0, commands: 0, batches: 0 }
   let before
+
+  /** Gives something to those that want it, in the order in which they ask: `take` waits, `give` hands on. */
+  const queueFor = (available) => {
+    const wanting = []
+    const next = (now) => {
+      if (available <= 0 || wanting.length === 0) return
+      available--
+      wanting.shift()(now)
+    }
+    return {
+      take: (now, act) => {
+        wanting.push(act)
+        next(now)
+      },
+      give: (now) => {
+        available++
+        next(now)
+      }
+    }
+  }
+  const head = queueFor(1)
+  const processor = queueFor(processors)
+  const compute = (now, duration, act) =>
+    processor.take(now, (began) =>
+      later(began, duration, (end) => {
+        processor.give(end)
+        act(end)
+      })
+    )
+
+  let isFlushing = false
+  let forFlush = []
+  const flush = (now) => {
+    if (isFlushing || forFlush.length === 0) return
+    const covered = forFlush
+    forFlush = []
+    isFlushing = true
+    later(now, varied(commitMs), (end) => {
+      isFlushing = false
+      for (const act of covered) act(end)
+      flush(end)
+    })
+  }
+  const waitForFlush = (now, act) => {
+    forFlush.push(act)
+    flush(now)
+  }
 
   const begin = (process, now) => {
     process.taken = Math.min(process.waiting, callersPerBatch)
     if (process.taken === 0) return
     process.waiting -= process.taken
     const cost = varied(fixedMs + perCommandMs * process.taken * commandsEach)
-    process.held = cost * heldShare + varied(commitMs)
+    process.held = cost * heldShare
     process.outside = (cost * (1 - heldShare)) / 2
-    later(now, process.outside, (at) => {
-      forHead.push(process)
-      giveHead(at)
-    })
+    compute(now, process.outside, (at) => head.take(at, (held) => hold(process, held)))
   }
-  const giveHead = (now) => {
-    if (isHeld || forHead.length === 0) return
-    isHeld = true
-    const process = forHead.shift()
-    later(now, process.held, (at) => {
-      isHeld = false
-      later(at, process.outside, (end) => answer(process, end))
-      giveHead(at)
+  const hold = (process, now) =>
+    compute(now, process.held, (at) => {
+      const isEarly = processes > 1
+      if (isEarly) head.give(at)
+      waitForFlush(at, (durable) => {
+        if (!isEarly) head.give(durable)
+        compute(durable, process.outside, (end) => answer(process, end))
+      })
     })
-  }
   const answer = (process, now) => {
     soFar.at = now
     soFar.batches++
@@ -124,13 +171,18 @@ export const checkSimulation = () => {
   }
   expect("more than a batch takes", rateOf({ workers: 512 }), 256_000 / (2 + 25.6 + 1))
   expect("100 commands each", rateOf({ workers: 2, commandsEach: 100 }), 200_000 / (2 + 20 + 1))
-  expect("a head held all the time", rateOf({ workers: 40, processes: 4 }), 10_000 / (2 + 1 + 1))
+  expect("a head held all the time", rateOf({ workers: 40, processes: 4 }), 10_000 / (2 + 1))
+  expect("one processor", rateOf({ workers: 40, processes: 4, heldShare: 0, processors: 1 }), 10_000 / (2 + 1))
+  const onTwo = { workers: 80, processes: 8, heldShare: 0, processors: 2, commitMs: 0 }
+  expect("two processors", rateOf(onTwo), 20_000 / (2 + 1))
+  const flushes = { fixedMs: 0.001, perCommandMs: 0, commitMs: 5, heldShare: 0 }
+  // A batch that commits during a flush waits for its end and for the next one.
   expect(
-    "a head held for the commit only",
-    simulate({ fixedMs: 0.001, perCommandMs: 0, commitMs: 5, heldShare: 0, workers: 2, processes: 2 })
-      .commandsPerSecond,
+    "two processes that wait for flushes",
+    simulate({ ...flushes, workers: 2, processes: 2 }).commandsPerSecond,
     200
   )
+  expect("a head held until the flush", simulate({ ...flushes, workers: 1 }).commandsPerSecond, 200)
   const { fixedMs, perCommandMs } = fitCosts([1, 16, 256].map((size) => [size, 3 + size / 10]))
   expect("the fitted fixed cost", fixedMs, 3)
   expect("the fitted cost of a command", perCommandMs, 0.1)

@@ -1,5 +1,6 @@
 /** The capacity of one server, with one and several processes, at its own and at higher commit latencies. */
-import { median } from "../statistics.mjs"
+import { availableParallelism } from "node:os"
+import { median, percentile } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { plainCards } from "../population.mjs"
 import { measureLoops, verify } from "./backlog.mjs"
@@ -7,10 +8,15 @@ import { commitLatency, set } from "./commitLatency.mjs"
 import { fitCosts, fitHeldShare, simulate } from "./headRow.mjs"
 import { measureAlternating, runTogether } from "./together.mjs"
 
+const processors = availableParallelism()
+
 const sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 /** The delays before each commit that the server is configured with, in milliseconds. */
-const delays = [0, 1, 5]
+const delays = [0, 2, 5]
+
+/** How long a reader waits between two reads of a card, in milliseconds. */
+const readsPauseMs = 2
 
 const rowsOf = (delayMs) =>
   (delayMs === 0
@@ -22,16 +28,26 @@ const rowsOf = (delayMs) =>
         [40, 2],
         [40, 3],
         [40, 4],
+        [10, 10],
         [1, 1, 100],
         [10, 1, 100]
       ]
     : [
         [1, 1],
         [10, 1],
-        [100, 1],
-        [40, 4]
+        [40, 1],
+        [40, 4],
+        [10, 10]
       ]
   ).map(([workers, processes, commandsEach = 1]) => ({ delayMs, workers, processes, commandsEach }))
+
+/** Reads of a card in another process, while nothing is written, and while as many workers write as the server can carry. */
+const readsOf = (delayMs) =>
+  [
+    [0, 0],
+    [40, 1],
+    [40, 4]
+  ].map(([workers, processes]) => ({ delayMs, workers, processes, readsPauseMs }))
 
 /** Measures the cost of a batch by its size, from concurrent commands of single callers. */
 const measureBatches = async (context) => {
@@ -79,6 +95,16 @@ export const oneServer = async (context, say) => {
     )
     return one
   })
+  const reads = []
+  for (let repetition = 0; repetition < context.repetitions; repetition++) {
+    for (const row of delays.flatMap(readsOf)) {
+      await set(context.url, { commit_delay: row.delayMs * 1000 })
+      const { readMs } = await measureLoops(context, row)
+      const [p50Ms, p99Ms] = [0.5, 0.99].map((share) => percentile(readMs, share))
+      say(`reads, ${row.processes} processes write, ${row.delayMs} ms more: p99 ${p99Ms.toFixed(1)} ms`)
+      reads.push({ ...row, p50Ms, p99Ms })
+    }
+  }
   await verify(context, "bench_scaling_0")
   await set(context.url, { commit_delay: 0 })
 
@@ -93,11 +119,11 @@ export const oneServer = async (context, say) => {
   const costs = { perCommandMs: whole.perCommandMs, fixedMs: Math.max(0, whole.fixedMs - commitMs.get(0)) }
   const two = measured.find(({ delayMs, processes }) => delayMs === 0 && processes === 2)
   const heldShare = fitHeldShare(
-    { ...costs, commitMs: commitMs.get(0) },
+    { ...costs, commitMs: commitMs.get(0), processors },
     { workers: two.workers, processes: 2, commandsPerSecond: two.perSecond * 2 }
   )
   const rows = measured.map((row) => {
-    const simulated = simulate({ ...costs, ...row, heldShare, commitMs: commitMs.get(row.delayMs) })
+    const simulated = simulate({ ...costs, ...row, heldShare, processors, commitMs: commitMs.get(row.delayMs) })
     return {
       ...row,
       commitMs: commitMs.get(row.delayMs),
@@ -116,14 +142,20 @@ export const oneServer = async (context, say) => {
       fixedMs: precise(costs.fixedMs),
       perCommandMs: precise(costs.perCommandMs),
       commitMs: commitMs.get(0),
-      heldShare
+      heldShare,
+      processors
     },
     rows,
+    reads: delays.flatMap(readsOf).map((row) => {
+      const same = reads.filter((one) => one.delayMs === row.delayMs && one.processes === row.processes)
+      const medianOf = (field) => precise(median(same.map((one) => one[field])))
+      return { ...row, commitMs: commitMs.get(row.delayMs), p50Ms: medianOf("p50Ms"), p99Ms: medianOf("p99Ms") }
+    }),
     simulated: simulatedFor({ ...costs, heldShare })
   }
 }
 
-/** Simulates commands per second at commit latencies and numbers of workers that this machine does not have. */
+/** Simulates commands per second at commit latencies and with processors that this machine does not have. */
 const simulatedFor = (costs) =>
   [0.2, 1, 5].flatMap((commitMs) =>
     [

@@ -12,7 +12,13 @@ import { commitLatency, set } from "./commitLatency.mjs"
 import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
-const workersTried = [1, 40]
+const loopsTried = [
+  { processes: 1, workers: 1 },
+  { processes: 1, workers: 10 },
+  { processes: 1, workers: 40 },
+  { processes: 4, workers: 40 },
+  { processes: 10, workers: 10 }
+]
 
 /** Settings of the primary server. */
 const modes = {
@@ -48,13 +54,13 @@ export const replica = async (given, say) => {
     await set(primary.url, modes[mode])
   }
   try {
-    const rows = Object.keys(modes).flatMap((mode) => workersTried.map((workers) => ({ mode, workers })))
+    const rows = Object.keys(modes).flatMap((mode) => loopsTried.map((loops) => ({ mode, ...loops })))
     const latencies = new Map()
-    const rates = await measureAlternating(rows, given.repetitions, async ({ mode, workers }) => {
+    const rates = await measureAlternating(rows, given.repetitions, async ({ mode, processes, workers }) => {
       await setTo(mode)
       latencies.set(mode, [...(latencies.get(mode) ?? []), await commitLatency(primary.url)])
-      const one = await measureLoops(context, { workers })
-      say(`${mode}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
+      const one = await measureLoops(context, { processes, workers })
+      say(`${mode}, ${workers} workers in ${processes}: ${one.perSecond.toFixed(0)} cards/s`)
       return one
     })
     await verify(context, schema)

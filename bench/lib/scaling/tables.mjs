@@ -60,6 +60,23 @@ const checkedOf = ({ rows }) =>
     rows
   )
 
+const readsOf = ({ reads }) => {
+  const idle = ({ delayMs }) => reads.find((row) => row.delayMs === delayMs && row.processes === 0)
+  return markdownTable(
+    [
+      right("commit latency, ms", ({ commitMs }) => milliseconds(commitMs)),
+      right("processes that write", ({ processes }) => number(processes)),
+      right("workers in total", ({ workers }) => number(workers)),
+      right("read of a card, p50 ms", ({ p50Ms }) => milliseconds(p50Ms)),
+      right("p99 ms", ({ p99Ms }) => milliseconds(p99Ms)),
+      right("p99, more than without writers, ms", (row) =>
+        row.processes === 0 ? "" : milliseconds(row.p99Ms - idle(row).p99Ms)
+      )
+    ],
+    reads
+  )
+}
+
 const headRowOf = ({ simulated }) => {
   const keyOf = ({ commandsEach, processes, workers }) => [workers, processes, commandsEach].join()
   const rows = [...new Map(simulated.map((row) => [keyOf(row), row])).values()]
@@ -105,18 +122,22 @@ const poolerOf = (ways) =>
       )
 
 const replicaOf = ({ primaryLost, rates, replicaLost, waitEnded }) => {
-  const modes = [...new Set(rates.map(({ mode }) => mode))].map((mode) => ({
-    mode,
-    rates: rates.filter((row) => row.mode === mode)
-  }))
+  const same = (row, mode, processes) =>
+    rates.find((one) => one.mode === mode && one.processes === processes && one.workers === row.workers)
+  const without = (row) => same(row, rates[0].mode, row.processes)
+  const inOne = (row) => same(row, row.mode, 1)
   return [
     markdownTable(
       [
         ["replica", ({ mode }) => mode],
-        right("commit latency, ms", (row) => milliseconds(row.rates[0].commitMs)),
-        ...rateColumns(modes, (row) => row.rates)
+        right("commit latency, ms", ({ commitMs }) => milliseconds(commitMs)),
+        right("processes", ({ processes }) => number(processes)),
+        right("workers in total", ({ workers }) => number(workers)),
+        right("cards per second", ({ perSecond }) => number(perSecond)),
+        right("to no replica", (row) => times(row.perSecond / without(row).perSecond)),
+        right("to one process", (row) => (row.processes === 1 ? "" : times(row.perSecond / inOne(row).perSecond)))
       ],
-      modes
+      rates
     ),
     [
       `- The replica was lost: within ${number(replicaLost.watchedMs / 1000)} s ${replicaLost.answeredMeanwhile} of 10 workers' ` +
@@ -156,6 +177,7 @@ export const scalingTables = (results) => {
       ["processes", oneServer && processesOf(oneServer)],
       ["batches", oneServer && batchesOf(oneServer)],
       ["checked", oneServer && checkedOf(oneServer)],
+      ["reads", oneServer?.reads && readsOf(oneServer)],
       ["head row", oneServer && headRowOf(oneServer)],
       ["pooler", pooler !== undefined && poolerOf(pooler)],
       ["replica", replica && replicaOf(replica)],

@@ -1,10 +1,14 @@
 /** Concurrent processes of a service, and alternating measurements. */
 import { fork } from "node:child_process"
+import { once } from "node:events"
 import { median } from "../statistics.mjs"
 
 const program = new URL("serviceProcess.mjs", import.meta.url)
 
-/** Runs a process for each job. They start at the same time. Returns what each measured. */
+/**
+ * Runs a process for each job. Each sends a message when it is ready, when it is warm and with what it measured, and gets a
+ * response when all have. Returns what each measured.
+ */
 export const runTogether = async (jobs) => {
   const children = jobs.map((job) => {
     const child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
@@ -15,11 +19,21 @@ export const runTogether = async (jobs) => {
     child.send(job)
     return { child, told: () => Promise.race([ended, new Promise((resolve) => child.once("message", resolve))]) }
   })
+  const goOn = () => {
+    for (const { child } of children) child.send("go on")
+  }
   try {
     await Promise.all(children.map(({ told }) => told()))
+    const warm = Promise.all(children.map(({ told }) => told()))
+    goOn()
+    await warm
     const measured = Promise.all(children.map(({ told }) => told()))
-    for (const { child } of children) child.send("go")
-    return await measured
+    goOn()
+    const results = await measured
+    const ended = Promise.all(children.map(({ child }) => once(child, "exit")))
+    goOn()
+    await ended
+    return results
   } finally {
     for (const { child } of children) if (child.connected) child.kill()
   }
