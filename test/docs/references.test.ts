@@ -60,6 +60,13 @@ describe("the files that the pages name", () => {
     expect(paths.filter((path) => fileOf(path) === undefined)).toEqual([])
   })
 
+  it("every test that docs/faults.md names without a folder is in test/proof", () => {
+    const rows = Array.from(read("docs/faults.md").matchAll(/^\|.*\| ([^|]*) \|$/gm), ([, cell = ""]) => cell)
+    const short = rows.flatMap(names).filter((name) => /^[a-z]\w*$/i.test(name))
+    expect(short.length).toBeGreaterThan(10)
+    expect(short.filter((name) => fileOf(`test/proof/${name}`) === undefined)).toEqual([])
+  })
+
   it("every test that docs/guarantees.md names by its title exists", () => {
     const tests = namedTestsOn("docs/guarantees.md")
     expect(tests.length).toBeGreaterThan(0)
