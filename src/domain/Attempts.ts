@@ -16,7 +16,7 @@ export interface FailedAttempt {
 
 /** The attempts at a card: one for each claim. */
 export interface Attempts {
-  /** How many times the card was claimed. */
+  /** The number of times that the card was claimed. */
   readonly count: number
   /** The failed ones since the card was last unblocked or reopened, in order. */
   readonly failed: ReadonlyArray<FailedAttempt>

@@ -52,7 +52,7 @@ export const maxCountedWaiting = 10_000
 export const maxListedClaimable = 100
 
 /**
- * What depends on the completion of a card. `claimable` lists the cards that it would make claimable now, in claim order, at
+ * The effect of the completion of a card on other cards. `claimable` lists the cards that it would make claimable now, in claim order, at
  * most 100; `claimableCount` is their number. `waiting` is the number of open cards that wait for it, directly or through other
  * open cards, counted up to 10,000; `isComplete` is false if there are more.
  */
@@ -64,7 +64,7 @@ export const Impact = Schema.Struct({
   isComplete: Schema.Boolean
 })
 
-/** What depends on the completion of a card. */
+/** The effect of the completion of a card on other cards. */
 export interface Impact extends Schema.Schema.Type<typeof Impact> {}
 
 /**

@@ -5,7 +5,7 @@ import { JsonInput } from "./Json.ts"
 import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 
 /**
- * The origin of a command: the `actor` who causes its events; `correlationId` and `causationId` to trace it; a `commandId`
+ * The origin of a command: the `actor` that causes its events; `correlationId` and `causationId` to trace it; a `commandId`
  * that makes the command safe to retry, because a repeated command returns the outcome that its receipt stores.
  */
 const origin = {

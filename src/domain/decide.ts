@@ -209,7 +209,7 @@ const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision => {
     : Result.succeed([reclaimEvent(card, claim, isExpired(card, now) ? "expired" : "requested")])
 }
 
-/** Ends the claims on cards after a restore: the log may have lost what the holders did. */
+/** Ends the claims on cards after a restore: the log may lack the last commands of their holders. */
 export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEvent> => {
   const events: Array<DecidedEvent> = []
   for (const card of cards) {

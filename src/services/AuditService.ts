@@ -274,7 +274,7 @@ export class AuditService extends Context.Service<
      *
      * **Details**
      *
-     * Reads the events of the range and what the cards in it are now, not the events before. Fails with `InvalidInput` if
+     * Reads the events of the range and the present state of its cards, but not the events before. Fails with `InvalidInput` if
      * `from` is later than `to`, or if the range has more than 1,000 buckets. With `by`, the answer has the groups with the
      * most events, at most 100 groups and 20,000 buckets of groups, and `omittedGroups` says how many others there are.
      *

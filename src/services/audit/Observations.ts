@@ -10,7 +10,7 @@ import { databaseErrorKind } from "../../sql/databaseErrors.ts"
 export const Verification = Schema.Struct({
   /** When it ended, by the clock of the database. */
   verifiedAt: Schema.DateTimeUtcFromString,
-  /** How long it took, in milliseconds. */
+  /** Its duration in milliseconds. */
   durationMillis: Schema.Int,
   /** The position of the last event that it verified. */
   position: Schema.Int,

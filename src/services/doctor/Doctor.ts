@@ -390,7 +390,7 @@ export class Doctor extends Context.Service<
   ).pipe(Layer.provide(layerReadGateAlone))
 }
 
-/** How long the doctor waits until the end of the log is durable. */
+/** Maximum time that the doctor waits until the end of the log is durable. */
 const confirmationTimeout = "3 seconds"
 
 const first = <A>(row: A | undefined): A => {
