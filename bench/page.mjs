@@ -25,23 +25,23 @@ const captions = {
   rates: [
     "One card at a time",
     "Each worker claims a card and completes it. With more workers in one process a transaction has more commands, so the " +
-      "rate grows with the number of workers. Queues that use a transaction for each job do not share it."
+      "rate grows with the number of workers. A queue that uses a transaction for each job does not share it."
   ],
   batches: [
     "Many cards at a time",
-    "Claims and completions of many cards in one call, and the queues with the settings that their documentation recommends. " +
+    "Each call claims or completes many cards. The queues have the settings that their documentation recommends. " +
       "Hand-written SQL is the baseline: the same work as functions in the server."
   ],
   claims: [
     "Claims over large backlogs",
-    "A claim of this backlog reads an index of claimable cards, so its latency does not depend on the number of cards. A " +
+    "A claim of this program reads an index of claimable cards, so its latency does not depend on the number of cards. A " +
       "claim of the mutable table reads done and waiting cards first."
   ],
   reads: ["Reads over the largest backlog", "A card, a page of 100 cards in claim order, and the counts."],
   creates: [
     "Planning",
-    "One call creates many cards, most of which depend on another card. Events and edges are included. The queues have no " +
-      "dependencies."
+    "One call creates many cards, most of which depend on another card. Events and edges are included. The jobs of the " +
+      "queues have no dependencies."
   ],
   drain: [
     "A backlog from its first card to its last",
@@ -49,7 +49,8 @@ const captions = {
   ],
   soak: [
     "Work with an open snapshot",
-    "A transaction keeps a snapshot open, so that no dead row can be removed. The plot shows how much slower claims become."
+    "A transaction keeps a snapshot open, so that the server cannot remove dead rows. The plot shows the latency of claims " +
+      "over time."
   ]
 }
 
@@ -68,7 +69,7 @@ const fillBenchmarksPage = () => {
     "not reached": unmet === "" ? "Every requirement is met." : unmet,
     machine: about[0] === "" ? "" : about.map((line) => `- ${line}`).join("\n"),
     plots: names.map(plot).join("\n\n"),
-    ratios: ratios === "" ? "No two results of one run are comparable." : ratios,
+    ratios: ratios === "" ? "No run has two results that a ratio compares." : ratios,
     results: plainTableOf(results)
   })
 }

@@ -17,12 +17,12 @@ import { fillScalingPage } from "./page.mjs"
 
 const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--quick] [--repetitions N] [--build DIR] [--results FILE]
 
-  --only PARTS       some of: oneServer,pooler,replica,backlogs; the others' results stay as they were
-  --pgbouncer PATH   a PgBouncer to try; several may be named. One that is installed is found by itself
-  --quick            everything once and for a short time; written to results/quick-scaling.json, and into no page
-  --repetitions N    how often everything is measured, alternating (default: 3, with --quick 1)
-  --build DIR        measure this build instead of ../dist
-  --results FILE     write the results into this file instead, and into no page
+  --only PARTS       Measures only these parts: oneServer,pooler,replica,backlogs. Keeps the results of the others
+  --pgbouncer PATH   A PgBouncer to measure; repeatable. Defaults to an installed one
+  --quick            Measures everything once and briefly. Writes results/quick-scaling.json, and no page
+  --repetitions N    Number of times that everything is measured, alternating. Defaults to 3, with --quick to 1
+  --build DIR        The build to measure. Defaults to ../dist
+  --results FILE     Writes the results into this file, and no page. Defaults to results/scaling.json
 `
 
 const parts = { oneServer, pooler, replica, backlogs }

@@ -1,6 +1,17 @@
 /**
  * Mosaic Backlog: an event-sourced backlog of record, as Effect layers.
  *
+ * - **Services.** `BacklogService` creates, claims and completes cards, and reads them. `AuditService` reads the log and past
+ *   states, and proves that nothing was altered.
+ * - **Layers.** `layerPglite` and `layerPostgres` provide both services over a database, `layerTest` in memory with a test clock.
+ *   `layerHttp` of `mosaic-backlog/http` provides them over a served backlog.
+ * - **Errors.** Methods fail with tagged errors: a `Rejection` when a rule refuses a command, `InvalidInput`, `SqlError` when the
+ *   database fails, and a `ServerFailure` over `layerHttp` only. After a `Rejection` or `InvalidInput` no card has changed.
+ * - **Units.** Moments are `DateTime.Utc`. Fields whose names end in `Seconds`, `Millis` or `Days` are numbers in that unit; other
+ *   durations are `Duration.Input`. Lengths are in characters (Unicode code points) or bytes of UTF-8.
+ * - **Guarantees.** docs/guarantees.md states all guarantees with their conditions. For example, a command that succeeded is
+ *   durable, and at most one claim on a card is live.
+ *
  * @module
  */
 export { ActiveClaim } from "./domain/ActiveClaim.ts"

@@ -159,7 +159,7 @@ const headRow = (simulated) => {
   const colors = [colorOf(ours), colorOf(names.pgBoss), colorOf(names.graphileWorker)]
   return lineChart({
     title: "Commands per second over one head row, simulated",
-    x: { label: "workers in all", isLogarithmic: true },
+    x: { label: "workers in total", isLogarithmic: true },
     y: { label: "commands per second", isLogarithmic: true },
     lines: [1, 4].flatMap((processes) =>
       commits.map((commitMs, index) => ({

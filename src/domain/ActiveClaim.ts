@@ -4,8 +4,8 @@ import { CardId } from "./CardId.ts"
 import { Name, Title } from "./Text.ts"
 
 /**
- * The claim on a card: who holds it, since when, and until when. `attempt` is the number of the card's claims, this one
- * included. `renewals` is how often this claim was renewed. An expired claim remains until it is reclaimed.
+ * The claim on a card: its holder, its beginning and its expiry. `attempt` is the number of the card's claims, including this
+ * one. `renewals` is the number of renewals of this claim. An expired claim remains until it is reclaimed.
  */
 export const ActiveClaim = Schema.Struct({
   id: CardId,

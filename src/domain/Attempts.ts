@@ -16,7 +16,7 @@ export interface FailedAttempt {
 
 /** The attempts at a card: one for each claim. */
 export interface Attempts {
-  /** How many times the card was claimed. */
+  /** The number of times that the card was claimed. */
   readonly count: number
   /** The failed ones since the card was last unblocked or reopened, in order. */
   readonly failed: ReadonlyArray<FailedAttempt>
@@ -26,9 +26,9 @@ export interface Attempts {
 export const noAttempts: Attempts = { count: 0, failed: [] }
 
 /**
- * Adds the next event of a card's stream to its attempts. An attempt that ended otherwise than by a failure does not count
- * as failed: a release without a retry time, a reclaim before the lease expired, a restore, a block. Who unblocks or reopens
- * a card gives it new attempts.
+ * Adds the next event of a card's stream to its attempts. An attempt does not count as failed if it ended with a release without
+ * a retry time, a reclaim before the lease expired, a restore, or a block. A card that is unblocked or reopened gets new
+ * attempts.
  */
 export const addToAttempts = (
   attempts: Attempts,
@@ -53,7 +53,7 @@ export const addToAttempts = (
   }
 }
 
-/** How many attempts a reason lists: the last ones. With the longest names and reasons they have 15.5 KB of at most 16 KiB. */
+/** Maximum number of attempts that a reason lists: the last ones. The longest names and reasons take 15.5 KB of at most 16 KiB. */
 const maxListed = 10
 
 /** Maximum characters of one attempt's reason in the list. The event of the attempt has the whole reason. */

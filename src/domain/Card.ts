@@ -17,7 +17,7 @@
  *     and `test/support/` (`verifyBacklog.ts`, `plainCard.ts`, `goldenEvents.ts`), which check it;
  *  9. if it is a text that may be erased: `ErasablePart` in `domain/Event.ts` and `withoutTexts` in
  *     `projections/StreamCheck.ts`; if claims or lists filter by it: `projections/LockPlan.ts`, `lockAndLoad.ts`,
- *     `claimOutlookQueries.ts`, `readQueries.ts`, `PastBacklog.ts` and `testing/modelQueries.ts`.
+ *     `claimOutlookQueries.ts`, `listQueries.ts`, `PastBacklog.ts` and `testing/modelQueries.ts`.
  */
 import { Schema } from "effect"
 import { CardId } from "./CardId.ts"
@@ -68,16 +68,22 @@ export const Labels = Schema.Array(Name).check(
   Schema.isMaxLength(maxLabels, { message: `must be at most ${maxLabels} labels` })
 )
 
-/** The last note on a card: its text, who wrote it, and when. */
+/** The last note on a card: its text, its author and its time. */
 export const LastNote = Schema.Struct({ text: NoteText, actor: Name, at: Schema.DateTimeUtcFromString })
 
 /** The last note on a card. */
 export interface LastNote extends Schema.Schema.Type<typeof LastNote> {}
 
 /**
- * A card, as all queries and commands return it. Absent values are `null`. `claimToken` is the backlog's generation plus
- * the version of the card's `CardClaimed` event: it only grows, is never reused, and is required to change a claimed card.
- * `dependsOn` and `labels` are in the order of their code points.
+ * A card, as all queries and commands return it. Absent values are `null`.
+ *
+ * - `claimToken` is the backlog's generation plus the version of the card's `CardClaimed` event. It only grows, is never reused,
+ *   and is required to renew and release a claim, and to complete a claimed card without `force`.
+ * - `claimTtlSeconds` is the lease in seconds. `claimExpiresAt` is a time of the database's clock.
+ * - `attempts` is the number of claims on the card since its creation.
+ * - `notBefore` is the time before which the card cannot be claimed.
+ * - `dependsOn` and `labels` are in the order of their code points.
+ * - `version` is the number of the card's events.
  */
 export const Card = Schema.Struct({
   id: CardId,

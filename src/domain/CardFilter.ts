@@ -2,16 +2,16 @@ import { Schema, Struct } from "effect"
 import { Card, type Status } from "./Card.ts"
 
 /**
- * What a claim can do with a card that is open:
+ * How claims treat an open card:
  *
- * - `claimable`: it is ready, its dependencies are done, and its time has come;
+ * - `claimable`: it is ready, its dependencies are done, and its `notBefore` has passed or is not set. A claim can take it;
  * - `waiting`: it is ready, and a dependency is not done or does not exist;
- * - `deferred`: it is ready, its dependencies are done, and its time has not come;
- * - `expired`: it is claimed, and the lease has expired.
+ * - `deferred`: it is ready, its dependencies are done, and its `notBefore` has not passed;
+ * - `expired`: it is claimed, and the lease has expired. The next claim reclaims it.
  */
 export const Claimability = Schema.Literals(["claimable", "waiting", "deferred", "expired"])
 
-/** What a claim can do with a card that is open. */
+/** How claims treat an open card. */
 export type Claimability = typeof Claimability.Type
 
 /**
@@ -27,13 +27,13 @@ export const ListOrder = Schema.Literals(["claim", "changed", "created", "comple
 /** The order of a list. */
 export type ListOrder = typeof ListOrder.Type
 
-/** Which cards a list has, and in which order. A card is listed if every condition is true. */
+/** The conditions and the order of a list. A card is listed if every condition is true. */
 export interface ListSelection {
   /** Only cards with this status, or one of these. Defaults to every status. */
   readonly status?: Status | ReadonlyArray<Status> | undefined
   /**
-   * Only cards with which a claim can do this: `claimable`, `waiting` (for dependencies), `deferred` (to a later time) or
-   * `expired` (the lease of the claim). Defaults to all cards.
+   * Only cards of this claimability: `claimable`, `waiting` (for dependencies), `deferred` (to a later time) or `expired` (the
+   * lease of the claim). Defaults to all cards.
    */
   readonly claimability?: Claimability | undefined
   /** Only cards of this phase, or of one of these. Defaults to all phases. */
@@ -49,8 +49,8 @@ export interface ListSelection {
   /** Only cards of this priority or a lower one. Defaults to all priorities. */
   readonly maxPriority?: number | undefined
   /**
-   * Only cards whose id, title and body together contain all of these words, or words that begin with them. Upper and lower case are
-   * the same. Of a body the first 100,000 characters are searched. 1 to 500 characters. Defaults to all cards.
+   * Only cards whose id, title and body together contain all of these words, or words that begin with them: 1 to 500
+   * characters. Ignores case. Searches the first 100,000 characters of a body. Defaults to all cards.
    */
   readonly text?: string | undefined
   /** The order. Defaults to `claim`, the order in which claims take cards. */
@@ -65,6 +65,6 @@ export const CardSummary = Schema.Struct(Struct.omit(Card.fields, ["body", "acce
 /** A card without body, acceptance criteria and result. */
 export interface CardSummary extends Schema.Schema.Type<typeof CardSummary> {}
 
-/** Leaves out body, acceptance criteria and result. */
+/** Returns a card without body, acceptance criteria and result. */
 export const summarize = ({ acceptance: _acceptance, body: _body, result: _result, ...summary }: Card): CardSummary =>
   summary

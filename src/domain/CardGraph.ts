@@ -14,7 +14,7 @@ export const GraphCard = Schema.Struct({
   labels: Schema.Array(Name),
   priority: Priority,
   owner: Schema.NullOr(Name),
-  /** How many of its dependencies are not done or do not exist. */
+  /** The number of its dependencies that are not done or do not exist. */
   unmetDependencies: Count
 })
 
@@ -27,13 +27,13 @@ export const GraphEdge = Schema.Struct({ from: CardId, to: CardId })
 /** The card `from` depends on the card `to`. */
 export interface GraphEdge extends Schema.Schema.Type<typeof GraphEdge> {}
 
-/** Up to this many neighbours of a card are counted. */
+/** Maximum number of omitted dependencies, and of omitted dependents, that are counted. */
 export const maxCountedNeighbours = 1_000
 
 /**
  * The cards around a card. `cards` begins with that card and is ordered by distance, then by id. `edges` are all edges between
- * these cards. `omitted` lists the cards that have neighbours beyond these: how many dependencies and dependents are left out,
- * counted up to 1,000 each. Dependencies that do not exist as cards are in `missing`.
+ * these cards. `omitted` lists the cards that have other neighbours, with the numbers of omitted dependencies and dependents,
+ * each counted up to 1,000. `missing` lists dependencies that do not exist as cards.
  */
 export const Neighbourhood = Schema.Struct({
   cards: Schema.Array(GraphCard),
@@ -45,16 +45,16 @@ export const Neighbourhood = Schema.Struct({
 /** The cards around a card. */
 export interface Neighbourhood extends Schema.Schema.Type<typeof Neighbourhood> {}
 
-/** Up to this many cards that wait for a card are counted. */
+/** Maximum number of waiting cards that are counted. */
 export const maxCountedWaiting = 10_000
 
-/** Up to this many cards that a completion makes claimable are listed. */
+/** Maximum number of cards that are listed as made claimable by a completion. */
 export const maxListedClaimable = 100
 
 /**
- * What depends on the completion of a card. `claimable` lists the cards that it would make claimable now, in claim order, at
+ * The effect of the completion of a card on other cards. `claimable` lists the cards that it would make claimable now, in claim order, at
  * most 100; `claimableCount` is their number. `waiting` is the number of open cards that wait for it, directly or through other
- * open cards, counted up to 10,000; `isComplete` says whether that is all of them.
+ * open cards, counted up to 10,000; `isComplete` is false if there are more.
  */
 export const Impact = Schema.Struct({
   id: CardId,
@@ -64,13 +64,14 @@ export const Impact = Schema.Struct({
   isComplete: Schema.Boolean
 })
 
-/** What depends on the completion of a card. */
+/** The effect of the completion of a card on other cards. */
 export interface Impact extends Schema.Schema.Type<typeof Impact> {}
 
 /**
- * A longest chain of cards of which each depends on the one before, given every card and its dependencies in the graph. The
- * first by id where several are equally long. Takes time in proportion to the edges; an explicit stack, because chains can be
- * longer than the call stack. A card on a cycle, which only a damaged read model has, ends its chain.
+ * Returns a longest chain of cards in which each card depends on the one before it, given every card and its dependencies in
+ * the graph. Of several longest chains, returns the first by id. The time grows with the number of edges. The function has its own
+ * stack, because a chain can be longer than the call stack. A card on a cycle, which only a damaged read model has, ends its
+ * chain.
  */
 export const longestChain = (dependenciesOf: ReadonlyMap<CardId, ReadonlyArray<CardId>>): ReadonlyArray<CardId> => {
   const lengths = new Map<CardId, number>()

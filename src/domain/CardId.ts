@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Name } from "./Text.ts"
 
 /**
- * The id of a card. The creator of the card chooses it; it is never reused. 1 to 200 characters, no control characters, no
- * surrounding white space.
+ * The id of a card: 1 to 200 characters, no control characters, no surrounding white space. The creator of the card chooses it, or
+ * the program generates it. It is never reused.
  */
 export const CardId = Name.pipe(Schema.brand("CardId"))
 

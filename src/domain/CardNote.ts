@@ -4,7 +4,7 @@ import { Name, NoteText } from "./Text.ts"
 
 /**
  * A note on a card: progress, a finding, a hand-over. `version` is that of its event, by which pages continue. `claim` is the
- * claim under which it was written; `null` if its command had no token.
+ * claim whose token its command had; `null` if the command had no token.
  */
 export const CardNote = Schema.Struct({
   version: Version,

@@ -8,11 +8,11 @@ import { Name } from "./Text.ts"
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /**
- * The number of cards that are not done, by what a claim can do with them. Each card is counted once:
+ * The number of cards that are not done, by how claims treat them. Each card is counted once:
  *
  * - `claimable`, which includes cards whose claim has expired;
  * - `claimed`;
- * - `deferred`: the retry time has not come;
+ * - `deferred`: the retry time has not passed;
  * - `waiting`: a dependency is not done;
  * - `blocked`.
  */
@@ -24,7 +24,7 @@ export const OpenCounts = Schema.Struct({
   blocked: Count
 })
 
-/** The number of cards that are not done, by what a claim can do with them. */
+/** The number of cards that are not done, by how claims treat them. */
 export interface OpenCounts extends Schema.Schema.Type<typeof OpenCounts> {}
 
 /** Maximum number of dependencies listed for the nearest card. */
@@ -82,7 +82,7 @@ export interface ClaimOutlook extends Schema.Schema.Type<typeof ClaimOutlook> {}
 /** Facts about the cards that match a claim's filter. */
 export type ClaimFacts = Omit<ClaimOutlook, "reason">
 
-/** Whether the whole backlog has cards, and whether it has cards that are not done, whatever the filter. */
+/** Whether the whole backlog has cards, and whether it has cards that are not done. Ignores the filter. */
 export interface BacklogContents {
   readonly hasCards: boolean
   readonly hasOpenCards: boolean

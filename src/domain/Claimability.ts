@@ -3,8 +3,8 @@ import type { Card } from "./Card.ts"
 import { type CardId, compareIds } from "./CardId.ts"
 
 /*
- * Which cards may be claimed, and in which order. As SQL, the same definition is in `projections/readQueries.ts` and the
- * index `cards_claim_order`.
+ * Which cards may be claimed, and in which order. As SQL, the same definition is in the functions and the index
+ * `cards_claim_order` of the migrations, and in `projections/listQueries.ts`.
  */
 
 /**

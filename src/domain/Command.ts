@@ -5,7 +5,7 @@ import { JsonInput } from "./Json.ts"
 import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 
 /**
- * The origin of a command: the `actor` who causes its events; `correlationId` and `causationId` to trace it; a `commandId`
+ * The origin of a command: the `actor` that causes its events; `correlationId` and `causationId` to trace it; a `commandId`
  * that makes the command safe to retry, because a repeated command returns the outcome that its receipt stores.
  */
 const origin = {
@@ -95,17 +95,19 @@ export const maxCardsAtOnce = 200_000
 
 const reason = Schema.optional(Schema.NullOr(Reason))
 
+/** Creates a card. Returns the existing card, without an event, if its `idempotencyKey` is in use. */
 export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin }).check(
   reasonOnlyWhenBlocked,
   notBeforeOnlyWhenReady
 )
 
+/** Creates cards in any order, all or none. */
 export const CreateMany = Schema.TaggedStruct("CreateMany", {
   cards: Schema.Array(NewCard).check(Schema.isMaxLength(maxCardsAtOnce)),
   ...origin
 })
 
-/** Changes the fields that are given. `null` clears a field. Adds and removes labels. */
+/** Changes the fields that are given, and adds and removes labels. `null` clears a field. */
 export const Revise = Schema.TaggedStruct("Revise", {
   id: CardId,
   title: Schema.optional(Title),
@@ -127,7 +129,7 @@ export const Note = Schema.TaggedStruct("Note", {
   ...origin
 })
 
-/** Filters the cards that a claim chooses among. */
+/** Limits the cards that a claim may take. */
 export const ClaimFilter = Schema.Struct({
   phase: Schema.optional(Name),
   minPriority: Schema.optional(Priority),
@@ -135,7 +137,7 @@ export const ClaimFilter = Schema.Struct({
   withoutLabels: Schema.optional(Labels)
 })
 
-/** Filters the cards that a claim chooses among. */
+/** Limits the cards that a claim may take. */
 export interface ClaimFilter {
   /** Only cards of this phase. Defaults to all phases. */
   readonly phase?: string | undefined
@@ -161,14 +163,14 @@ const claimRequest = {
 
 /** A claim of the best claimable card. */
 export interface ClaimRequest extends ClaimFilter {
-  /** Who holds the claim: the name of a worker. May differ from `actor`. */
+  /** The holder of the claim: the name of a worker. May differ from `actor`. */
   readonly owner: string
-  /** How long the lease lasts, in seconds: 1 to 2,592,000 (30 days). Defaults to 900. */
+  /** Duration of the lease in seconds: 1 to 2,592,000 (30 days). Defaults to 900. */
   readonly ttlSeconds?: number | undefined
   /**
-   * How many attempts at a card may fail: 1 to 1,000,000. A card that has used them up is blocked instead of claimed, with a
-   * reason that lists how they ended. An attempt failed when its lease expired, or when its claim was released with
-   * `retryAfterSeconds`. They count from when the card was last unblocked or reopened. Defaults to no limit.
+   * Maximum number of failed attempts at a card: 1 to 1,000,000. A card that has reached it is blocked instead of claimed, with a
+   * reason that lists how the attempts ended. An attempt failed when its lease expired, or when its claim was released with
+   * `retryAfterSeconds`. Counts the attempts since the card was last unblocked or reopened. Defaults to no limit.
    */
   readonly maxAttempts?: number | undefined
 }

@@ -37,7 +37,7 @@ export type ClaimView = Pick<
   "generation" | "claimCandidates" | "expiredClaims" | "unmetDependencies" | "attemptsAt"
 >
 
-/** The result of a command: events, in order, or the rule that refuses it. No events: nothing needs to change. */
+/** The result of a command: events, in order, or the rejection. An empty list means that nothing needs to change. */
 export type Decision = Result.Result<ReadonlyArray<DecidedEvent>, Rejection>
 
 export const noEvents: Decision = Result.succeed([])

@@ -5,7 +5,7 @@ export type DependenciesOf = (id: CardId) => ReadonlyArray<CardId>
 
 /**
  * Finds a path along dependencies from one of `starts` to `target`, both ends included. Returns `undefined` when there is
- * none. Depth first; visits every card once. Uses its own stack, because chains may be longer than the call stack.
+ * none. Searches depth first and visits every card once. Has its own stack, because a chain can be longer than the call stack.
  */
 export const findPath = (
   starts: ReadonlyArray<CardId>,
@@ -40,8 +40,8 @@ const pathTo = (end: CardId, cameFrom: ReadonlyMap<CardId, CardId | undefined>):
 
 /**
  * Finds a cycle that can be reached from `starts`; its first card is repeated at the end. Returns `undefined` when there is
- * none. Depth first with three colours, one pass over cards and edges, with its own stack. Adds the cards that lead to no
- * cycle to `finished`, and skips cards that are in it.
+ * none. Searches depth first with three colours, in one pass over cards and edges, with its own stack. Adds the cards that lead
+ * to no cycle to `finished`, and skips cards that are in it.
  */
 export const findCycle = (
   starts: Iterable<CardId>,

@@ -11,6 +11,7 @@ import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 /** The claim that an event ended or changed: its owner and token. */
 const HeldClaim = Schema.Struct({ owner: Name, token: Token })
 
+/** A card was created, with its initial status and its dependencies. */
 export const CardCreated = Schema.TaggedStruct("CardCreated", {
   title: Title,
   body: Schema.NullOr(Body),
@@ -25,7 +26,7 @@ export const CardCreated = Schema.TaggedStruct("CardCreated", {
   notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
-/** Contains only the fields that changed. `labels` are all labels after the change. */
+/** A card was revised. Contains only the fields that changed. `labels` are all labels after the change. */
 export const CardRevised = Schema.TaggedStruct("CardRevised", {
   title: Schema.optionalKey(Title),
   body: Schema.optionalKey(Schema.NullOr(Body)),
@@ -36,10 +37,10 @@ export const CardRevised = Schema.TaggedStruct("CardRevised", {
   notBefore: Schema.optionalKey(Schema.NullOr(Schema.DateTimeUtcFromString))
 })
 
-/** `claim` is the current claim, if the command had its token. */
+/** A note was appended. `claim` is the current claim if the command had its token; otherwise `null`. */
 export const CardNoted = Schema.TaggedStruct("CardNoted", { text: NoteText, claim: Schema.NullOr(HeldClaim) })
 
-/** The claim's token is the generation plus the version of this event. */
+/** A card was claimed. The claim's token is the generation plus the version of this event. */
 export const CardClaimed = Schema.TaggedStruct("CardClaimed", {
   owner: Name,
   ttlSeconds: TtlSeconds,
@@ -61,6 +62,7 @@ export const CardReleased = Schema.TaggedStruct("CardReleased", {
   notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
+/** A claim ended: it expired and was reclaimed, it was reclaimed on request, or the backlog was restored. */
 export const CardReclaimed = Schema.TaggedStruct("CardReclaimed", {
   owner: Name,
   token: Token,
@@ -68,18 +70,22 @@ export const CardReclaimed = Schema.TaggedStruct("CardReclaimed", {
   why: Schema.Literals(["expired", "requested", "restored"])
 })
 
+/** A dependency was added. */
 export const CardLinked = Schema.TaggedStruct("CardLinked", { dependsOn: CardId })
 
+/** A dependency was removed. */
 export const CardUnlinked = Schema.TaggedStruct("CardUnlinked", { dependsOn: CardId })
 
+/** A card was blocked. `endedClaim` is the claim that this ended; `null` if there was none. */
 export const CardBlocked = Schema.TaggedStruct("CardBlocked", {
   reason: Schema.NullOr(Reason),
   endedClaim: Schema.NullOr(HeldClaim)
 })
 
+/** A blocked card became ready. */
 export const CardUnblocked = Schema.TaggedStruct("CardUnblocked", { reason: Schema.NullOr(Reason) })
 
-/** `overrode` lists the dependencies that were not done; `claim` is the claim that the event ended. */
+/** A card was completed. `overrode` lists the dependencies that were not done; `claim` is the claim that this ended. */
 export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
   result: Schema.NullOr(Json),
   overrode: Schema.Array(CardId),
@@ -87,6 +93,7 @@ export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
   claim: Schema.NullOr(HeldClaim)
 })
 
+/** A card that was done became ready. */
 export const CardReopened = Schema.TaggedStruct("CardReopened", { reason: Schema.NullOr(Reason) })
 
 /** The fields of events that a redaction can erase: texts and JSON that may contain secrets or personal data. */
@@ -112,7 +119,7 @@ export const EventParts = Schema.Struct({ version: Version, parts: Schema.Array(
 /** Erasable fields of one event of a card. */
 export interface EventParts extends Schema.Schema.Type<typeof EventParts> {}
 
-/** `erased` lists the fields of the card's earlier events that were erased from the log. */
+/** Texts were erased. `erased` lists the fields of the card's earlier events that were erased from the log. */
 export const CardRedacted = Schema.TaggedStruct("CardRedacted", {
   erased: Schema.Array(EventParts),
   reason: Reason

@@ -7,15 +7,15 @@ export const FlowBucketSize = Schema.Literals(["minute", "hour", "day", "week"])
 /** The size of the buckets of `flow`. */
 export type FlowBucketSize = typeof FlowBucketSize.Type
 
-/** What the groups of `flow` are. */
+/** The property by which `flow` groups its figures. */
 export const FlowGrouping = Schema.Literals(["phase", "label", "owner"])
 
-/** What the groups of `flow` are. */
+/** The property by which `flow` groups its figures. */
 export type FlowGrouping = typeof FlowGrouping.Type
 
 /**
- * A distribution of times in seconds: how many there are, and percentiles. A percentile is the smallest of the times that is
- * not exceeded by that share of them. The percentiles are null if there are no times.
+ * A distribution of times in seconds: their number and percentiles. A percentile is the smallest of the times such that at least
+ * that share of them is not greater. The percentiles are null if there are no times.
  */
 export const FlowTimes = Schema.Struct({
   count: Schema.Int,
@@ -28,7 +28,7 @@ export const FlowTimes = Schema.Struct({
 export interface FlowTimes extends Schema.Schema.Type<typeof FlowTimes> {}
 
 /**
- * What happened in a range of time. Every figure counts events of the log by `recordedAt`, so the figures of a past range do not
+ * The figures of a range of time. Every figure counts events of the log by `recordedAt`, so the figures of a past range do not
  * change.
  *
  * - `created`: cards (`CardCreated`), also those that were created as blocked or done.
@@ -54,19 +54,19 @@ const figures = {
   cycleTime: FlowTimes
 }
 
-/** What happened in one bucket: from `startsAt`, inclusive, to `endsAt`, exclusive. */
+/** The figures of one bucket: from `startsAt`, inclusive, to `endsAt`, exclusive. */
 export const FlowBucket = Schema.Struct({
   startsAt: Schema.DateTimeUtcFromString,
   endsAt: Schema.DateTimeUtcFromString,
   ...figures
 })
 
-/** What happened in one bucket. */
+/** The figures of one bucket. */
 export interface FlowBucket extends Schema.Schema.Type<typeof FlowBucket> {}
 
 /**
- * The figures of one group. `group` is null for cards without a phase or label, and for events without an owner. `buckets` are
- * those in which something happened. `readyAge` is the age of the group's ready cards.
+ * The figures of one group. `group` is null for cards without a phase or label, and for events without an owner. `buckets` omits
+ * those without events. `readyAge` is the age of the group's ready cards, in seconds.
  */
 export const FlowGroup = Schema.Struct({
   group: Schema.NullOr(Name),
@@ -82,7 +82,7 @@ export interface FlowGroup extends Schema.Schema.Type<typeof FlowGroup> {}
  * How cards flow through the backlog from `startsAt`, inclusive, to `endsAt`, exclusive.
  *
  * - The figures are those of the whole range. `buckets` divides the range. The first and the last bucket end with the range.
- * - `readyAge` is the age of the cards that are ready now, not at `endsAt`: the time since their `createdAt`.
+ * - `readyAge` is the age of the cards that are ready now, not at `endsAt`: the time since their `createdAt`, in seconds.
  * - `position` is that of the last event before `endsAt`.
  * - `groups` are the groups with the most events, the largest first. `omittedGroups` is the number of other groups. The
  *   figures of the whole range and of its buckets include them.

@@ -11,10 +11,10 @@ import {
   type FlowTimes
 } from "./Flow.ts"
 
-/** What an event counts as: the number of the figure. */
+/** The number of the figure in which an event counts. */
 export const flowKinds = { created: 0, claimed: 1, completed: 2, failed: 3, expired: 4 } as const
 
-/** What an event counts as: the number of the figure. */
+/** The number of the figure in which an event counts. */
 export type FlowKind = (typeof flowKinds)[keyof typeof flowKinds]
 
 /** A group; null for cards or events without one. */

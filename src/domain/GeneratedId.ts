@@ -15,7 +15,7 @@ export const isIdPrefix = (prefix: string): boolean => prefix.length <= maxIdPre
 
 /**
  * The ids that a card without an id can get, in the order of preference: 8, 12 or 20 characters after the prefix. The same
- * digest, of at least 16 bytes, leads to the same ids. With 1,000,000 cards the first one is in use once in 500,000 times.
+ * digest, of at least 16 bytes, leads to the same ids. With 1,000,000 cards the first one is in use in one of 500,000 cases.
  */
 export const proposeIds = (prefix: string, digest: Uint8Array): ReadonlyArray<CardId> => {
   let rest = digest.reduce((number, byte) => number * 256n + BigInt(byte), 0n)

@@ -4,7 +4,7 @@ import type { CardId } from "./CardId.ts"
 import { type BacklogView, type Decision, withCard } from "./Decision.ts"
 import { ClaimLost } from "./Rejection.ts"
 
-/** The claim on a card, without the fields of the card that have nothing to do with it. */
+/** The claim on a card, without the card's other fields. */
 export interface HeldClaim {
   readonly owner: string
   readonly token: number
@@ -33,7 +33,7 @@ export const claimLost = (card: Card, token: number): Decision =>
     new ClaimLost({ id: card.id, token, status: card.status, holder: card.claimOwner, expiresAt: card.claimExpiresAt })
   )
 
-/** The fence: decides only if the command has the current token, and else refuses it with `ClaimLost`. */
+/** The fence: decides only if the command has the current token. Otherwise it refuses the command with `ClaimLost`. */
 export const withClaim = (
   backlog: BacklogView,
   command: { readonly id: CardId; readonly token: number },

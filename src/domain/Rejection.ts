@@ -46,7 +46,10 @@ export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("Depe
   }
 }
 
-/** The token is not the card's current one: the claim expired and was reclaimed, or was ended. */
+/**
+ * The token is not the card's current one: the claim expired and was reclaimed, or was ended. `holder` and `expiresAt` are those of
+ * the current claim; null if the card is not claimed.
+ */
 export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   id: CardId,
   token: Token,
@@ -63,7 +66,7 @@ export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   }
 }
 
-/** The card is claimed: it can be completed only with the token of the claim, and not be deferred. */
+/** The card is claimed: it can be completed only with the token of the claim, and it cannot be deferred. */
 export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsClaimed", {
   id: CardId,
   holder: Name,
@@ -91,7 +94,7 @@ export class TooManyLabels extends Schema.TaggedError<TooManyLabels>()("TooManyL
   }
 }
 
-/** The command's id was already used for another command. That one keeps its effect; this one had none. */
+/** The actor used the command's id for another command, which keeps its effect. This command had none. */
 export class CommandIdConflict extends Schema.TaggedError<CommandIdConflict>()("CommandIdConflict", {
   commandId: Name
 }) {
@@ -100,7 +103,7 @@ export class CommandIdConflict extends Schema.TaggedError<CommandIdConflict>()("
   }
 }
 
-/** A rule of the backlog that refused a command. Nothing was written. */
+/** A rule of the backlog that refused a command. Nothing was written, except the receipt of a command with a `commandId`. */
 export const Rejection = Schema.Union([
   CardNotFound,
   CardAlreadyExists,

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /**
- * The numbers of a backlog. `waiting` counts the ready cards with a dependency that is not done. `oldestReadyAgeSeconds` is
+ * The counts of a backlog. `waiting` counts the ready cards with a dependency that is not done. `oldestReadyAgeSeconds` is
  * the age of the oldest ready card, `null` when none is ready. `expiredClaimCount` counts the claims that have expired and
  * are not reclaimed yet.
  */
@@ -16,5 +16,5 @@ export const Stats = Schema.Struct({
   expiredClaimCount: Count
 })
 
-/** The numbers of a backlog. */
+/** The counts of a backlog. */
 export interface Stats extends Schema.Schema.Type<typeof Stats> {}

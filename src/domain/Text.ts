@@ -11,7 +11,7 @@ export const utf8Length = (text: string): number => {
   return bytes
 }
 
-/** Returns why Postgres cannot store a text, or `undefined` when it can: it stores no NUL and no lone surrogates. */
+/** Returns why Postgres cannot store a text, or `undefined` when it can. Postgres stores no NUL and no lone surrogates. */
 export const storageProblem = (text: string): string | undefined =>
   text.includes("\u0000")
     ? "must not contain the NUL character"

@@ -22,8 +22,8 @@ import { sortIds } from "./evolve.ts"
 import { addSeconds } from "./Time.ts"
 
 /**
- * Decides a command: which events it leads to at `now`, the time of the database, or which rule refuses it. Pure and
- * total. The commands of a batch are decided one after the other, each on the state that the previous ones left.
+ * Decides a command at `now`, the time of the database. Returns its events, or the rejection by the rule that refuses it. Pure and
+ * total. The interpreter decides the commands of a batch one after the other, each on the state that the previous ones left.
  */
 export const decide = (backlog: BacklogView, command: IdentifiedCommand, now: DateTime.Utc): Decision => {
   switch (command._tag) {
@@ -94,7 +94,7 @@ const claimById = (backlog: BacklogView, command: CommandOf<"Claim">, id: CardId
     : Result.succeed(reclaimed)
 }
 
-/** The block of a card whose attempts all failed, including the one that `reclaimed` ends. `undefined` if it has some left. */
+/** The block of a card that has used up its attempts, including the one that `reclaimed` ends. `undefined` if some remain. */
 const blockIfExhausted = (
   backlog: Pick<BacklogView, "attemptsAt">,
   card: Card,
@@ -102,7 +102,7 @@ const blockIfExhausted = (
   reclaimed: ReadonlyArray<DecidedEvent>,
   now: DateTime.Utc
 ): DecidedEvent | undefined => {
-  // Not more attempts can have failed than there were.
+  // At most as many attempts have failed as there were.
   if (maxAttempts === undefined || card.attempts < maxAttempts) return undefined
   const { failed } = reclaimed.reduce(
     (attempts, decided) => addToAttempts(attempts, { event: decided.event, occurredAt: now }),
@@ -118,7 +118,7 @@ const blockIfExhausted = (
 
 /**
  * Claims up to `limit` cards, the best first. All expired claims are reclaimed first, so that the best card is chosen among
- * all cards without a live claim. A card that has used up its attempts is blocked, and the next one claimed in its place.
+ * all cards without a live claim. A card that has used up its attempts is blocked, and the next card is claimed instead.
  */
 const claimNext = (backlog: ClaimView, request: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
   const reclaimed = backlog.expiredClaims(now).flatMap((card) => reclaimIfExpired(card, now))
@@ -209,7 +209,7 @@ const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision => {
     : Result.succeed([reclaimEvent(card, claim, isExpired(card, now) ? "expired" : "requested")])
 }
 
-/** Ends the claims on cards after a restore: the log may have lost what the holders did. */
+/** Ends the claims on cards after a restore: the log may lack the last commands of their holders. */
 export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEvent> => {
   const events: Array<DecidedEvent> = []
   for (const card of cards) {

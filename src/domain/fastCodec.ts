@@ -5,7 +5,7 @@ import { copyStorableJson, Json, JsonInput, jsonStorageProblem } from "./Json.ts
  * Effect interprets a schema: each field of each value passes through several functions and an `Exit`, which took half of
  * the server's time for a request that returns a card. The functions of this file compile a schema to closures that do
  * nothing but check and copy. They decide only what valid values become. Any other value goes to the schema, so each error
- * is the schema's own. `test/domain/fastCodec.test.ts` holds the two against each other.
+ * is the schema's own. `test/domain/fastCodec.test.ts` compares the two.
  */
 
 /** A schema without services. */

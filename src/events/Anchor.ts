@@ -6,7 +6,7 @@ import { Result, Schema } from "effect"
 import { createPrivateKey, createPublicKey, sign, verify } from "node:crypto"
 
 /**
- * The end of the log at a moment. Stored where a user who can write to the log cannot change it, an anchor later proves that
+ * The end of the log at a moment. An anchor is stored where users that can write to the log cannot change it. It later proves that
  * the log up to its position is unchanged, because the chain hash covers all earlier events.
  */
 export const Anchor = Schema.Struct({
@@ -23,7 +23,7 @@ export const Anchor = Schema.Struct({
 /** The end of the log at a moment. */
 export interface Anchor extends Schema.Schema.Type<typeof Anchor> {}
 
-/** The text is not an anchor, the key cannot be used, or the signature is invalid; `problem` says which. */
+/** The text is not an anchor, the key cannot be used, or the signature is invalid. `problem` states which. */
 export class AnchorRefused extends Schema.TaggedError<AnchorRefused>()("AnchorRefused", { problem: Schema.String }) {
   override get message(): string {
     return `The anchor is refused: ${this.problem}`

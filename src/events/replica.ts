@@ -45,7 +45,7 @@ export const replicaErrorOf = ({ reason: { cause } }: SqlError.SqlError): Replic
     ? cause
     : undefined
 
-/** How long reads wait for a replica to replay a requested position or time. Defaults to 5 seconds. */
+/** Maximum time that reads wait for a replica to replay a requested position or time. Defaults to 5 seconds. */
 export const ReplicaWait: Context.Reference<Duration.Duration> = Context.Reference<Duration.Duration>(
   "mosaic-backlog/events/ReplicaWait",
   { defaultValue: () => Duration.seconds(5) }

@@ -1,9 +1,7 @@
 /**
  * The tables of cards and dependencies: their names, the columns of a card, and decoding a row.
  *
- * A new field of a card needs changes in these places: `Card`, the events that set it, and `evolve` (`src/domain`); a column in
- * a new migration; `columns` and `decodeCountedCard` in this file; `migrations/0011_commands.sql`, `cardLines.ts`
- * and `ReadModelBuilder.ts`, which write it; `lockAndLoad.ts`, which loads it; `compareRows.ts`, which verifies it; `erasableColumns.ts`, which says whether a redaction may have to erase it.
+ * A new field of a card changes `columns` and `decodeCountedCard` in this file. The top of `src/domain/Card.ts` lists all places.
  */
 import { DateTime } from "effect"
 import { currentHead } from "../events/LogReader.ts"

@@ -30,7 +30,7 @@ export interface RebuildContext {
   /** Creates the empty tables of a backlog in an empty schema. */
   readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
   readonly onProgress: (progress: RebuildProgress) => Effect.Effect<void>
-  /** How long it tries to lock the tables for the swap. */
+  /** Maximum time to try to lock the tables for the swap. */
   readonly swapTimeout: Duration.Duration
 }
 
@@ -39,9 +39,9 @@ export interface RebuildResult {
   /** The last event in the read model at the swap. */
   readonly position: number
   readonly cards: number
-  /** How often it caught up with new events before the swap. */
+  /** The number of times that it caught up with new events before the swap. */
   readonly rounds: number
-  /** How long commands waited for the swap, in milliseconds. */
+  /** The time that commands waited for the swap, in milliseconds. */
   readonly swapMillis: number
 }
 

@@ -17,7 +17,7 @@ export const RemovalProgress = Schema.Struct({
 /** The progress of a removal: rows of one table. `total` is an estimate. */
 export interface RemovalProgress extends Schema.Schema.Type<typeof RemovalProgress> {}
 
-/** Erased bytes are still in the data files. `problem` says why, and what to do. The redactions themselves are done. */
+/** Erased bytes are still in the data files. `problem` states the reason and the solution. The redactions themselves are done. */
 export class RemovalPending extends Schema.TaggedError<RemovalPending>()("RemovalPending", {
   schema: Schema.String,
   problem: Schema.String
@@ -34,7 +34,7 @@ export interface RewriteContext {
   /** Creates the empty tables of a backlog in an empty schema. */
   readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
   readonly onProgress: (progress: RemovalProgress) => Effect.Effect<void>
-  /** How long it tries to take the locks of one table. */
+  /** Maximum time to try to take the locks of one table. */
   readonly swapTimeout: Duration.Duration
   /** Runs in the first transaction, which begins after every earlier redaction has committed. */
   readonly onBegun: Effect.Effect<void, SqlError.SqlError>

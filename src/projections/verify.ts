@@ -21,7 +21,7 @@ import { streamPagesAhead } from "../sql/pages.ts"
 export interface VerifyOptions {
   /** An anchor that the log must continue. Defaults to none. */
   readonly anchor?: Anchor | undefined
-  /** Who verifies, for the list of `verifications`. Defaults to unknown. */
+  /** The actor that verifies, for the list of `verifications`. Defaults to unknown. */
   readonly actor?: string | undefined
   /** Runs with the progress of the verification, in events. Defaults to nothing. */
   readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined

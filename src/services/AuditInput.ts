@@ -96,7 +96,7 @@ export interface ConsumeInput<E, R> extends Omit<EventsInput, "after"> {
 export interface AnchorInput {
   /** An Ed25519 private key in PEM format, with which the anchor is signed. Defaults to none: the anchor is unsigned. */
   readonly privateKey?: string | undefined
-  /** Who makes the anchor, for the list of `anchors`. Defaults to unknown. */
+  /** The actor that makes the anchor, for the list of `anchors`. Defaults to unknown. */
   readonly actor?: string | undefined
   /** Whether the anchor is added to the list of `anchors`. Defaults to true. */
   readonly record?: boolean | undefined
@@ -122,7 +122,7 @@ export interface ObservationsInput {
 export interface RebuildInput {
   /** Receives the progress. Defaults to none. */
   readonly onProgress?: ((progress: RebuildProgress) => Effect.Effect<void>) | undefined
-  /** How long to try to lock the tables for the swap. Defaults to 1 minute. */
+  /** Maximum time to try to lock the tables for the swap. Defaults to 1 minute. */
   readonly swapTimeout?: Duration.Input | undefined
 }
 
@@ -152,13 +152,13 @@ export interface PruneReceiptsInput {
 
 /** The input of `AuditService.restored`. */
 export interface RestoredInput {
-  /** Who restored the backlog. The events that end its claims record it. */
+  /** The actor that restored the backlog. The events that end its claims record it. */
   readonly actor: string
 }
 
 /** The options of `AuditService.importLog`. */
 export interface ImportLogInput {
-  /** Who imports the log. The events that end its claims record it. Defaults to "import". */
+  /** The actor that imports the log. The events that end its claims record it. Defaults to "import". */
   readonly actor?: string | undefined
   /** Receives the number of imported events and the total. Defaults to none. */
   readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined

@@ -164,7 +164,7 @@ export interface RebuildReport extends RebuildResult {
 }
 
 /**
- * The history of the backlog: reads its events and its past, proves that nothing was altered, and maintains the log.
+ * The history of the backlog: reads events and past states, proves that nothing was altered, and maintains the log.
  *
  * **When to use**
  *
@@ -274,7 +274,7 @@ export class AuditService extends Context.Service<
      *
      * **Details**
      *
-     * Reads the events of the range and what the cards in it are now, not the events before. Fails with `InvalidInput` if
+     * Reads the events of the range and the present state of its cards, but not the events before. Fails with `InvalidInput` if
      * `from` is later than `to`, or if the range has more than 1,000 buckets. With `by`, the answer has the groups with the
      * most events, at most 100 groups and 20,000 buckets of groups, and `omittedGroups` says how many others there are.
      *
@@ -471,8 +471,8 @@ export class AuditService extends Context.Service<
      *
      * **Gotchas**
      *
-     * The list is not part of the log and proves nothing: each entry is what a program reported. Whether the log is intact
-     * now, only `verify` shows.
+     * The list is not part of the log and proves nothing: each entry is what a program reported. Only `verify` shows whether the
+     * log is intact now.
      */
     readonly verifications: (
       options?: ObservationsInput
@@ -536,7 +536,7 @@ export class AuditService extends Context.Service<
      * **Gotchas**
      *
      * No read returns the parts afterwards, but their bytes remain in the data files until `removeErased` removes them. A
-     * process whose role owns the tables does that in the background. `state` in the result says whether it has happened.
+     * process whose role owns the tables does that in the background. `state` in the result shows whether they are removed.
      *
      * **Rejections**
      *

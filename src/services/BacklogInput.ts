@@ -17,7 +17,7 @@ import { decodeInput, InvalidInput } from "./decodeInput.ts"
 
 /** The fields that every command has. */
 export interface CommandOrigin {
-  /** Who runs the command: a worker, a service or a person. Every event that the command causes records it. */
+  /** The worker, service or person that sends the command. Every event that the command causes records it. */
   readonly actor: string
   /** Groups the events of several commands, such as those of one request. Recorded with the events. Defaults to none. */
   readonly correlationId?: string | undefined
@@ -122,7 +122,7 @@ export interface NoteInput extends CommandOrigin {
   readonly token?: number | undefined
 }
 
-/** The input of `BacklogService.claim`. `id` excludes a filter. */
+/** The input of `BacklogService.claim`. An `id` cannot be combined with a filter. */
 export interface ClaimInput extends ClaimRequest, CommandOrigin {
   /** The id of the card to claim. Defaults to the best claimable card. */
   readonly id?: string | undefined
@@ -140,7 +140,7 @@ export interface RenewInput extends CommandOrigin {
   readonly id: string
   /** The token of the claim: `claimToken` of the claimed card. */
   readonly token: number
-  /** How long the lease lasts from now, in seconds: 1 to 2,592,000 (30 days). Defaults to the claim's current value. */
+  /** Duration of the lease from now, in seconds: 1 to 2,592,000 (30 days). Defaults to the claim's current value. */
   readonly ttlSeconds?: number | undefined
   /** A note on the progress of the work: 1 character to 64 KiB of UTF-8. Defaults to null: none. */
   readonly note?: string | null | undefined
@@ -154,11 +154,11 @@ export interface ReleaseInput extends CommandOrigin {
   readonly token: number
   /** Why the card is released. Recorded with the event. Defaults to null: none. */
   readonly reason?: string | null | undefined
-  /** How long the card is not claimable, in seconds: 0 to 31,622,400 (366 days). Defaults to 0: claimable at once. */
+  /** Time for which the card is not claimable, in seconds: 0 to 31,622,400 (366 days). Defaults to 0: claimable at once. */
   readonly retryAfterSeconds?: number | undefined
   /**
-   * How many attempts at the card may fail: 1 to 1,000,000. If this one failed, which `retryAfterSeconds` says, and is the last,
-   * the card is blocked instead, with a reason that lists how the attempts ended. Defaults to no limit.
+   * Maximum number of failed attempts at the card: 1 to 1,000,000. With a `retryAfterSeconds` above 0 this attempt failed. If it
+   * was the last one, the card is blocked instead, with a reason that lists how the attempts ended. Defaults to no limit.
    */
   readonly maxAttempts?: number | undefined
 }
@@ -191,7 +191,7 @@ export interface BlockInput extends CommandOrigin {
   readonly id: string
   /**
    * The token of the claim that ends: `claimToken` of the claimed card. The holder of a claim passes it, so that it does not
-   * end the claim of another worker. Defaults to none: whatever claim there is ends.
+   * end the claim of another worker. Defaults to none: any claim ends.
    */
   readonly token?: number | undefined
   /** Why the card is blocked: `blockedReason` of the card. Defaults to null: none. */
@@ -266,10 +266,10 @@ export interface ListInput extends ListSelection {
   readonly changedSince?: DateTime.Utc | undefined
   /** Only cards after the card with this id, the last one of the previous page. Defaults to the first page. */
   readonly after?: string | undefined
-  /** Only cards before the card with this id, the first one of the next page: the last `limit` of them. Excludes `after`. */
+  /** The last `limit` cards before the card with this id, the first one of the next page. Cannot be combined with `after`. */
   readonly before?: string | undefined
   /**
-   * `summary` leaves out the fields `body`, `acceptance` and `result`, which may be long. Defaults to `all`.
+   * `summary` omits the fields `body`, `acceptance` and `result`, which may be long. Defaults to `all`.
    */
   readonly fields?: "all" | "summary" | undefined
 }
@@ -320,14 +320,14 @@ export const decodeListOptions = decodeInput(ListOptions)
 /** Checks a filter of claims. */
 export const decodeClaimFilter = decodeInput(ClaimFilter)
 
-/** How long `awaitClaimable` and `awaitClaimEnd` wait by default, in seconds. */
+/** The default of `waitSeconds` of `awaitClaimable` and `awaitClaimEnd`. */
 export const defaultWaitSeconds = 30
 
 const maxWaitSeconds = 3600
 
 /** The options of `BacklogService.awaitClaimable`. */
 export interface AwaitClaimableInput extends ClaimFilter {
-  /** How long to wait, in seconds: 0 to 3,600. With 0 it checks once. Defaults to 30. */
+  /** Maximum time to wait, in seconds: 0 to 3,600. With 0 it checks once. Defaults to 30. */
   readonly waitSeconds?: number | undefined
 }
 
@@ -345,7 +345,7 @@ export interface AwaitClaimEndInput {
   readonly id: string
   /** The token of the claim: `claimToken` of the claimed card. */
   readonly token: number
-  /** How long to wait, in seconds: 0 to 3,600. With 0 it checks once. Defaults to 30. */
+  /** Maximum time to wait, in seconds: 0 to 3,600. With 0 it checks once. Defaults to 30. */
   readonly waitSeconds?: number | undefined
 }
 
@@ -374,7 +374,7 @@ export const refuseLostPlace = <E>(
           : Effect.void
       )
 
-/** How many rows a page of notes, claims or dependents has by default. */
+/** The default number of rows in a page of notes, claims or dependents. */
 export const defaultPageSize = 100
 
 /** The input of `BacklogService.notes`. */
@@ -444,7 +444,7 @@ export const decodeDependentsOptions = decodeInput(DependentsOptions)
 export interface NeighbourhoodInput {
   /** The id of the card. */
   readonly id: string
-  /** How many edges away from the card: 0 to 10. Defaults to 1. */
+  /** Maximum distance from the card, in edges: 0 to 10. Defaults to 1. */
   readonly hops?: number | undefined
   /** Maximum number of cards: 1 to 1,000. Defaults to 100. */
   readonly limit?: number | undefined

@@ -87,7 +87,7 @@ export type QueryFailure = InvalidInput | BacklogFailure
 /** The errors of every command, in addition to its rejections. */
 export type CommandFailure = CommandIdConflict | QueryFailure
 
-/** Why a card is not completed. */
+/** The rejections of a completion. */
 export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | CommandIdConflict
 
 /**
@@ -104,7 +104,7 @@ export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | Com
  * is part of that transaction, and durable when that commits. A command that finds everything as requested succeeds without
  * an event.
  *
- * A command with a `commandId` is carried out once. The same actor that sends it again gets the first answer: the cards as
+ * A command with a `commandId` is carried out once. When the same actor sends it again, it gets the first answer: the cards as
  * they were then, the claim with its token, or the refusal. Texts that were redacted since are not compared. Receipts are
  * kept until `AuditService.pruneReceipts` removes them.
  *
@@ -351,8 +351,8 @@ export class BacklogService extends Context.Service<
      *
      * **Gotchas**
      *
-     * With an `id` the claim ends also when its lease has not expired. The worker that held it learns that from its next
-     * command, which is refused with `ClaimLost`.
+     * With an `id` the claim ends also when its lease has not expired. The next command of the worker that held it is refused with
+     * `ClaimLost`.
      *
      * **Rejections**
      *
@@ -542,17 +542,17 @@ export class BacklogService extends Context.Service<
     readonly notes: (input: NotesInput) => Effect.Effect<ReadonlyArray<CardNote>, CardNotFound | QueryFailure>
 
     /**
-     * Returns who holds which card, since when and until when, with renewals and attempt: the claim that expires first at the
-     * beginning. Expired claims that are not reclaimed yet are included.
+     * Returns the claims on cards, with holder, beginning, expiry, renewals and attempt. The claim that expires first comes first.
+     * Expired claims that are not reclaimed yet are included.
      */
     readonly claims: (options?: ClaimsInput) => Effect.Effect<ReadonlyArray<ActiveClaim>, QueryFailure>
 
     /**
-     * Returns the cards that depend on a card, by id. Also those that depend on a card that does not exist yet.
+     * Returns the cards that depend on a card, in the order of their ids. The card need not exist yet.
      *
      * **Rejections**
      *
-     * - `CardNotFound`: no card has this id, and none depends on it.
+     * - `CardNotFound`: no card has this id, and no card depends on it.
      */
     readonly dependents: (
       input: DependentsInput
@@ -563,7 +563,7 @@ export class BacklogService extends Context.Service<
      *
      * **Details**
      *
-     * Returns at most `limit` cards, the nearest first, and says at which cards neighbours were left out.
+     * Returns at most `limit` cards, the nearest first. `omitted` lists the cards that have other neighbours.
      *
      * **Rejections**
      *
@@ -581,12 +581,12 @@ export class BacklogService extends Context.Service<
     readonly impact: (id: string) => Effect.Effect<Impact, CardNotFound | QueryFailure>
 
     /**
-     * Returns a longest chain of open cards of which each depends on the one before: the least number of steps that are left.
-     * Of all cards, of one phase or with one label. The cost grows with the number of open cards.
+     * Returns a longest chain of open cards in which each card depends on the one before it: the minimum number of steps that
+     * remain. Considers all open cards, those of a phase, or those with a label. The cost grows with the number of open cards.
      */
     readonly criticalPath: (options?: CriticalPathInput) => Effect.Effect<ReadonlyArray<GraphCard>, QueryFailure>
 
-    /** Counts the cards by status, and those that are claimable, wait for others or have an expired claim. */
+    /** Counts the cards by status, and the cards that are claimable, wait for dependencies, or have an expired claim. */
     readonly stats: Effect.Effect<Stats, BacklogFailure>
 
     /**
@@ -627,7 +627,7 @@ export class BacklogService extends Context.Service<
      * **Details**
      *
      * `waitSeconds` defaults to 30 and is at most 3,600; with 0 it checks once. Wakes up after commits in any process, when
-     * leases expire and when retry times come. When a card becomes claimable, about as many waiters of this process wake up
+     * leases expire and when retry times pass. When a card becomes claimable, about as many waiters of this process wake up
      * as there are cards. Commit notifications can be lost; waiters also poll at `PollInterval`, which defaults to 1 second.
      *
      * **Gotchas**
@@ -650,12 +650,12 @@ export class BacklogService extends Context.Service<
      * **When to use**
      *
      * Use in a worker that should stop soon after another client ended its claim: blocked or completed the card, or reclaimed
-     * the claim. `Worker.run` does this. Without it, the worker learns that from its next renewal.
+     * the claim. `Worker.run` does this. Without it, the next renewal of the worker is refused.
      *
      * **Details**
      *
      * `waitSeconds` defaults to 30 and is at most 3,600; with 0 it checks once. Returns true also when no card has this id,
-     * or never had this token. An expired claim has not ended until it is reclaimed. Wakes up after commits in any process,
+     * or the card never had this token. An expired claim has not ended until it is reclaimed. Wakes up after commits in any process,
      * at most ten times a second. Commit notifications can be lost; waiters also poll at `PollInterval`, which defaults to
      * 1 second. All waiters of a process share these checks.
      */

@@ -14,8 +14,7 @@ import { listenForCommits } from "./waiting/CommitNotifications.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 
 /*
- * What differs between a server and an embedded database. Everything else of the services uses `SqlClient` and knows no
- * driver.
+ * The differences between a server and an embedded database. All other code of the services uses `SqlClient` and no driver.
  */
 
 /** Batches run in pipelined transactions on a server, and in the only session of an embedded database. */

@@ -46,7 +46,7 @@ const withOpening = (opening: Opening | undefined) =>
 export interface PgliteOptions {
   /** The directory of the backlog. It is created if it does not exist. Defaults to none: the backlog is in memory. */
   readonly dataDir?: string | undefined
-  /** How long to wait for another process that has the directory open and does not share it. Defaults to 10 seconds. */
+  /** Maximum time to wait for another process that has the directory open and does not share it. Defaults to 10 seconds. */
   readonly lockWait?: Duration.Input | undefined
   /** The Postgres schema. Defaults to `backlog`. */
   readonly schema?: string | undefined

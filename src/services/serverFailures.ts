@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import type { SqlError } from "effect/sql"
 
-/** The server does not know the caller, and requires a token. Nothing was done. */
+/** The server does not know the caller, and requires a token. The request was not carried out. */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
   problem: Schema.String
 }) {
@@ -14,7 +14,7 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthoriz
   }
 }
 
-/** The server knows the caller, which has no permission for the request. Nothing was done. */
+/** The caller has no permission for the request. The request was not carried out. */
 export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
   problem: Schema.String
 }) {
@@ -23,7 +23,7 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
   }
 }
 
-/** The caller exceeded its rate limit. Nothing was done. */
+/** The caller exceeded its rate limit. The request was not carried out. */
 export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
   /** Seconds after which the caller may try again. */
   retryAfterSeconds: Schema.Int

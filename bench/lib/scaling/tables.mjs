@@ -38,8 +38,8 @@ const batchesOf = ({ batches, costs: { commitMs, fixedMs, heldShare, perCommandM
       ],
       batches
     ),
-    `Fitted: ${fixedMs} ms per transaction, ${perCommandMs} ms per command, and ${commitMs} ms for the commit; of the first two ` +
-      `${Math.round(heldShare * 100)} % with the head row held.`
+    `Fitted: ${fixedMs} ms per transaction, ${perCommandMs} ms per command, and ${commitMs} ms for the commit. The head row is ` +
+      `held during ${Math.round(heldShare * 100)} % of the first two.`
   ].join("\n\n")
 
 const checkedOf = ({ rows }) =>
@@ -108,7 +108,7 @@ const rateColumns = (rows, rateOf) =>
 
 const poolerOf = (ways) =>
   ways === null
-    ? "No PgBouncer was found when this was measured."
+    ? "The measurement found no PgBouncer."
     : markdownTable(
         [
           ["way to the server", ({ way }) => way],
@@ -140,14 +140,14 @@ const replicaOf = ({ primaryLost, rates, replicaLost, waitEnded }) => {
       rates
     ),
     [
-      `- The replica was lost: within ${number(replicaLost.watchedMs / 1000)} s ${replicaLost.answeredMeanwhile} of 10 workers' ` +
-        `commands succeeded, reads ${replicaLost.couldRead ? "were" : "were not"}. ` +
-        `\`synchronous_standby_names\` was emptied, and ${number(replicaLost.goesOnAfterMs)} ms later work continued.`,
-      `- \`statement_timeout\`, set to 0.5 s, ${waitEnded.timedOut ? "ended" : "did not end"} such a wait within ` +
-        `${number(waitEnded.watchedMs / 1000)} s. \`pg_cancel_backend\` did: the command was ` +
-        `${waitEnded.outcome === "Success" ? "reported as done, and no replica had it" : "not reported as done"}.`,
-      `- The primary was killed and the replica promoted: of ${number(primaryLost.answered)} completions that had been reported ` +
-        `${primaryLost.missing} were missing, and log and read model were consistent.`
+      `- **The replica was lost.** Within ${number(replicaLost.watchedMs / 1000)} s, ${replicaLost.answeredMeanwhile} of the ` +
+        `commands of 10 workers succeeded, and reads ${replicaLost.couldRead ? "succeeded" : "did not succeed"}. ` +
+        `Work continued ${number(replicaLost.goesOnAfterMs)} ms after \`synchronous_standby_names\` was emptied.`,
+      `- **A wait was cancelled.** \`statement_timeout\`, set to 0.5 s, ${waitEnded.timedOut ? "ended" : "did not end"} such a ` +
+        `wait within ${number(waitEnded.watchedMs / 1000)} s. \`pg_cancel_backend\` ended it, and the command was ` +
+        `${waitEnded.outcome === "Success" ? "reported as done, although no replica had it" : "not reported as done"}.`,
+      `- **The primary was killed and the replica promoted.** Of ${number(primaryLost.answered)} completions that had been ` +
+        `reported, ${primaryLost.missing} were missing. The log and the read model were consistent.`
     ].join("\n")
   ].join("\n\n")
 }

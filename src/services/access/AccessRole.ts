@@ -1,15 +1,15 @@
 import { Schema } from "effect"
 
 /**
- * What the holder of a token may do:
+ * The permissions of a token's holder:
  *
- * - a `worker` reads, claims, and renews, releases, completes and blocks its own claims;
+ * - a `worker` reads, claims cards, and renews, releases, completes and blocks its own claims;
  * - an `orchestrator` does everything except erase;
  * - an `auditor` reads, verifies, anchors and erases.
  */
 export const AccessRole = Schema.Literals(["worker", "orchestrator", "auditor"])
 
-/** What the holder of a token may do. */
+/** The permissions of a token's holder. */
 export type AccessRole = typeof AccessRole.Type
 
 /** The actor and role of a token. */

@@ -12,11 +12,11 @@ export const AccessToken = Schema.Struct({
   role: AccessRole,
   createdAt: Schema.DateTimeUtcFromString,
   createdBy: Name,
-  /** When it expires. Null: never. */
+  /** The time at which it expires; null if it never expires. */
   expiresAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   revokedAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   revokedBy: Schema.NullOr(Name),
-  /** When it was last used, accurate to some minutes. Null: never. */
+  /** The time of its last use, accurate to some minutes; null if it was never used. */
   lastUsedAt: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
@@ -27,11 +27,11 @@ export interface AccessToken extends Schema.Schema.Type<typeof AccessToken> {}
 export interface NewAccessTokenInput {
   /** The actor of every event that is caused with the token. */
   readonly actor: string
-  /** What the holder may do. */
+  /** The permissions of the holder. */
   readonly role: AccessRole
-  /** Number of days after which the token expires: more than 0, at most 3,650, fractions included. Defaults to never. */
+  /** Days until the token expires: more than 0, at most 3,650, fractions included. Defaults to none: it never expires. */
   readonly expiresInDays?: number | undefined
-  /** Who creates the token. */
+  /** The actor that creates the token. */
   readonly createdBy: string
 }
 

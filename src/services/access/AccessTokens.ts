@@ -24,8 +24,8 @@ import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { requireDurableCommit, inTransaction } from "../../sql/inTransaction.ts"
 
 /**
- * How long tokens are cached. A revoked token may be accepted for this long. Requests in between need no query. Defaults to 2
- * seconds.
+ * Time for which tokens are cached. A revoked token may be accepted for this time. Requests within it need no query. Defaults to
+ * 2 seconds.
  */
 export const AccessTokenStaleness: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
   "mosaic-backlog/AccessTokenStaleness",

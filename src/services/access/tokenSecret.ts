@@ -17,7 +17,7 @@ export interface NewTokenSecret {
   readonly id: string
   /** The secret. */
   readonly text: string
-  /** What the database stores. */
+  /** The hash that the database stores. */
   readonly hash: Buffer
 }
 

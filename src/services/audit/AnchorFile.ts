@@ -129,7 +129,7 @@ const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promis
   return ""
 }
 
-/** How long to wait for the write of another process, in milliseconds: longer than a write of one line takes. */
+/** Time to wait for the write of another process, in milliseconds: longer than a write of one line takes. */
 const writeMillis = 100
 
 /** Makes the name of a new file durable, if this process may read the directory and the file system supports it. */

@@ -101,7 +101,7 @@ export interface RemovalReport extends Schema.Schema.Type<typeof RemovalReport> 
 export interface RemovalOptions {
   /** Runs with the progress of the removal. Defaults to nothing. */
   readonly onProgress?: ((progress: RemovalProgress) => Effect.Effect<void>) | undefined
-  /** How long it tries to take the locks of a table. Defaults to 1 minute. */
+  /** Maximum time to try to take the locks of a table. Defaults to 1 minute. */
   readonly swapTimeout?: Duration.Input | undefined
 }
 

@@ -10,7 +10,7 @@ import { databaseErrorKind } from "../../sql/databaseErrors.ts"
 export const Verification = Schema.Struct({
   /** When it ended, by the clock of the database. */
   verifiedAt: Schema.DateTimeUtcFromString,
-  /** How long it took, in milliseconds. */
+  /** Its duration in milliseconds. */
   durationMillis: Schema.Int,
   /** The position of the last event that it verified. */
   position: Schema.Int,
@@ -22,7 +22,7 @@ export const Verification = Schema.Struct({
   anchorPosition: Schema.NullOr(Schema.Int),
   /** Whether the log continues that anchor; `null` if none was given. */
   anchorMatched: Schema.NullOr(Schema.Boolean),
-  /** Who verified; `null` if that is unknown. */
+  /** The actor that verified; `null` if it is unknown. */
   actor: Schema.NullOr(Name)
 })
 
@@ -34,7 +34,7 @@ export const MadeAnchor = Schema.Struct({
   ...Anchor.fields,
   /** When it was made, by the clock of the database. If it was made several times in a row, the last time. */
   madeAt: Schema.DateTimeUtcFromString,
-  /** Who made it; `null` if that is unknown. */
+  /** The actor that made it; `null` if it is unknown. */
   actor: Schema.NullOr(Name)
 })
 

@@ -2,18 +2,18 @@ import { Clock, Context, Duration, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import type { KeyframeWriter } from "../../projections/KeyframeWriter.ts"
 
-/** When a process writes keyframes. */
+/** The times at which a process writes keyframes. */
 export interface KeyframeTimes {
-  /** After the start of the process. */
+  /** The time from the start of the process to the first check. */
   readonly first: Duration.Input
-  /** Between two checks, while no keyframe is due. */
+  /** The time between two checks, while no keyframe is due. */
   readonly interval: Duration.Input
 }
 
 /**
- * When a process with `AuditService` writes keyframes, by which past states are read fast. It uses at most half of a processor. Of several
- * processes that share a backlog, one writes at a time. Only the owner of the tables writes keyframes; other roles read them. Defaults to
- * 10 seconds for both times. `"off"` turns it off in this process.
+ * The times at which a process with `AuditService` writes keyframes, which make reads of past states fast. The writes use at most
+ * half of a processor. When several processes share a backlog, one of them writes at a time. Only the owner of the tables writes
+ * keyframes; other roles read them. Defaults to 10 seconds for both times. `"off"` turns the writes off in this process.
  */
 export const KeyframeSchedule: Context.Reference<KeyframeTimes | "off"> = Context.Reference<KeyframeTimes | "off">(
   "mosaic-backlog/services/KeyframeSchedule",

@@ -13,7 +13,7 @@ export interface Batch<A> {
   readonly decide: (rows: ReadonlyArray<object>) => Effect.Effect<Decided<A>, SqlError.SqlError>
 }
 
-/** The result of deciding, and what the transaction still has to do. */
+/** The result of deciding, and the remaining statements of the transaction. */
 export interface Decided<A> {
   readonly answer: A
   /** The last statements of the transaction, in order. Those that append events return the last position. */
@@ -55,9 +55,9 @@ export class BatchTransaction extends Context.Service<
   BatchTransaction,
   {
     readonly run: RunInTransaction
-    /** How many batches can run at the same time; one more waits for its connection. */
+    /** Maximum number of batches that run at the same time. Another batch waits for a connection. */
     readonly maxConcurrent: number
-    /** For how many milliseconds the server has not responded to a batch, where that is too long; else `undefined`. */
+    /** The time in milliseconds for which the server has not responded to a batch, if that is too long; otherwise `undefined`. */
     readonly stuckMillis: () => number | undefined
   }
 >()("mosaic-backlog/services/BatchTransaction") {

@@ -29,7 +29,7 @@ import {
 } from "./Receipt.ts"
 import { matchReceipts, receiptNames, Receipts, toReceiptLines } from "./Receipts.ts"
 
-/** How many cards, beyond those that claims take, are locked once a card is found that has used up its attempts. */
+/** Number of additional cards that are locked for claims when a card has used up its attempts. */
 const exhaustedAtOnce = 100
 
 /** Maximum number of attempts for a batch that lost a race or was chosen as the victim of a deadlock. */
@@ -58,7 +58,7 @@ export class Interpreter extends Context.Service<
     readonly maxConcurrentBatches: number
     /** Takes the lock under which every batch appends, and commits. It fails or blocks exactly when commands do. */
     readonly probe: Effect.Effect<void, BatchFailed>
-    /** For how many milliseconds the server has not responded to a batch, where that is too long; else `undefined`. */
+    /** The time in milliseconds for which the server has not responded to a batch, if that is too long; otherwise `undefined`. */
     readonly stuckMillis: () => number | undefined
   }
 >()("mosaic-backlog/services/Interpreter") {

@@ -5,7 +5,7 @@ import type { Command, IdentifiedCommand } from "../../domain/Command.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import type { Rejection } from "../../domain/Rejection.ts"
 
-/** A completed card, and what its completion caused. */
+/** A completed card, and the effects of its completion on other cards. */
 export interface CompletedCard extends Card {
   /** The ids of the cards that the completion made claimable. */
   readonly madeClaimable: ReadonlyArray<CardId>
@@ -22,7 +22,7 @@ interface OtherAnswers {
   readonly Complete: CompletedCard
 }
 
-/** What an accepted command returns: the card after the command, or what `OtherAnswers` says. */
+/** The answer of an accepted command: the card after the command, unless `OtherAnswers` lists another type. */
 export type Answer<Tag extends Command["_tag"]> = Tag extends keyof OtherAnswers ? OtherAnswers[Tag] : Card
 
 /** The answer of a command, or its rejection. */

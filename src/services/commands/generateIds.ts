@@ -6,10 +6,10 @@ import { isIdPrefix, maxIdPrefixLength, proposeIds } from "../../domain/Generate
 import type { ProposedIds } from "../../projections/LockPlan.ts"
 
 /**
- * What generated ids of cards begin with: at most 100 characters, as in a card's id. Defaults to nothing.
+ * The prefix of generated ids of cards: at most 100 characters, as in a card's id. Defaults to no prefix.
  *
- * A card that is created without an id gets one of 8 characters after this prefix, or of 12 or 20 where that one is in use. It
- * is derived from the card's `idempotencyKey`, or else from the actor and the `commandId`, or else random.
+ * A card that is created without an id gets an id of 8 characters after this prefix, or of 12 or 20 if shorter ones are in use. The
+ * id is derived from the card's `idempotencyKey`, or else from the actor and the `commandId`. Without these it is random.
  */
 export const GeneratedIdPrefix: Context.Reference<string> = Context.Reference<string>(
   "mosaic-backlog/GeneratedIdPrefix",

@@ -27,8 +27,8 @@ const settingNames =
   )
 
 /**
- * Checks a backlog and its database, and changes nothing. Works if migrations are missing or edited, and as any role: facts
- * that the role may not see are left out.
+ * Checks a backlog and its database, and changes nothing. Works if migrations are missing or edited, and as any role. Omits
+ * facts that the role may not see.
  */
 export class Doctor extends Context.Service<
   Doctor,
@@ -390,7 +390,7 @@ export class Doctor extends Context.Service<
   ).pipe(Layer.provide(layerReadGateAlone))
 }
 
-/** How long the doctor waits until the end of the log is durable. */
+/** Maximum time that the doctor waits until the end of the log is durable. */
 const confirmationTimeout = "3 seconds"
 
 const first = <A>(row: A | undefined): A => {

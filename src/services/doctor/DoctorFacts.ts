@@ -55,7 +55,7 @@ export const DoctorFacts = Schema.Struct({
       difference: Schema.NullOr(Schema.String)
     })
   ),
-  /** What is wrong with the functions that carry out commands, the first problem of each. */
+  /** The problems of the functions that carry out commands: the first problem of each. */
   functions: Schema.Array(Schema.Struct({ name: Schema.String, problem: FunctionProblem })),
   tables: Schema.Array(
     Schema.Struct({

@@ -11,9 +11,9 @@ export const DoctorFinding = Schema.Struct({
    * `ok`; `note`: nothing to do; `warning`: will become a problem; `problem`: does not work or is not safe.
    */
   level: Schema.Literals(["ok", "note", "warning", "problem"]),
-  /** What was found. */
+  /** The result of the check. */
   what: Schema.String,
-  /** What to do about it; `null` if there is nothing to do. */
+  /** The recommended action; `null` if none is necessary. */
   toDo: Schema.NullOr(Schema.String)
 })
 
@@ -26,7 +26,7 @@ const hour = 60 * minute
 /** Maximum difference of the clocks before compared times are misleading, in milliseconds. */
 const clockTolerance = 2000
 
-/** Returns what the facts about a backlog mean and what to do about them, in the order of the checks. */
+/** Interprets the facts about a backlog. Returns the findings and recommended actions, in the order of the checks. */
 export const diagnose = (facts: DoctorFacts): ReadonlyArray<DoctorFinding> =>
   checks.flatMap(([check, run]) => run(facts).map((finding) => ({ check, ...finding })))
 

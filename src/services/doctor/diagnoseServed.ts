@@ -56,7 +56,7 @@ export const ServedFacts = Schema.Struct({
 /** The facts about a served backlog. */
 export interface ServedFacts extends Schema.Schema.Type<typeof ServedFacts> {}
 
-/** Returns what the facts about a served backlog mean and what to do about them, in the order of the checks. */
+/** Interprets the facts about a served backlog. Returns the findings and recommended actions, in the order of the checks. */
 export const diagnoseServed = (facts: ServedFacts): ReadonlyArray<DoctorFinding> =>
   checks.flatMap(([check, run]) => run(facts).map((finding) => ({ check, ...finding })))
 

@@ -37,7 +37,7 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
   }
 }
 
-/** The directory cannot be used for a backlog. `reason` says what is wrong and what to do. */
+/** The directory cannot be used for a backlog. `reason` states the problem and the solution. */
 export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("DirectoryUnusable", {
   directory: Schema.String,
   reason: Schema.String,

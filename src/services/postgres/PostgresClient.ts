@@ -20,7 +20,7 @@ export interface PostgresOptions {
    * durable. Defaults to 10.
    */
   readonly poolSize?: number | undefined
-  /** How long to try to connect to a host. Defaults to `connect_timeout` of the URL, else 5 seconds. */
+  /** Maximum time to connect to a host. Defaults to `connect_timeout` of the URL, else 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
    * Whether statements are prepared by name, which is faster. Use `false` behind a pooler that loses named statements.
@@ -28,18 +28,18 @@ export interface PostgresOptions {
    */
   readonly prepare?: boolean | undefined
   /**
-   * How long the server may send nothing while a batch of commands runs, including waits for locks and for the
-   * replication of the commit. After that the connection is closed, and the commands fail with an `SqlError` whose
-   * message says whether they may have been committed. Defaults to that of `PostgresTimeouts`, 30 seconds.
+   * Maximum time for which the server may send nothing while a batch of commands runs, including waits for locks and for the
+   * replication of the commit. After that the client closes the connection, and the commands fail with an `SqlError` whose
+   * message states whether they may have been committed. Defaults to that of `PostgresTimeouts`, 30 seconds.
    */
   readonly batchTimeout?: Duration.Input | undefined
   /**
-   * How long the server may send nothing while any other statement runs: reads, and the statements of consumers and of
-   * the caller's own transactions. Migrations and rebuilds have no such timeout. Defaults to that of
+   * Maximum time for which the server may send nothing while any other statement runs: reads, and the statements of consumers
+   * and of the caller's own transactions. Migrations and rebuilds have no such timeout. Defaults to that of
    * `PostgresTimeouts`, 5 minutes.
    */
   readonly answerTimeout?: Duration.Input | undefined
-  /** How long to wait for a connection when all are in use. Defaults to that of `PostgresTimeouts`, 30 seconds. */
+  /** Maximum time to wait for a connection when all are in use. Defaults to that of `PostgresTimeouts`, 30 seconds. */
   readonly acquireTimeout?: Duration.Input | undefined
 }
 

@@ -1,7 +1,7 @@
 import { Context, Effect, Schema } from "effect"
 
 /**
- * What a program does when there is no backlog or a migration is missing. `create` creates the backlog and applies missing
+ * The action of a program when there is no backlog or a migration is missing. `create` creates the backlog and applies missing
  * migrations. `existing` fails with `BacklogMissing` or `MigrationRefused`, and writes nothing.
  */
 export type Opening = "create" | "existing"

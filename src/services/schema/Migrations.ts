@@ -252,7 +252,7 @@ interface Server {
   readonly isMisdirected: boolean
 }
 
-/** What a role lacks that migrates a backlog and may not create its functions. */
+/** The privilege that a role lacks to migrate a backlog and to create its functions. */
 const missingPrivilege = ({ mayCreate, mayUsePlpgsql, role }: Server, schema: string): string | undefined => {
   const name = quoted(role)
   if (mayUsePlpgsql === null)

@@ -14,7 +14,7 @@ import { errorCode, readOnlySqlState } from "../../sql/databaseErrors.ts"
  */
 
 /**
- * How often those that wait for events or claimable cards poll the database, in case a commit notification is lost. Defaults
+ * The interval at which waiters for events or claimable cards poll the database, in case a commit notification is lost. Defaults
  * to 1 second.
  */
 export const PollInterval: Context.Reference<Duration.Duration> = Context.Reference<Duration.Duration>(
