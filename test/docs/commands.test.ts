@@ -134,7 +134,7 @@ describe("the commands in docs/command-line.md", () => {
 })
 
 describe("the commands for a directory", () => {
-  it("the commands of docs/auditing.md verify, erase and move a backlog", async () => {
+  it("the commands of docs/auditing.md read, verify, rebuild, erase and move a backlog", async () => {
     const page = "docs/auditing.md"
     const folder = await folderWithBacklog()
     const elsewhere = onServer()
@@ -146,6 +146,11 @@ describe("the commands for a directory", () => {
       // Keeps the directory open.
       await shell.runs("backlog serve &")
       await shell.runs('backlog create --id build --title "Build it" --body "The key is 123"')
+      const [history] = await shell.runs(blockWith(page, "backlog history build"))
+      expect(history?.stdout).toContain("created ready")
+      const [past] = await shell.runs(blockWith(page, "backlog show build --at v1"))
+      expect(past?.stdout).toContain("Build it")
+      await shell.runs(blockWith(page, "backlog flow"))
       const shown = blockWith(page, "$ backlog anchor\n")
       const [anchor, verify] = shown.split("\n").filter((line) => line.startsWith("$ "))
       const [anchored] = await shell.runs((anchor ?? "").slice(2))
@@ -163,6 +168,7 @@ describe("the commands for a directory", () => {
       await shell.runs(blockWith(page, "openssl genpkey"))
       const [, , examined] = await shell.run(blockWith(page, "--anchor-every 15"))
       expect(examined?.stdout).toMatch(/anchors .*The newest anchor in "..\/anchors.txt" is at position 1/)
+      await shell.runs(blockWith(page, "backlog rebuild"))
       await shell.runs(blockWith(page, "backlog redact build"))
       const [card] = await shell.runs("backlog show build")
       expect(card?.stdout).toContain("[redacted]")

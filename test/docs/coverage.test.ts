@@ -29,7 +29,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/architecture.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
   "docs/auditing.md": [
     { language: "ts", by: "test/docs/programs.test.ts" },
-    { language: "indented", by: "test/docs/commands.test.ts" }
+    { language: /^(console|indented|)$/, by: "test/docs/commands.test.ts" }
   ],
   "docs/backup-and-restore.md": [{ language: /^(sh|indented)$/, by: "test/docs/backupAndRestore.test.ts" }],
   "docs/command-line.md": [

@@ -1,7 +1,7 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
 import { inject } from "vitest"
-import { problemTags } from "../../src/http/problems.ts"
+import { makeProblem, problemTags } from "../../src/http/problems.ts"
 import { onServer, sql, temporaryDirectory } from "../cli/support.ts"
 import { exampleOf } from "../docs/support/examples.ts"
 import { blocksOn, read, textsOn } from "../docs/support/pages.ts"
@@ -59,9 +59,13 @@ describe("the program in docs/security.md", () => {
 })
 
 describe("the problems in docs/http.md", () => {
-  it("are all problems of a server", () => {
-    const page = read("docs/http.md")
-    for (const tag of problemTags) assert.include(page, `\`${tag}\``)
+  it("have the statuses of all problems of a server", () => {
+    const listed = [...read("docs/http.md").matchAll(/^\| ([45]\d\d) \|/gm)].map(([, status]) => Number(status))
+    const statuses = new Set(problemTags.map((tag) => makeProblem(tag, "").status))
+    assert.deepStrictEqual(
+      listed,
+      [...statuses].sort((left, right) => left - right)
+    )
   })
 })
 
