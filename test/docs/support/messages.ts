@@ -85,11 +85,19 @@ const allMessages = (): ReadonlyArray<ReadonlyArray<Part>> =>
 /** Values at run time that are longer than this must be texts of the program themselves. */
 const maximumValue = 90
 
+const known = new Map<string, boolean>()
+
 /** Whether a text is a message that the program can produce, or several of them, according to the texts in its source. */
-export const isMessage = (text: string): boolean =>
-  allMessages().some((parts) =>
-    valuesIn(text, parts)?.every((value) => value.length <= maximumValue || isMessage(value))
-  ) || splitsOf(text).some((texts) => texts.every(isMessage))
+export const isMessage = (text: string): boolean => {
+  const before = known.get(text)
+  if (before !== undefined) return before
+  const found =
+    allMessages().some((parts) =>
+      valuesIn(text, parts)?.every((value) => value.length <= maximumValue || isMessage(value))
+    ) || splitsOf(text).some((texts) => texts.every(isMessage))
+  known.set(text, found)
+  return found
+}
 
 /** A text without the words in parentheses at its end, and a text as two: at the end of a sentence. */
 const splitsOf = (text: string): ReadonlyArray<ReadonlyArray<string>> => {
