@@ -74,7 +74,7 @@ describe("the pages in bash", () => {
   it("the commands of docs/troubleshooting.md store texts exactly", async () => {
     const block = blockWith("docs/troubleshooting.md", "<<'END'")
     const { stdout } = await runInBash(block, "http://127.0.0.1:4010", {
-      after: "backlog show report --json; backlog notes report"
+      after: "backlog show report --json"
     })
     expect(stdout).toContain(String.raw`Keep \`$HOME\` and \"quotes\" as they are.\n`.replaceAll("\\`", "`"))
     expect(stdout).toContain(`{"tests":["it's green"]}`)
