@@ -70,4 +70,15 @@ describe("the pages in bash", () => {
     expect(stdout).toContain("Claimed 1: 1 completed.")
     expect(stderr).toContain("a  completed")
   })
+
+  it("the commands of docs/troubleshooting.md store texts exactly", async () => {
+    const block = blockWith("docs/troubleshooting.md", "<<'END'")
+    const { stdout } = await runInBash(block, "http://127.0.0.1:4010", {
+      after: "backlog show report --json"
+    })
+    expect(stdout).toContain(String.raw`Keep \`$HOME\` and \"quotes\" as they are.\n`.replaceAll("\\`", "`"))
+    expect(stdout).toContain(`{"tests":["it's green"]}`)
+    expect(stdout).toContain("Costs $5.")
+    expect(stdout).toContain("An id with a dash")
+  })
 })

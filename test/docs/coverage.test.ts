@@ -53,11 +53,17 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/moving.md": [{ language: /^(sql|indented)$/, by: "test/docs/moving.test.ts" }],
   "docs/operations.md": [
     { language: /^(nginx|caddy|haproxy)$/, by: "test/security/proxyExamples.test.ts" },
+    { language: "yaml", by: "test/docs/alerts.test.ts" },
     { language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }
   ],
   "docs/roles.md": [
     { language: "indented", having: "may not apply migration", why: "it is an error message, which test/proof checks" },
     { language: /^(sql|indented)$/, by: "test/docs/statements.test.ts" }
+  ],
+  "docs/troubleshooting.md": [
+    { language: "sh", having: "<<'END'", by: "test/docs/bash.test.ts" },
+    { language: /^(sh|sql|text)$/, by: "test/docs/troubleshooting.test.ts" },
+    { language: "indented", having: "SyntaxError", why: "it is the error of a version of Node that is not supported" }
   ],
   "docs/upgrading.md": [{ language: "sql", by: "test/services/schema/functions.test.ts" }],
   "docs/security.md": [{ language: /^(sh|ts)$/, by: "test/http/docs.test.ts" }],

@@ -8,7 +8,6 @@ import { blocksOn, read, textsOn } from "../docs/support/pages.ts"
 import { Shell } from "../docs/support/Shell.ts"
 import { linesIn } from "../docs/support/shellLines.ts"
 import { run } from "./support/securedServer.ts"
-import { startServe } from "./support/startServe.ts"
 
 describe.each(["docs/security.md", "docs/operations.md", "docs/http.md"])("the examples in %s", (page) => {
   const place = onServer()
@@ -66,21 +65,5 @@ describe("the problems in docs/http.md", () => {
       listed,
       [...statuses].sort((left, right) => left - right)
     )
-  })
-})
-
-describe("the metrics in docs/operations.md", () => {
-  it("are the metrics that a server exports", async () => {
-    const place = onServer()
-    const server = await startServe(place.flags)
-    const metrics = await (await fetch(`${server.url}/metrics`)).text()
-    await server.end()
-    await place.remove()
-    const documented = new Set(
-      read("docs/operations.md")
-        .match(/`(?:backlog|process)_[a-z_]+/g)
-        ?.map((each) => each.slice(1))
-    )
-    for (const [, found = ""] of metrics.matchAll(/^# TYPE (\S+)/gm)) assert.include([...documented], found)
   })
 })
