@@ -142,7 +142,7 @@ const innermostMessage = (error: unknown): string => {
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
     if (each instanceof AggregateError && each.errors.length > 0) {
       message = [...new Set(each.errors.map(innermostMessage))].join("; ")
-    } else if (each.message !== "") message = each.message
+    } else if (each.message.trim() !== "") message = each.message.trim()
   }
   return message === "" ? String(error) : message
 }
