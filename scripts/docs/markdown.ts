@@ -75,8 +75,8 @@ export const paragraphs = (...parts: ReadonlyArray<string | undefined>): string 
 /** Ends a text with a period. */
 export const sentence = (text: string): string => (/[.!?…:]$/.test(text) ? text : `${text}.`)
 
-/** A block of JSON. */
-export const jsonBlock = (value: unknown): string => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``
+/** A text that begins with a capital letter. */
+export const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Replaces the part of a page between the markers of a name. */
 export const replacePart = (page: string, name: string, part: string): string => {

@@ -16,7 +16,11 @@ export interface EncodedEvent {
   readonly data: Schema.JsonObject
 }
 
-/** A stored event that this program cannot read: an unknown type, a newer schema version, or an invalid payload. */
+/**
+ * A stored event that this program cannot read: an unknown type, a newer schema version, or an invalid payload.
+ *
+ * What to do: update the program, if a newer one wrote the event. Otherwise run `backlog verify`.
+ */
 export class UndecodableEvent extends Schema.TaggedError<UndecodableEvent>()("UndecodableEvent", {
   type: Schema.String,
   // The stored number, even if it is not a valid version.

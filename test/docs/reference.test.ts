@@ -1,10 +1,12 @@
+import { Result } from "effect"
 import { describe, expect, it } from "vitest"
 import { cardVariables, environmentVariables } from "../../src/cli/environmentVariables.ts"
+import { decodeEvent, type EncodedEvent, upcasters } from "../../src/events/EventCodec.ts"
 import { supportedSettings, unsupportedSettings } from "../../src/services/postgres/connectionSettings.ts"
 import { command } from "../../scripts/docs/markdown.ts"
 import { referencePages } from "../../scripts/docs/referencePages.ts"
 import { readFile, sourcePaths } from "../../scripts/docs/sourceDocs.ts"
-import { pages, read } from "./support/pages.ts"
+import { pages, read, textsOn } from "./support/pages.ts"
 
 const generated = await referencePages()
 
@@ -78,6 +80,23 @@ const anchorsOf = (text: string): ReadonlySet<string> => {
   }
   return anchors
 }
+
+describe("the examples in docs/events.md", () => {
+  const examples = textsOn("docs/events.md", "json").map((text) => JSON.parse(text) as EncodedEvent)
+
+  it.for(examples)("$type of schema version $schemaVersion can be decoded", (example) => {
+    expect(Result.isSuccess(decodeEvent(example))).toBe(true)
+  })
+
+  it("they contain every type and schema version", () => {
+    const expected = Object.entries(upcasters).flatMap(([type, steps]) =>
+      Array.from({ length: steps.length + 1 }, (_, index) => `${type} ${index + 1}`)
+    )
+    expect(examples.map(({ schemaVersion, type }) => `${type} ${schemaVersion}`).toSorted()).toEqual(
+      expected.toSorted()
+    )
+  })
+})
 
 describe("the table of environment variables", () => {
   const known = new Set([

@@ -45,7 +45,11 @@ export interface ConnectionSettings {
   }
 }
 
-/** A setting of a connection, or a value of one, that this program does not support. */
+/**
+ * A setting of a connection, or a value of one, that this program does not support.
+ *
+ * What to do: change the setting or the variable that `problem` names: docs/configuration.md#connection-settings.
+ */
 export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSettingRefused>()(
   "ConnectionSettingRefused",
   { problem: Schema.String }
