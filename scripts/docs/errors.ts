@@ -1,4 +1,4 @@
-import { DateTime, Schema } from "effect"
+import { DateTime, type Schema } from "effect"
 import { CliError } from "effect/cli"
 import * as CommandErrors from "../../src/cli/commandErrors.ts"
 import * as CliDatabaseErrors from "../../src/cli/databaseErrors.ts"
@@ -70,7 +70,9 @@ const declaredErrors = (): ReadonlyArray<DeclaredError> =>
         if (doc === undefined || toDo === undefined) {
           throw new Error(`The docstring of ${tag} in ${path} has no paragraph "What to do: …".`)
         }
-        found.push({ tag, path, doc, toDo, node: superClass })
+        // With the type arguments, which contain the fields of a class without a schema.
+        const written = { type: "Heritage", start: superClass.start, end: node.body.start }
+        found.push({ tag, path, doc, toDo, node: written })
       }
     })
     return found
@@ -208,7 +210,7 @@ export const errorsPage = (): Page => {
       "## All errors",
       table(
         ["error", "HTTP status", "exit code", "meaning"],
-        [...[...rejections], ...others].map((tag) => {
+        [...rejections, ...others].map((tag) => {
           const all = ofTag(tag)
           return [
             linkTo(tag),
@@ -447,7 +449,7 @@ const missingField = ({ path, tag }: DeclaredError, name: string): never => {
 const fieldDocs = ({ node, path }: DeclaredError): ReadonlyMap<string, string> => {
   const file = parseFile(path)
   const docs = new Map<string, string>()
-  const usesShared = /,\s*fields\)$/.test(file.text.slice(node.start, node.end))
+  const usesShared = /,\s*fields\)\s*$/.test(file.text.slice(node.start, node.end))
   visit(file, {
     Property: (property) => {
       const isInside = property.start >= node.start && property.end <= node.end

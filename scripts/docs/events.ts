@@ -23,12 +23,17 @@ const goldenEvents = (type: string): ReadonlyArray<EncodedEvent & { readonly tex
 
 /** The comments of the upcasters: why a type has a new schema version. */
 const versionReasons = (): ReadonlyMap<string, string> => {
-  const table = constantsOf(codecPath).find(({ name }) => name === "upcasters")
+  const upcastersConstant = constantsOf(codecPath).find(({ name }) => name === "upcasters")
   const file = parseFile(codecPath)
   const reasons = new Map<string, string>()
   visit(file, {
     Property: (node) => {
-      if (table === undefined || node.start < table.init.start || node.end > table.init.end) return
+      if (
+        upcastersConstant === undefined ||
+        node.start < upcastersConstant.init.start ||
+        node.end > upcastersConstant.init.end
+      )
+        return
       const comment = node.key.type === "Identifier" ? file.commentBefore(node.start) : undefined
       if (comment !== undefined && node.key.type === "Identifier") reasons.set(node.key.name, comment)
     }

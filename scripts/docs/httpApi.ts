@@ -1,6 +1,7 @@
 import { OpenApi } from "effect/http-api"
 import { rolesFor } from "../../src/http/access/policy.ts"
 import { BacklogApi, operationPaths } from "../../src/http/api/BacklogApi.ts"
+import { serverProblemMeanings } from "../../src/http/problems.ts"
 import { code, codes, escapeText, linkTo, type Page, pageHead, paragraphs, sentence, table } from "./markdown.ts"
 import { type JsonSchema, membersOfJson, typeText } from "./typeText.ts"
 
@@ -47,9 +48,8 @@ export const httpApiPage = (): Page => {
     }))
   )
   const { schemas } = document.components
-  const problems = Object.keys(schemas).filter((name) => name.endsWith("Problem"))
   const types = Object.keys(schemas)
-    .filter((name) => !problems.includes(name) && membersOfJson(schemas[name] ?? {}).length > 0)
+    .filter((name) => !name.endsWith("Problem") && membersOfJson(schemas[name] ?? {}).length > 0)
     .sort()
   const link = (type: string): string => {
     if (type.endsWith("Problem")) return code(type.slice(0, -"Problem".length))
@@ -189,17 +189,7 @@ const problemsOf = (operation: Operation | undefined, status: string): ReadonlyA
   )
 }
 
-const serverOnly = new Set([
-  "BadRequest",
-  "HostNotAllowed",
-  "OriginNotAllowed",
-  "ForwardedRequest",
-  "Defect",
-  "Unavailable",
-  "UnsupportedMediaType"
-])
-
 const problemLink = (tag: string): string =>
-  serverOnly.has(tag)
+  Object.hasOwn(serverProblemMeanings, tag)
     ? `[${code(tag)}](errors.md#problems-of-the-server)`
     : `[${code(tag)}](errors.md#${tag.toLowerCase()})`

@@ -38,6 +38,7 @@ export const escapeText = (text: string): string =>
 
 const escapeOutsideCode = (text: string): string =>
   text
+    .replaceAll("\\", "\\\\")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll("{{", "&#123;&#123;")

@@ -8,7 +8,7 @@ import { maxCards, maxWaitSeconds } from "../../src/mcp/tools/claims.ts"
 import { maxLimit } from "../../src/mcp/tools/queries.ts"
 import { code, codes, escapeText, linkTo, type Page, pageHead, paragraphs, sentence, table } from "./markdown.ts"
 import { constantsOf, filesIn, labelled } from "./sourceDocs.ts"
-import { type JsonSchema, membersOf, membersOfJson, typeText } from "./typeText.ts"
+import { descriptionOf, type JsonSchema, membersOf, membersOfJson, typeText } from "./typeText.ts"
 
 /** docs/mcp-tools.md: the tools of agents. */
 export const mcpToolsPage = (): Page => {
@@ -91,9 +91,7 @@ const argumentRows = (
       required ? "required" : "optional",
       limits,
       escapeText(
-        sentence(
-          String(schema["description"] ?? meanings[name] ?? meanings[name.split(".").at(-1) ?? ""] ?? missing(name))
-        )
+        sentence(descriptionOf(schema) ?? meanings[name] ?? meanings[name.split(".").at(-1) ?? ""] ?? missing(name))
       )
     ],
     ...nested.flatMap((member) => argumentRows(tool, `${name}.${member.name}`, member.required, member.schema))
@@ -186,6 +184,6 @@ const resultOf = (tool: Tool.Any): string => {
 const constantName = (tool: Tool.Any): string => {
   const isForced = tool.name === "backlog_complete" && Context.get(tool.annotations, Tool.Destructive)
   if (isForced) return "completeAnyTool"
-  const words = tool.name.replace("backlog_", "").split("_")
+  const words: ReadonlyArray<string> = tool.name.replace("backlog_", "").split("_")
   return `${words.map((word, index) => (index === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join("")}Tool`
 }

@@ -34,6 +34,12 @@ export const membersOfJson = (schema: JsonSchema): ReadonlyArray<TypedMember> =>
     .map(([name, member]) => ({ name, schema: member, required: required.has(name) }))
 }
 
+/** The description in a schema. */
+export const descriptionOf = (schema: JsonSchema): string | undefined => {
+  const description = schema["description"]
+  return typeof description === "string" ? description : undefined
+}
+
 /** Writes the type of a member for people: `string, 1 to 200 characters, or null`. `link` makes links of named types. */
 export const typeText = (schema: JsonSchema, name = "", link: (type: string) => string = code): string => {
   const reference = schema["$ref"]
@@ -47,7 +53,7 @@ export const typeText = (schema: JsonSchema, name = "", link: (type: string) => 
   }
   const values = schema["enum"] as ReadonlyArray<unknown> | undefined
   if (values !== undefined) return values.map((value) => code(String(value))).join(", ")
-  if (schema["const"] !== undefined) return code(String(schema["const"]))
+  if (schema["const"] !== undefined) return code(JSON.stringify(schema["const"]))
   const bounds = [schema, ...((schema["allOf"] ?? []) as ReadonlyArray<JsonSchema>)]
   switch (schema["type"]) {
     case "null":
@@ -56,7 +62,7 @@ export const typeText = (schema: JsonSchema, name = "", link: (type: string) => 
       return "boolean"
     case "integer":
     case "number":
-      return `${String(schema["type"])}${numberRange(bounds)}`
+      return `${schema["type"]}${numberRange(bounds)}`
     case "array": {
       const items = typeText((schema["items"] ?? {}) as JsonSchema, name, link).replace(
         /^string(?:, (.*))?$/,
@@ -76,7 +82,7 @@ export const typeText = (schema: JsonSchema, name = "", link: (type: string) => 
 
 const stringText = (schema: JsonSchema, bounds: ReadonlyArray<JsonSchema>, name: string): string => {
   if (schema["format"] === "date-time" || isTimeName(name)) return "time"
-  const bytes = /At most (\d+) bytes of UTF-8/.exec(String(schema["description"] ?? ""))?.[1]
+  const bytes = /At most (\d+) bytes of UTF-8/.exec(descriptionOf(schema) ?? "")?.[1]
   const minimum = extreme(bounds, "minLength", Math.max)
   if (bytes !== undefined)
     return `string, ${minimum === undefined ? "" : `${minimum} character, `}at most ${size(Number(bytes))}`

@@ -43,7 +43,7 @@ export type Upcasters = Readonly<Record<Event["_tag"], ReadonlyArray<Upcaster>>>
 export const upcasters: Upcasters = {
   // Version 2 added labels and the time before which the card cannot be claimed.
   CardCreated: [(data) => ({ ...data, labels: [], notBefore: null })],
-  // Version 2 can contain labels and that time: an older program reports a newer schema version, not a damaged event.
+  // Version 2 can contain labels and `notBefore`: an older program reports a newer schema version, not a damaged event.
   CardRevised: [(data) => data],
   CardNoted: [],
   // Version 2 added the generation. Earlier claims have generation 0.
