@@ -131,7 +131,7 @@ export const httpApiPage = (): Page => {
         "HTTP API",
         "This page lists every endpoint of the server with its roles, parameters, body, response and problems. It is made from the OpenAPI document that the server returns at `/openapi.json`. [http.md](http.md) explains how to call the server."
       ).trimEnd(),
-      "`POST` endpoints take a JSON body, and unknown members are refused. Times are ISO 8601. The roles are those of [access tokens](security.md#tokens).",
+      "`POST` endpoints take a JSON body, except for the import of a log. Unknown members are refused. Times are ISO 8601. The roles are those of [access tokens](security.md#tokens).",
       `Every endpoint can also return these problems: ${everywhere.map(problemLink).join(", ")}.`,
       ...Object.entries(groups).flatMap(([tag, title]) => {
         const members = operations.filter(({ operation }) => operation.tags.includes(tag))

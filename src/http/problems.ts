@@ -118,8 +118,8 @@ export const serverProblemMeanings = {
     toDo: "Accept the media type of the endpoint."
   },
   UnsupportedMediaType: {
-    meaning: "The body is not uncompressed `application/json`.",
-    toDo: "Send the body as `application/json`, without compression."
+    meaning: "The body is compressed, or its media type is not that of the endpoint.",
+    toDo: "Send the body without compression, and with the media type of the endpoint: `application/json`, except for logs."
   },
   Defect: {
     meaning: "This is an error in the server. Its log has the details.",
