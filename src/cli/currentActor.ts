@@ -1,15 +1,16 @@
 import { Effect, Option } from "effect"
 import { userInfo } from "node:os"
 import { InvalidInput } from "../index.ts"
+import { readVariable } from "./environmentVariables.ts"
 import { servedTarget } from "./database.ts"
 import type { ServedTarget } from "./databaseTarget.ts"
-import { Actor, nonEmpty } from "./flags.ts"
+import { Actor } from "./flags.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 import { toServedError } from "./servedErrors.ts"
 
 /** The actor that the command line or the environment names: `--actor`, else `BACKLOG_ACTOR`. */
 export const namedActor = Effect.gen(function* () {
-  return (yield* Actor) ?? nonEmpty((yield* ProcessIO).env["BACKLOG_ACTOR"])
+  return (yield* Actor) ?? readVariable((yield* ProcessIO).env, "BACKLOG_ACTOR")
 })
 
 /** Asks the server of a served backlog who the caller is. `undefined` if it is older than this question. */
@@ -48,7 +49,7 @@ export const requireServer = Effect.gen(function* () {
 
 /** The actor without `--actor`: `BACKLOG_ACTOR`, else the operating-system user. */
 export const environmentActor = Effect.gen(function* () {
-  return nonEmpty((yield* ProcessIO).env["BACKLOG_ACTOR"]) ?? (yield* systemUser)
+  return readVariable((yield* ProcessIO).env, "BACKLOG_ACTOR") ?? (yield* systemUser)
 })
 
 /** The operating-system user. */

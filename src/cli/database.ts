@@ -27,10 +27,11 @@ import { createHint } from "../services/schema/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts"
 import { Migrations } from "../services/schema/Migrations.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
+import { type EnvironmentVariable, readVariable } from "./environmentVariables.ts"
 import { NeedsDatabase } from "./commandErrors.ts"
 import { toDatabaseError } from "./databaseErrors.ts"
 import { type DatabaseTarget, parseTarget, resolveDatabaseTarget, type ServedTarget } from "./databaseTarget.ts"
-import { currentSchema, Db, nonEmpty, SchemaFlag } from "./flags.ts"
+import { currentSchema, Db, SchemaFlag } from "./flags.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 import { toServedError } from "./servedErrors.ts"
 import { escapeLine } from "./terminalText.ts"
@@ -302,7 +303,7 @@ const provideClient = <A, E>(
 const layerIdPrefix: Layer.Layer<never, InvalidInput, ProcessIO> = Layer.effect(
   GeneratedIdPrefix,
   Effect.gen(function* () {
-    const prefix = nonEmpty((yield* ProcessIO).env["BACKLOG_ID_PREFIX"]) ?? ""
+    const prefix = readVariable((yield* ProcessIO).env, "BACKLOG_ID_PREFIX") ?? ""
     return isIdPrefix(prefix)
       ? prefix
       : yield* new InvalidInput({
@@ -322,8 +323,8 @@ const layerPostgresTimeouts: Layer.Layer<never, InvalidInput, ProcessIO> = Layer
   PostgresTimeouts,
   Effect.gen(function* () {
     const { env } = yield* ProcessIO
-    const seconds = (name: string, byDefault: Duration.Duration) => {
-      const text = nonEmpty(env[name])
+    const seconds = (name: EnvironmentVariable, byDefault: Duration.Duration) => {
+      const text = readVariable(env, name)
       if (text === undefined) return Effect.succeed(byDefault)
       const value = Number(text)
       return /^\d+(\.\d+)?$/.test(text) && value >= 1 && value <= maxTimeoutSeconds

@@ -4,7 +4,12 @@ import { type ReplicaError, replicaErrorOf } from "../events/replica.ts"
 import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind, databaseErrorText, errorCode, readOnlySqlState } from "../sql/databaseErrors.ts"
 
-/** The database cannot be reached, refuses this user, or cannot serve requests now. */
+/**
+ * The database cannot be reached, refuses this user, or cannot serve requests now.
+ *
+ * What to do: check the address and the server. Retry a command with the same `--command-id`, because it may have been
+ * carried out.
+ */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
   /** `host:port`, or the directory. */
   database: Schema.String,
@@ -17,7 +22,11 @@ export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>
   }
 }
 
-/** The database rejected a statement of this program, which is a bug in the program. */
+/**
+ * The database rejected a statement of this program, which is a bug in the program.
+ *
+ * What to do: report the error with `problem`.
+ */
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", {
   database: Schema.String,
   reason: Schema.String,
@@ -28,7 +37,11 @@ export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("Databa
   }
 }
 
-/** The database user lacks a privilege. */
+/**
+ * The database user lacks a privilege.
+ *
+ * What to do: connect as another database role: docs/roles.md.
+ */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
   database: Schema.String,
   problem: Schema.String

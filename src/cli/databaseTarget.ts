@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path"
 import { InvalidInput } from "../index.ts"
 import { currentUserId } from "../services/files/privateFiles.ts"
 import { formatHosts, parseConnectionSettings } from "../services/postgres/connectionSettings.ts"
-import { nonEmpty } from "./flags.ts"
+import { readVariable } from "./environmentVariables.ts"
 import type { ProcessIO } from "./ProcessIO.ts"
 import { escapeLine } from "./terminalText.ts"
 
@@ -52,7 +52,7 @@ export const resolveDatabaseTarget = (
   env: ProcessIO["Service"]["env"],
   from: string = process.cwd()
 ): Result.Result<ChosenTarget, InvalidInput> => {
-  const prepare = nonEmpty(env["BACKLOG_PREPARE"]) ?? "on"
+  const prepare = readVariable(env, "BACKLOG_PREPARE") ?? "on"
   if (prepare !== "on" && prepare !== "off") {
     return Result.fail(new InvalidInput({ problem: "BACKLOG_PREPARE takes on or off" }))
   }
@@ -62,10 +62,10 @@ export const resolveDatabaseTarget = (
   const named = (source: string, value: string) =>
     Result.map(parse(source, value), (target) => ({ target, note: undefined }))
   if (db !== undefined) return named("--db", db)
-  const backlogUrl = nonEmpty(env["BACKLOG_DATABASE_URL"])
+  const backlogUrl = readVariable(env, "BACKLOG_DATABASE_URL")
   if (backlogUrl !== undefined) return named("BACKLOG_DATABASE_URL", backlogUrl)
   const found = findNearestBacklog(from)
-  const url = nonEmpty(env["DATABASE_URL"])
+  const url = readVariable(env, "DATABASE_URL")
   if (url !== undefined) {
     if (isServedUrl(url)) {
       return Result.fail(
@@ -149,7 +149,7 @@ const parseServed = (
       `${source} has a query or a fragment: it takes the address of the server, https://host or https://host/path`
     )
   }
-  const token = nonEmpty(env["BACKLOG_TOKEN"])
+  const token = readVariable(env, "BACKLOG_TOKEN")
   if (token !== undefined && !/^[!-~]+$/.test(token)) {
     return refuse("BACKLOG_TOKEN has white space or other characters in it that no token has")
   }

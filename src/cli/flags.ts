@@ -2,6 +2,7 @@ import { Effect, Option, Schema } from "effect"
 import { Argument, Flag, GlobalFlag } from "effect/cli"
 import { InvalidInput } from "../index.ts"
 import { SchemaName } from "../sql/SchemaName.ts"
+import { readVariable } from "./environmentVariables.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 
 /** An optional flag with a text. */
@@ -121,15 +122,12 @@ export const currentSchema: Effect.Effect<
   ProcessIO | GlobalFlag.Setting.Identifier<"schema">
 > = Effect.gen(function* () {
   const flag = yield* SchemaFlag
-  const schema = flag ?? nonEmpty((yield* ProcessIO).env["BACKLOG_SCHEMA"])
+  const schema = flag ?? readVariable((yield* ProcessIO).env, "BACKLOG_SCHEMA")
   if (schema === undefined || Schema.is(SchemaName)(schema)) return schema
   return yield* new InvalidInput({
     problem: `${flag === undefined ? "BACKLOG_SCHEMA" : "--schema"} takes lower-case letters, digits and underscores, does not begin with a digit, and has at most 63 characters`
   })
 })
-
-/** Returns `undefined` for an empty environment variable, which counts as not set. */
-export const nonEmpty = (value: string | undefined): string | undefined => (value === "" ? undefined : value)
 
 /** The limit of failed attempts at a card. */
 export const maxAttemptsFlag = integerFlag(

@@ -46,7 +46,8 @@ const encodeHelp = (doc: HelpDoc.HelpDoc) => ({
   flags: [...doc.flags, ...(doc.globalFlags ?? [])].map(({ description, name, required, type }) => ({
     name: `--${name}`,
     type,
-    required,
+    // Effect reports a flag that can be given any number of times as required.
+    required: required && !Option.exists(description, (text) => /\bRepeatable\b/.test(text)),
     description: Option.getOrNull(description)
   })),
   commands: (doc.subcommands ?? []).flatMap(({ commands }) =>

@@ -9,6 +9,7 @@ import { beginningOf } from "../domain/displayText.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { withoutSecrets } from "../index.ts"
 import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
+import { readVariable } from "./environmentVariables.ts"
 import { normalizeArguments, requestsJson } from "./argv.ts"
 import { backlogCommand } from "./backlogCommand.ts"
 import { ExitWithCode, formatDocument } from "./CommandOutput.ts"
@@ -64,7 +65,8 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   if (error instanceof ExitWithCode) return error.exitCode
   if (error instanceof OutputLost && error.isReaderGone) return exitCodes.readerGone
   const failure = describeFailure(error)
-  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(ended.cause)))}\n`)
+  if (readVariable(io.env, "BACKLOG_DEBUG") === "1")
+    io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(ended.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = io
     ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: sanitize(failure.document) }))

@@ -19,28 +19,44 @@ const fields = {
 const messageOf = ({ problem, toDo }: { readonly problem: string; readonly toDo: string }): string =>
   toDo === "" ? problem : `${problem} ${toDo}`
 
-/** The server cannot be reached, or cannot respond now. */
+/**
+ * The server cannot be reached, or cannot respond now.
+ *
+ * What to do: check the server and the network, and repeat the command. Retry a command with the same `--command-id`.
+ */
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", fields) {
   override get message(): string {
     return messageOf(this)
   }
 }
 
-/** The server requires a token, or does not accept the one that it got. */
+/**
+ * The server requires a token, or does not accept the one that it got.
+ *
+ * What to do: put a valid token into `BACKLOG_TOKEN`.
+ */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", fields) {
   override get message(): string {
     return messageOf(this)
   }
 }
 
-/** The server does not let the caller do this. */
+/**
+ * The server does not let the caller do this.
+ *
+ * What to do: use a token with the role that the command needs, or omit `--actor`.
+ */
 export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", fields) {
   override get message(): string {
     return messageOf(this)
   }
 }
 
-/** The answer is not that of a backlog's server. */
+/**
+ * The answer is not that of a backlog's server.
+ *
+ * What to do: check that the URL is that of `backlog serve`, with the path under which a proxy serves it.
+ */
 export class UnexpectedAnswer extends Schema.TaggedError<UnexpectedAnswer>()("UnexpectedAnswer", fields) {
   override get message(): string {
     return messageOf(this)

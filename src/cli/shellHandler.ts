@@ -2,6 +2,7 @@ import { Data, Effect, Schema } from "effect"
 import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 import { HandlerUnusable } from "../worker/index.ts"
+import type { cardVariables } from "./environmentVariables.ts"
 import type { ProcessIO } from "./ProcessIO.ts"
 import { type CommandEnd, runShellCommand } from "./runShellCommand.ts"
 
@@ -65,7 +66,7 @@ export const makeShellHandler = (
   })
 }
 
-const cardEnvironment = (card: Card) => ({
+const cardEnvironment = (card: Card): Readonly<Record<keyof typeof cardVariables, string>> => ({
   BACKLOG_CARD_ID: card.id,
   BACKLOG_CARD_TITLE: card.title,
   BACKLOG_CARD_PHASE: card.phase ?? "",

@@ -1,4 +1,5 @@
 import { CliOutput } from "effect/cli"
+import { readVariable } from "./environmentVariables.ts"
 import type { OutputStream, ProcessIO } from "./ProcessIO.ts"
 
 /** Colors text, or returns it unchanged. */
@@ -18,7 +19,7 @@ export interface TextStyle {
 
 /** Returns whether an output shows colors: a terminal does, unless `NO_COLOR` is set. */
 export const hasColors = (output: OutputStream, env: ProcessIO["Service"]["env"]): boolean =>
-  output.isTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb"
+  output.isTerminal && readVariable(env, "NO_COLOR") === undefined && readVariable(env, "TERM") !== "dumb"
 
 /** Returns the width and colors of an output. */
 export const textStyleOf = (output: OutputStream, env: ProcessIO["Service"]["env"]): TextStyle => {

@@ -11,61 +11,82 @@ import { Body, Name, NoteText, Reason, Title } from "./Text.ts"
 /** The claim that an event ended or changed: its owner and token. */
 const HeldClaim = Schema.Struct({ owner: Name, token: Token })
 
-/** A card was created, with its initial status and its dependencies. */
+/** A card was created. */
 export const CardCreated = Schema.TaggedStruct("CardCreated", {
   title: Title,
   body: Schema.NullOr(Body),
   phase: Schema.NullOr(Name),
   priority: Priority,
+  /** The initial status. */
   status: Schema.Literals(["ready", "blocked", "done"]),
+  /** The cards on which it depends. They need not exist yet. */
   dependsOn: Schema.Array(CardId),
+  /** The criteria for acceptance. */
   acceptance: Schema.NullOr(Json),
+  /** A second `Create` with this key returns the card. */
   idempotencyKey: Schema.NullOr(Name),
+  /** Why its initial status is `blocked`. */
   blockedReason: Schema.NullOr(Reason),
   labels: Labels,
+  /** The card cannot be claimed before this time. */
   notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
-/** A card was revised. Contains only the fields that changed. `labels` are all labels after the change. */
+/** Fields of a card were changed. Contains only the fields that changed. */
 export const CardRevised = Schema.TaggedStruct("CardRevised", {
   title: Schema.optionalKey(Title),
   body: Schema.optionalKey(Schema.NullOr(Body)),
   phase: Schema.optionalKey(Schema.NullOr(Name)),
   priority: Schema.optionalKey(Priority),
   acceptance: Schema.optionalKey(Schema.NullOr(Json)),
+  /** All labels after the change. */
   labels: Schema.optionalKey(Labels),
+  /** The card cannot be claimed before this time. */
   notBefore: Schema.optionalKey(Schema.NullOr(Schema.DateTimeUtcFromString))
 })
 
-/** A note was appended. `claim` is the current claim if the command had its token; otherwise `null`. */
-export const CardNoted = Schema.TaggedStruct("CardNoted", { text: NoteText, claim: Schema.NullOr(HeldClaim) })
+/** A note was written on a card. */
+export const CardNoted = Schema.TaggedStruct("CardNoted", {
+  text: NoteText,
+  /** The current claim, if the command had its token. */
+  claim: Schema.NullOr(HeldClaim)
+})
 
 /** A card was claimed. The claim's token is the generation plus the version of this event. */
 export const CardClaimed = Schema.TaggedStruct("CardClaimed", {
   owner: Name,
   ttlSeconds: TtlSeconds,
+  /** When the lease expires. */
   expiresAt: Schema.DateTimeUtcFromString,
+  /** The generation of the backlog: 0 at first, greater after each restore and failover. */
   generation: Generation
 })
 
+/** The lease of a claim was extended. */
 export const ClaimRenewed = Schema.TaggedStruct("ClaimRenewed", {
   owner: Name,
   token: Token,
   ttlSeconds: TtlSeconds,
+  /** When the lease expires now. */
   expiresAt: Schema.DateTimeUtcFromString
 })
 
+/** The holder of a claim released the card, which is ready again. */
 export const CardReleased = Schema.TaggedStruct("CardReleased", {
   owner: Name,
   token: Token,
   reason: Schema.NullOr(Reason),
+  /** The card cannot be claimed before this time. The attempt counts as failed if there is one. */
   notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
-/** A claim ended: it expired and was reclaimed, it was reclaimed on request, or the backlog was restored. */
+/** A claim was ended without its holder, and the card is ready again. */
 export const CardReclaimed = Schema.TaggedStruct("CardReclaimed", {
+  /** The previous owner. */
   owner: Name,
+  /** The token of the ended claim. */
   token: Token,
+  /** When its lease expired, or would have expired. */
   expiresAt: Schema.DateTimeUtcFromString,
   why: Schema.Literals(["expired", "requested", "restored"])
 })
@@ -76,24 +97,28 @@ export const CardLinked = Schema.TaggedStruct("CardLinked", { dependsOn: CardId 
 /** A dependency was removed. */
 export const CardUnlinked = Schema.TaggedStruct("CardUnlinked", { dependsOn: CardId })
 
-/** A card was blocked. `endedClaim` is the claim that this ended; `null` if there was none. */
+/** A card was blocked. */
 export const CardBlocked = Schema.TaggedStruct("CardBlocked", {
   reason: Schema.NullOr(Reason),
+  /** The claim that the event ended. */
   endedClaim: Schema.NullOr(HeldClaim)
 })
 
-/** A blocked card became ready. */
+/** A blocked card was unblocked. */
 export const CardUnblocked = Schema.TaggedStruct("CardUnblocked", { reason: Schema.NullOr(Reason) })
 
-/** A card was completed. `overrode` lists the dependencies that were not done; `claim` is the claim that this ended. */
+/** A card was completed. */
 export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
   result: Schema.NullOr(Json),
+  /** The dependencies that were not done. */
   overrode: Schema.Array(CardId),
+  /** Whether `force` overrode the holder. */
   forced: Schema.Boolean,
+  /** The claim that the event ended. */
   claim: Schema.NullOr(HeldClaim)
 })
 
-/** A card that was done became ready. */
+/** A done card was reopened. */
 export const CardReopened = Schema.TaggedStruct("CardReopened", { reason: Schema.NullOr(Reason) })
 
 /** The fields of events that a redaction can erase: texts and JSON that may contain secrets or personal data. */
@@ -119,8 +144,9 @@ export const EventParts = Schema.Struct({ version: Version, parts: Schema.Array(
 /** Erasable fields of one event of a card. */
 export interface EventParts extends Schema.Schema.Type<typeof EventParts> {}
 
-/** Texts were erased. `erased` lists the fields of the card's earlier events that were erased from the log. */
+/** Fields of a card's earlier events were erased from the log. */
 export const CardRedacted = Schema.TaggedStruct("CardRedacted", {
+  /** The erased fields, by the versions of their events. */
   erased: Schema.Array(EventParts),
   reason: Reason
 })

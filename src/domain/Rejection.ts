@@ -4,21 +4,33 @@ import { CardId } from "./CardId.ts"
 import { Name } from "./Text.ts"
 import { quote } from "./displayText.ts"
 
-/** No card has this id. */
+/**
+ * No card has this id.
+ *
+ * What to do: check the id. `list` shows the cards.
+ */
 export class CardNotFound extends Schema.TaggedError<CardNotFound>()("CardNotFound", { id: CardId }) {
   override get message(): string {
     return `There is no card ${quote(this.id)}.`
   }
 }
 
-/** A card with this id already exists. Ids are never reused. */
+/**
+ * A card with this id already exists. Ids are never reused.
+ *
+ * What to do: choose another id, or revise the existing card.
+ */
 export class CardAlreadyExists extends Schema.TaggedError<CardAlreadyExists>()("CardAlreadyExists", { id: CardId }) {
   override get message(): string {
     return `A card ${quote(this.id)} already exists. Choose another id, or revise that card.`
   }
 }
 
-/** A link names a card that does not exist. */
+/**
+ * A link names a card that does not exist.
+ *
+ * What to do: create that card first, or pass the dependency to `create`, which may name cards that do not exist yet.
+ */
 export class DependencyNotFound extends Schema.TaggedError<DependencyNotFound>()("DependencyNotFound", {
   id: CardId,
   dependsOn: CardId
@@ -28,14 +40,22 @@ export class DependencyNotFound extends Schema.TaggedError<DependencyNotFound>()
   }
 }
 
-/** A card cannot depend on itself. */
+/**
+ * A card cannot depend on itself.
+ *
+ * What to do: remove the id of the card from its dependencies.
+ */
 export class SelfDependency extends Schema.TaggedError<SelfDependency>()("SelfDependency", { id: CardId }) {
   override get message(): string {
     return `Card ${quote(this.id)} cannot depend on itself.`
   }
 }
 
-/** A dependency would close a cycle. `path` begins and ends with the same card; each card depends on the next. */
+/**
+ * A dependency would close a cycle. `path` begins and ends with the same card; each card depends on the next.
+ *
+ * What to do: remove a dependency on the path first.
+ */
 export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("DependencyCycle", {
   id: CardId,
   dependsOn: CardId,
@@ -47,8 +67,9 @@ export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("Depe
 }
 
 /**
- * The token is not the card's current one: the claim expired and was reclaimed, or was ended. `holder` and `expiresAt` are those of
- * the current claim; null if the card is not claimed.
+ * The token is not the card's current one: the claim expired and was reclaimed, or was ended.
+ *
+ * What to do: stop working on the card, and claim another one. Do not repeat the command.
  */
 export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   id: CardId,
@@ -66,7 +87,11 @@ export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   }
 }
 
-/** The card is claimed: it can be completed only with the token of the claim, and it cannot be deferred. */
+/**
+ * The card is claimed: it can be completed only with the token of the claim, and not be deferred.
+ *
+ * What to do: pass the claim's token, or `force` to override the holder. To defer the card, release it with a retry time.
+ */
 export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsClaimed", {
   id: CardId,
   holder: Name,
@@ -77,14 +102,22 @@ export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsCl
   }
 }
 
-/** The card is done. It must be reopened first. */
+/**
+ * The card is done. It must be reopened first.
+ *
+ * What to do: reopen the card first.
+ */
 export class CardIsDone extends Schema.TaggedError<CardIsDone>()("CardIsDone", { id: CardId }) {
   override get message(): string {
     return `Card ${quote(this.id)} is done. Reopen it first.`
   }
 }
 
-/** The card would have more labels than a card can have: 32. */
+/**
+ * The card would have more labels than a card can have: 32.
+ *
+ * What to do: remove labels first.
+ */
 export class TooManyLabels extends Schema.TaggedError<TooManyLabels>()("TooManyLabels", {
   id: CardId,
   count: Schema.Int
@@ -94,7 +127,11 @@ export class TooManyLabels extends Schema.TaggedError<TooManyLabels>()("TooManyL
   }
 }
 
-/** The actor used the command's id for another command, which keeps its effect. This command had none. */
+/**
+ * The command's id was already used for another command. That one keeps its effect; this one had none.
+ *
+ * What to do: use a new id for each command, and the same id only to retry the same command.
+ */
 export class CommandIdConflict extends Schema.TaggedError<CommandIdConflict>()("CommandIdConflict", {
   commandId: Name
 }) {

@@ -23,7 +23,11 @@ export const Anchor = Schema.Struct({
 /** The end of the log at a moment. */
 export interface Anchor extends Schema.Schema.Type<typeof Anchor> {}
 
-/** The text is not an anchor, the key cannot be used, or the signature is invalid. `problem` states which. */
+/**
+ * The text is not an anchor, the key cannot be used, or the signature is invalid; `problem` says which.
+ *
+ * What to do: pass the whole line of an anchor, and the key that belongs to it.
+ */
 export class AnchorRefused extends Schema.TaggedError<AnchorRefused>()("AnchorRefused", { problem: Schema.String }) {
   override get message(): string {
     return `The anchor is refused: ${this.problem}`

@@ -31,7 +31,11 @@ export const ParkedEvent = Schema.Struct({
 /** An event that a consumer failed to handle and skipped. */
 export interface ParkedEvent extends Schema.Schema.Type<typeof ParkedEvent> {}
 
-/** Another consumer with this name has moved the checkpoint. This one changed nothing. */
+/**
+ * Another consumer with this name has moved the checkpoint. This one changed nothing.
+ *
+ * What to do: run one consumer for each name, or read the checkpoint again.
+ */
 export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("CheckpointMoved", {
   consumer: Name,
   /** The expected position of the checkpoint. */
@@ -44,7 +48,12 @@ export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("Chec
   }
 }
 
-/** The checkpoint of a consumer is beyond the end of the log, for example after a restore. Nothing was consumed. */
+/**
+ * The checkpoint of a consumer is beyond the end of the log, for example after a restore. Nothing was consumed.
+ *
+ * What to do: move the checkpoint back with `backlog consumers NAME --reset-to`, after checking which events the consumer
+ * has handled.
+ */
 export class CheckpointAhead extends Schema.TaggedError<CheckpointAhead>()("CheckpointAhead", {
   consumer: Name,
   /** The position of the checkpoint. */

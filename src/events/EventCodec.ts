@@ -16,7 +16,11 @@ export interface EncodedEvent {
   readonly data: Schema.JsonObject
 }
 
-/** A stored event that this program cannot read: an unknown type, a newer schema version, or an invalid payload. */
+/**
+ * A stored event that this program cannot read: an unknown type, a newer schema version, or an invalid payload.
+ *
+ * What to do: update the program, if a newer one wrote the event. Otherwise run `backlog verify`.
+ */
 export class UndecodableEvent extends Schema.TaggedError<UndecodableEvent>()("UndecodableEvent", {
   type: Schema.String,
   // The stored number, even if it is not a valid version.
@@ -39,7 +43,7 @@ export type Upcasters = Readonly<Record<Event["_tag"], ReadonlyArray<Upcaster>>>
 export const upcasters: Upcasters = {
   // Version 2 added labels and the time before which the card cannot be claimed.
   CardCreated: [(data) => ({ ...data, labels: [], notBefore: null })],
-  // Version 2 can contain labels and that time: an older program reports a newer schema version, not a damaged event.
+  // Version 2 can contain labels and `notBefore`: an older program reports a newer schema version, not a damaged event.
   CardRevised: [(data) => data],
   CardNoted: [],
   // Version 2 added the generation. Earlier claims have generation 0.

@@ -21,7 +21,11 @@ export const LogFileHeader = Schema.Struct({
 /** The first line of an exported log. */
 export interface LogFileHeader extends Schema.Schema.Type<typeof LogFileHeader> {}
 
-/** The file is not a complete exported log. Nothing was imported. */
+/**
+ * The file is not a complete exported log. Nothing was imported.
+ *
+ * What to do: get a complete file: `backlog export` renames its file only when it is complete.
+ */
 export class LogFileRefused extends Schema.TaggedError<LogFileRefused>()("LogFileRefused", {
   /** The number of the line, from 1. */
   line: Schema.Int,

@@ -1,6 +1,10 @@
 import { Schema } from "effect"
 
-/** The log has not reached this position or time. */
+/**
+ * The log has not reached this position or time.
+ *
+ * What to do: ask for an earlier moment. If a position was reached before, the log was restored since.
+ */
 export class MomentNotReached extends Schema.TaggedError<MomentNotReached>()("MomentNotReached", {
   asked: Schema.String,
   reached: Schema.String

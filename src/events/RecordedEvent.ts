@@ -22,20 +22,35 @@ const RecordedEventType = Schema.String as unknown as Schema.Codec<RecordedEvent
  * `data` that were erased and are missing. Hashes are in hexadecimal.
  */
 export const RecordedEvent = Schema.Struct({
+  /** The place of the event in the log: 1, 2, 3 … without gaps, in commit order. */
   position: Position,
+  /** The card of the event. */
   cardId: CardId,
+  /** The place of the event in the stream of its card: 1, 2, 3 … */
   version: Version,
+  /** The type of the event. */
   type: RecordedEventType,
+  /** The schema version of `data`. */
   schemaVersion: Schema.Int,
+  /** The payload as it was written. */
   data: Schema.Record(Schema.String, Schema.Json),
+  /** The fields of `data` that were erased and are missing. */
   redacted: Schema.Array(ErasablePart),
+  /** Who caused the event. */
   actor: Name,
+  /** The id that events which belong together share. */
   correlationId: Schema.NullOr(Name),
+  /** What caused the command, as its caller named it. */
   causationId: Schema.NullOr(Name),
+  /** The id of the command, if it had one. */
   commandId: Schema.NullOr(Name),
+  /** The business time, which imports set. */
   occurredAt: Schema.DateTimeUtcFromString,
+  /** The time of the database. It never decreases from one position to the next. */
   recordedAt: Schema.DateTimeUtcFromString,
+  /** SHA-256 of the content of the event, in hexadecimal. */
   contentHash: Schema.String,
+  /** SHA-256 of the previous chain hash and the content hash, in hexadecimal. */
   chainHash: Schema.String
 })
 

@@ -33,6 +33,7 @@ export const StoredEvent = Schema.Struct({
   type: Schema.String,
   schemaVersion: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 })),
   data: Schema.Record(Schema.String, Schema.Json),
+  /** For each erasable field of `data`: its salted SHA-256, and the salt, which an erasure removes. */
   commitments: Schema.Record(
     Schema.String,
     Schema.Struct({ salt: Schema.optionalKey(Schema.String.check(Schema.isPattern(saltPattern))), sha256: Hash })
@@ -50,7 +51,11 @@ export const StoredEvent = Schema.Struct({
 /** An event with all columns of its row. */
 export interface StoredEvent extends Schema.Schema.Type<typeof StoredEvent> {}
 
-/** The row of an event is invalid: it was altered. */
+/**
+ * The row of an event is invalid: it was altered.
+ *
+ * What to do: run `backlog verify`, and restore the log from a backup.
+ */
 export class DamagedEvent extends Schema.TaggedError<DamagedEvent>()("DamagedEvent", {
   position: Schema.Finite,
   cardId: Schema.String,

@@ -2,6 +2,11 @@ import { type Context, Effect, type Exit, Metric } from "effect"
 import { outcomeLabel } from "./outcomeLabel.ts"
 
 // Attributes that are added to a metric later cost a copy of the context for each update.
+/**
+ * Labels: `read`, `outcome`.
+ *
+ * Use: alert on `outcome=~"SqlError|Defect"`. `rate` shows how often each read is called.
+ */
 const readCounter = (attributes: Readonly<Record<string, string>>) =>
   Metric.counter("backlog_reads_total", {
     description:
@@ -10,6 +15,11 @@ const readCounter = (attributes: Readonly<Record<string, string>>) =>
     attributes
   })
 
+/**
+ * Labels: `read`.
+ *
+ * Use: `histogram_quantile` shows the latency of each read.
+ */
 const durationTimer = (attributes: Readonly<Record<string, string>>) =>
   Metric.histogram("backlog_read_duration_seconds", {
     description: "How long reads took; those that stream are only counted",

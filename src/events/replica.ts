@@ -3,14 +3,22 @@ import { type SqlClient, SqlError } from "effect/sql"
 import { errorCode } from "../sql/databaseErrors.ts"
 import type { EventLog, Head } from "./EventLog.ts"
 
-/** The server is a hot standby, which accepts no commands. Nothing was written. */
+/**
+ * The server is a hot standby, which accepts no commands. Nothing was written.
+ *
+ * What to do: send commands to the primary server.
+ */
 export class ReadOnlyReplica extends Schema.TaggedError<ReadOnlyReplica>()("ReadOnlyReplica", {}) {
   override get message(): string {
     return "The server is a read-only replica and accepts no commands. Connect to its primary server."
   }
 }
 
-/** A hot standby has not replayed the requested position or time yet. */
+/**
+ * A hot standby has not replayed the requested position or time yet.
+ *
+ * What to do: wait and try again, or read from the primary server.
+ */
 export class ReplicaBehind extends Schema.TaggedError<ReplicaBehind>()("ReplicaBehind", {
   /** The requested position or time: `position 900`. */
   asked: Schema.String,
@@ -25,7 +33,11 @@ export class ReplicaBehind extends Schema.TaggedError<ReplicaBehind>()("ReplicaB
   }
 }
 
-/** A hot standby cancelled a read that conflicts with changes that it has to replay. */
+/**
+ * A hot standby cancelled a read that conflicts with changes that it has to replay.
+ *
+ * What to do: try again, or read from the primary server.
+ */
 export class ReplicaConflict extends Schema.TaggedError<ReplicaConflict>()("ReplicaConflict", {}) {
   override get message(): string {
     return (

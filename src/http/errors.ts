@@ -14,7 +14,11 @@ import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 export { Forbidden, TooManyRequests, Unauthorized }
 
-/** The body of a request is larger than the endpoint accepts. Nothing was done. */
+/**
+ * The body of a request is larger than the endpoint accepts. Nothing was done.
+ *
+ * What to do: send less in one request.
+ */
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
   /** The limit in bytes. */
   limitBytes: Schema.Int
@@ -24,7 +28,11 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLar
   }
 }
 
-/** The options would expose the backlog, or they are invalid. The server did not start. */
+/**
+ * The options would expose the backlog, or they are invalid. The server did not start.
+ *
+ * What to do: change the option that `problem` names.
+ */
 export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
   problem: Schema.String
 }) {
@@ -36,7 +44,11 @@ export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefus
 /** The reason when an embedded directory was moved or replaced. Callers do not learn its path. */
 const directoryLost = "DirectoryLost"
 
-/** The database cannot be reached or cannot respond now. The command may have been carried out. */
+/**
+ * The database cannot be reached or cannot respond now. The command may have been carried out.
+ *
+ * What to do: try again. Retry a command with the same `commandId`, because it may have been carried out.
+ */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
   /** The kind of error: `ConnectionError`, `LockTimeoutError`, `DirectoryLost` … */
   reason: Schema.String
@@ -47,14 +59,22 @@ export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>
   }
 }
 
-/** The database refused a statement. This is an error in the program. */
+/**
+ * The database refused a statement. This is an error in the program.
+ *
+ * What to do: read the log of the server, and report the error.
+ */
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", { reason: Schema.String }) {
   override get message(): string {
     return "The database failed. The server's log has the details."
   }
 }
 
-/** The server's database role lacks a permission. */
+/**
+ * The server's database role lacks a permission.
+ *
+ * What to do: use a server that connects as another database role: docs/roles.md.
+ */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {}) {
   override get message(): string {
     return "The server's database role does not have the permission for this. It may be a read-only role."

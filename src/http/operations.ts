@@ -12,22 +12,77 @@ import { AuditService, BacklogService, type Doctor } from "../index.ts"
 const gauge = (name: string, description: string, unit?: "seconds" | "bytes") =>
   Metric.gauge(name, { description, ...(unit === undefined ? {} : { attributes: { unit } }) })
 
+/**
+ * With 0, the gauges of the backlog are out of date.
+ *
+ * Use: alert on 0.
+ */
 const up = gauge("backlog_database_up", "Whether the database responded to the last probe: 1 or 0")
+
+/**
+ * Labels: `status`.
+ *
+ * Use: shows the size and the progress of the backlog.
+ */
 const cards = gauge("backlog_cards", "Cards by status")
+
+/** Use: shows the work that waits for workers; scale workers by it. */
 const claimable = gauge("backlog_claimable_cards", "Cards that can be claimed")
+
+/** Use: shows how much work dependencies hold up. */
 const waiting = gauge("backlog_waiting_cards", "Ready cards with a dependency that is not done")
+
+/** Use: alert if it does not fall: workers ended without releasing their cards, and no worker claims. */
 const expired = gauge("backlog_expired_claims", "Expired claims that have not been reclaimed")
+
+/** Use: alert if it exceeds the time in which a card must be started. */
 const oldest = gauge("backlog_oldest_ready_age_seconds", "Age of the oldest ready card; 0 without one", "seconds")
+
+/** Use: `rate` is the number of events per second. */
 const position = gauge("backlog_log_position", "The last position of the log")
+
+/**
+ * Labels: `consumer`.
+ *
+ * Use: alert if it grows.
+ */
 const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not handled yet")
+
+/**
+ * It is above 0 after a restore.
+ *
+ * Labels: `consumer`.
+ *
+ * Use: alert if it is above 0, and run `backlog consumers NAME --reset-to`.
+ */
 const ahead = gauge("backlog_consumer_ahead_events", "Positions by which a checkpoint is ahead of the log")
+
+/**
+ * Labels: `consumer`.
+ *
+ * Use: alert if it is above 0, and read `backlog consumers NAME`.
+ */
 const parked = gauge("backlog_consumer_parked_events", "Events that a consumer has parked")
+
+/** Use: alert if it stays above 0, and run `backlog doctor --fix` as the owner. */
 const pendingErasures = gauge(
   "backlog_erasures_pending",
   "Redactions whose bytes may still be in the data files of the database"
 )
+
+/**
+ * Counts the connections to this database that have the same `application_name` as those of the server.
+ *
+ * Labels: `state`.
+ *
+ * Use: compare with the limit of the server.
+ */
 const connections = gauge("backlog_database_connections", "Database connections of all backlog programs, by state")
+
+/** Use: shows a leak, and whether the limit of the container fits. */
 const memory = gauge("process_resident_memory_bytes", "Resident memory of this process", "bytes")
+
+/** Use: a change shows a restart. */
 const started = gauge("process_start_time_seconds", "Start time of this process, in seconds since 1970", "seconds")
 
 /** A consumer's name is free text, and may contain a token. */

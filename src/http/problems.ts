@@ -86,6 +86,52 @@ const problemStatus = {
   Unavailable: [503, "Unavailable"]
 } as const
 
+/** The meaning of the problems that are not errors of a service, and what to do. The classes of the others document them. */
+export const serverProblemMeanings = {
+  BadRequest: { meaning: "The request cannot be parsed.", toDo: "Correct the request." },
+  HostNotAllowed: {
+    meaning: "The `Host` header has a name that is not one of the server's.",
+    toDo: "Use a name of the server, or start it with `--allow-host`."
+  },
+  OriginNotAllowed: {
+    meaning: "A page of another origin sent the request, or a page without a token sent a command.",
+    toDo: "Start the server with `--allow-origin`, or with `--board write` for the pages of the server."
+  },
+  ForwardedRequest: {
+    meaning: "A proxy forwarded the request to a server that requires no tokens.",
+    toDo: "Start the server with `--trust-proxy`."
+  },
+  UnknownPath: {
+    meaning: "There is no endpoint at this path.",
+    toDo: "Check the path. `/openapi.json` lists the endpoints."
+  },
+  UnknownSession: {
+    meaning: "The server does not know the session of an agent, because it was restarted or the session ended.",
+    toDo: "Begin a new session."
+  },
+  MethodNotAllowed: {
+    meaning: "The path does not accept this method. The member `allowed` and the header `Allow` list its methods.",
+    toDo: "Use one of these methods."
+  },
+  NotAcceptable: {
+    meaning: "The server has no response of a media type that the header `Accept` lists.",
+    toDo: "Accept the media type of the endpoint."
+  },
+  UnsupportedMediaType: {
+    meaning: "The body is compressed, or its media type is not that of the endpoint.",
+    toDo: "Send the body without compression, and with the media type of the endpoint: `application/json`, except for logs."
+  },
+  Defect: {
+    meaning: "This is an error in the server. Its log has the details.",
+    toDo: "Report the error with the entry of the log."
+  },
+  NotReady: { meaning: "The server does not accept commands now. `detail` says why.", toDo: "Try again later." },
+  Unavailable: { meaning: "The server cannot respond now.", toDo: "Try again later." }
+} as const satisfies Partial<Readonly<Record<ProblemTag, { readonly meaning: string; readonly toDo: string }>>>
+
+/** The tag of a problem that is not an error of a service. */
+export type ServerProblemTag = keyof typeof serverProblemMeanings
+
 /** The `_tag` of a problem. */
 export type ProblemTag = keyof typeof problemStatus
 

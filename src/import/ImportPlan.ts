@@ -79,7 +79,11 @@ export const droppedType = "of a done issue, but would close a cycle"
 /** Maximum problems in the message of `ImportRefused`. */
 const maxProblemsShown = 5
 
-/** The import was refused, because it is strict and would leave issues out, or too large. Nothing was written. */
+/**
+ * The import was refused, because it is strict and would leave issues out, or too large. Nothing was written.
+ *
+ * What to do: correct the issues that `problems` lists, or import without `--strict`.
+ */
 export class ImportRefused extends Schema.TaggedError<ImportRefused>()("ImportRefused", {
   file: Schema.String,
   problems: Schema.Array(Schema.Struct({ line: Schema.Int, place: Schema.String, problem: Schema.String }))

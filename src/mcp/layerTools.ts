@@ -33,7 +33,7 @@ export const toolsets: Readonly<Record<AccessRole, ReadonlyArray<AgentTool>>> = 
 type Schema = JsonSchema.JsonSchema
 
 /** The JSON schema of a tool's parameters, as short as possible, because an agent reads all of them. */
-const inputSchemaOf = (tool: Tool.Any): McpSchema.ToolJson => {
+export const inputSchemaOf = (tool: Tool.Any): McpSchema.ToolJson => {
   const { properties = {}, ...schema } = compactSchema(Tool.getJsonSchema(tool)) as McpSchema.ToolJson
   return { ...schema, properties }
 }
@@ -124,7 +124,7 @@ const addTools = Effect.fnUntraced(function* (tools: ReadonlyArray<AgentTool>) {
 })
 
 /** The entry of a tool in the list of tools. */
-const describeTool = (tool: Tool.Any, inputSchema: McpSchema.ToolJson): McpSchema.Tool =>
+export const describeTool = (tool: Tool.Any, inputSchema: McpSchema.ToolJson): McpSchema.Tool =>
   new McpSchema.Tool({
     name: tool.name,
     description: Tool.getDescription(tool),

@@ -50,7 +50,8 @@ export const toRefusal =
 
 type NonDatabaseError = Exclude<AgentError, SqlError.SqlError>
 
-const refusal = (error: NonDatabaseError, agent: Agent): AgentText => {
+/** The refusal of an error that is not the database's. */
+export const refusal = (error: NonDatabaseError, agent: Agent): AgentText => {
   const { owner } = agent
   switch (error._tag) {
     case "StoppedPartway":

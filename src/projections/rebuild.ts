@@ -45,7 +45,11 @@ export interface RebuildResult {
   readonly swapMillis: number
 }
 
-/** Another process began a rebuild of the same backlog, which continues. Nothing was changed. */
+/**
+ * Another process began a rebuild of the same backlog, which continues. Nothing was changed.
+ *
+ * What to do: wait for the other rebuild.
+ */
 export class RebuildSuperseded extends Schema.TaggedError<RebuildSuperseded>()("RebuildSuperseded", {
   schema: Schema.String
 }) {
@@ -54,7 +58,11 @@ export class RebuildSuperseded extends Schema.TaggedError<RebuildSuperseded>()("
   }
 }
 
-/** Other transactions locked the tables of the read model for too long, so the new ones were not swapped in. Nothing was changed. */
+/**
+ * Other transactions locked the tables of the read model for too long, so the new ones were not swapped in. Nothing was changed.
+ *
+ * What to do: end the long transactions that use the tables, and repeat the rebuild.
+ */
 export class RebuildBlocked extends Schema.TaggedError<RebuildBlocked>()("RebuildBlocked", {
   schema: Schema.String,
   waitedSeconds: Schema.Finite
@@ -67,7 +75,11 @@ export class RebuildBlocked extends Schema.TaggedError<RebuildBlocked>()("Rebuil
   }
 }
 
-/** The tables have additions that a rebuild would lose. Nothing was changed. */
+/**
+ * The tables have additions that a rebuild would lose. Nothing was changed.
+ *
+ * What to do: drop what `added` lists, rebuild, and create it again.
+ */
 export class RebuildRefused extends Schema.TaggedError<RebuildRefused>()("RebuildRefused", {
   schema: Schema.String,
   /** The additions to the tables and the objects that depend on them, as Postgres describes them. */

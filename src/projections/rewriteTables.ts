@@ -17,7 +17,11 @@ export const RemovalProgress = Schema.Struct({
 /** The progress of a removal: rows of one table. `total` is an estimate. */
 export interface RemovalProgress extends Schema.Schema.Type<typeof RemovalProgress> {}
 
-/** Erased bytes are still in the data files. `problem` states the reason and the solution. The redactions themselves are done. */
+/**
+ * Erased bytes are still in the data files. `problem` says why, and what to do. The redactions themselves are done.
+ *
+ * What to do: do what `problem` says, and run `backlog doctor --fix` as the owner.
+ */
 export class RemovalPending extends Schema.TaggedError<RemovalPending>()("RemovalPending", {
   schema: Schema.String,
   problem: Schema.String

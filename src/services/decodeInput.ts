@@ -2,7 +2,11 @@ import { Effect, Result, Schema, type SchemaAST } from "effect"
 import { truncateMessage } from "../domain/displayText.ts"
 import { makeFastDecoder, type PureSchema } from "../domain/fastCodec.ts"
 
-/** The input does not fit its schema. Nothing was sent to the database. */
+/**
+ * The input does not fit its schema. Nothing was sent to the database.
+ *
+ * What to do: correct the field that `problem` names. Do not repeat the input unchanged.
+ */
 export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
   /** Every problem of the input: what is wrong, and in which field. */
   problem: Schema.String

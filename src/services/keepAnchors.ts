@@ -39,9 +39,17 @@ const attemptTimeout = Duration.minutes(1)
 const lastAnchorTimeout = Duration.seconds(5)
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
+
+/** Use: compare with `backlog_log_position`: the events between them are not anchored yet. */
 const positionGauge = gauge("backlog_anchor_position", "The position of the newest anchor in the anchor file")
+
+/** Use: alert if it is much older than the interval of the anchors, while the log grows. */
 const timeGauge = gauge("backlog_anchor_time_seconds", "When the log was last anchored, in seconds since 1970")
+
+/** Use: alert on 1. */
 const failingGauge = gauge("backlog_anchor_failing", "Whether the last attempt to anchor the log failed: 1 or 0")
+
+/** Use: alert on 1, and run `backlog verify --anchor-file`. */
 const differsGauge = gauge(
   "backlog_anchor_log_differs",
   "Whether the log does not continue the newest anchor, so that it was truncated or rewritten: 1 or 0"

@@ -5,7 +5,11 @@
 import { Schema } from "effect"
 import type { SqlError } from "effect/sql"
 
-/** The server does not know the caller, and requires a token. The request was not carried out. */
+/**
+ * The server does not know the caller, and requires a token. Nothing was done.
+ *
+ * What to do: send a valid token of `backlog token create`.
+ */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
   problem: Schema.String
 }) {
@@ -14,7 +18,11 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthoriz
   }
 }
 
-/** The caller has no permission for the request. The request was not carried out. */
+/**
+ * The server knows the caller, which has no permission for the request. Nothing was done.
+ *
+ * What to do: use a token with the role that the request needs, or act as its holder.
+ */
 export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
   problem: Schema.String
 }) {
@@ -23,7 +31,11 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
   }
 }
 
-/** The caller exceeded its rate limit. The request was not carried out. */
+/**
+ * The caller exceeded its rate limit. Nothing was done.
+ *
+ * What to do: wait for `retryAfterSeconds`, then repeat the request.
+ */
 export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
   /** Seconds after which the caller may try again. */
   retryAfterSeconds: Schema.Int
@@ -36,6 +48,8 @@ export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooM
 /**
  * No response of a backlog arrived: the connection failed or ended early, or something else responded, such as a proxy. The
  * command may have been carried out. Send it again with the same `commandId` to get its outcome.
+ *
+ * What to do: repeat the command with the same `commandId` if `isTransient`. Otherwise check the URL.
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
   problem: Schema.String,

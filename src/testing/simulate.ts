@@ -7,7 +7,11 @@ import { generateProgram } from "./generateProgram.ts"
 import { type Backup, type ProgramFailure, runProgram } from "./runProgram.ts"
 import { shrinkProgram } from "./shrink.ts"
 
-/** The rules do not allow the answers of a program, which was shrunk to the steps that matter. */
+/**
+ * The rules do not allow the answers of a program, which was shrunk to the steps that matter.
+ *
+ * What to do: run `program` again, or repeat the simulation with `rerun`.
+ */
 export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
   /** The shortest program that was found to fail. */
   readonly program: Program

@@ -110,27 +110,6 @@ describe("the commands in docs/command-line.md", () => {
     expect(JSON.parse(document?.stdout.split("\n")[0] ?? "")).toMatchObject({ schemaVersion: 1 })
     await shell.runs(blockWith(page, "--completions zsh"))
   })
-
-  it("every flag on the page exists", async () => {
-    const named = new Map<string, Set<string>>()
-    let words: ReadonlyArray<string> = []
-    for (const line of blockWith(page, "create --title T [--id ID]").split("\n")) {
-      for (const part of line.split(" · ")) {
-        const [name = ""] = /^[a-z-]+(?: (?:create|list|prune|revoke)\b)?/.exec(part) ?? []
-        if (name !== "") words = name.split(" ")
-        const key = words.join(" ")
-        const flags = named.get(key) ?? new Set<string>()
-        for (const [flag] of part.matchAll(/--[a-z-]+/g)) flags.add(flag)
-        if (key !== "") named.set(key, flags)
-      }
-    }
-    expect(named.size).toBeGreaterThan(30)
-    for (const [command, flags] of named) {
-      const { code, stdout } = await cli([...command.split(" "), "--help"])
-      expect([command, code]).toEqual([command, 0])
-      for (const flag of flags) expect([command, stdout]).toEqual([command, expect.stringContaining(flag)])
-    }
-  })
 })
 
 describe("the commands for a directory", () => {

@@ -37,6 +37,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
     { language: "sh", by: "test/docs/bash.test.ts" }
   ],
   "docs/embedded.md": [{ language: "indented", by: "test/docs/commands.test.ts" }],
+  "docs/events.md": [{ language: "json", by: "test/docs/reference.test.ts" }],
   "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],
   "docs/faults.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
   "docs/high-availability.md": [

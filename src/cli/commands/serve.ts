@@ -17,7 +17,8 @@ import { makeOutput, print, render } from "../CommandOutput.ts"
 import { requireDatabase, withServer } from "../database.ts"
 import { withHelp } from "../defineCommand.ts"
 import { exitCodes } from "../exitCodes.ts"
-import { choiceFlag, integerFlag, nonEmpty, switchFlag, textFlag } from "../flags.ts"
+import { type EnvironmentVariable, readVariable } from "../environmentVariables.ts"
+import { choiceFlag, integerFlag, switchFlag, textFlag } from "../flags.ts"
 import { layerLogging, logFlags } from "../logging.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { readKeyFile } from "../readInput.ts"
@@ -230,18 +231,19 @@ const noTelemetry: Telemetry = { layer: Layer.empty, gaugeInterval: undefined }
 const makeTelemetry = Effect.fnUntraced(function* (
   env: ProcessIO["Service"]["env"]
 ): Effect.fn.Return<Telemetry, InvalidInput> {
-  const endpoints = [
+  const endpoints: ReadonlyArray<EnvironmentVariable> = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
-    ...otlpSignals.map((signal) => `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`)
+    ...otlpSignals.map((signal) => `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT` as const)
   ]
-  const named = endpoints.filter((name) => nonEmpty(env[name]) !== undefined)
-  if (named.length === 0 || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return noTelemetry
+  const named = endpoints.filter((name) => readVariable(env, name) !== undefined)
+  if (named.length === 0 || readVariable(env, "OTEL_SDK_DISABLED")?.toLowerCase() === "true") return noTelemetry
   for (const name of named) {
-    if (!/^https?:\/\/[^/]/.test(env[name] ?? "") || !URL.canParse(env[name] ?? "")) {
+    const url = readVariable(env, name) ?? ""
+    if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
       return yield* new InvalidInput({ problem: `${name} is not an http:// or https:// URL` })
     }
   }
-  const protocol = nonEmpty(env["OTEL_EXPORTER_OTLP_PROTOCOL"]) ?? "http/protobuf"
+  const protocol = readVariable(env, "OTEL_EXPORTER_OTLP_PROTOCOL") ?? "http/protobuf"
   if (protocol !== "http/protobuf" && protocol !== "http/json") {
     return yield* new InvalidInput({ problem: "OTEL_EXPORTER_OTLP_PROTOCOL takes http/protobuf or http/json" })
   }
@@ -256,7 +258,7 @@ const makeTelemetry = Effect.fnUntraced(function* (
         ConfigProvider.fromEnv({
           env: Object.fromEntries(
             Object.entries({ ...otlpDefaults, ...env }).flatMap(([name, value]) =>
-              nonEmpty(value) === undefined ? [] : [[name, value ?? ""]]
+              value === undefined || value === "" ? [] : [[name, value]]
             )
           )
         })
@@ -264,8 +266,8 @@ const makeTelemetry = Effect.fnUntraced(function* (
     ])
   )
   const exportsMetrics =
-    nonEmpty(env["OTEL_METRICS_EXPORTER"]) !== "none" && named.some((name) => !/_(?:TRACES|LOGS)_/.test(name))
-  const millis = Number(nonEmpty(env["OTEL_METRIC_EXPORT_INTERVAL"]) ?? defaultExportIntervalMillis)
+    readVariable(env, "OTEL_METRICS_EXPORTER") !== "none" && named.some((name) => !/_(?:TRACES|LOGS)_/.test(name))
+  const millis = Number(readVariable(env, "OTEL_METRIC_EXPORT_INTERVAL") ?? defaultExportIntervalMillis)
   return {
     layer,
     gaugeInterval: exportsMetrics ? Duration.millis(millis > 0 ? millis : defaultExportIntervalMillis) : undefined
@@ -275,7 +277,7 @@ const makeTelemetry = Effect.fnUntraced(function* (
 /** The interval of the export of metrics, by the OpenTelemetry specification. */
 const defaultExportIntervalMillis = 60_000
 
-const otlpSignals = ["TRACES", "LOGS", "METRICS"]
+const otlpSignals = ["TRACES", "LOGS", "METRICS"] as const
 
 /** Defaults of the OpenTelemetry specification. */
 const otlpDefaults = {

@@ -32,6 +32,14 @@ export interface GuardOptions {
 
 type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
+/**
+ * Reasons are `Unauthorized`, `TooManyRequests`, `HostNotAllowed`, `OriginNotAllowed`, `ForwardedRequest`, `BadRequest`, and
+ * `UnsupportedMediaType` for compressed bodies.
+ *
+ * Labels: `reason`.
+ *
+ * Use: a rising rate of `Unauthorized` shows a wrong or expired token, or an attack.
+ */
 const refusedRequests = Metric.counter("backlog_http_refused_total", {
   description: "Requests that the guard refused, by reason",
   incremental: true

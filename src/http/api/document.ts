@@ -1,6 +1,12 @@
 import { Schema } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
-import { makeProblem, problemMediaType, type ProblemTag } from "../problems.ts"
+import {
+  makeProblem,
+  problemMediaType,
+  type ProblemTag,
+  serverProblemMeanings,
+  type ServerProblemTag
+} from "../problems.ts"
 
 /*
  * The OpenAPI document is made from the schemas of the endpoints. This file adds what the schemas of the wire do not say: the
@@ -73,7 +79,7 @@ const parameterTypes = ({ headers, query }: HttpApiEndpoint.Top): Readonly<Recor
   )
 
 /** Refusals of every endpoint that are not errors of a service: the server returns them before or after the endpoint. */
-const serverProblems: ReadonlyArray<ProblemTag> = [
+const serverProblems: ReadonlyArray<ServerProblemTag> = [
   "BadRequest",
   "HostNotAllowed",
   "OriginNotAllowed",
@@ -83,15 +89,16 @@ const serverProblems: ReadonlyArray<ProblemTag> = [
 ]
 
 /** Refusals of the endpoints that take a body. */
-const bodyProblems: ReadonlyArray<ProblemTag> = ["UnsupportedMediaType"]
+const bodyProblems: ReadonlyArray<ServerProblemTag> = ["UnsupportedMediaType"]
 
 const reference = (tag: string): Part => ({ $ref: `#/components/schemas/${tag}Problem` })
 
 /** The schema of a problem without members of its own. */
-const plainProblemSchema = (tag: ProblemTag): Part => {
+const plainProblemSchema = (tag: ServerProblemTag): Part => {
   const { _tag, status, type } = makeProblem(tag, "")
   return {
     type: "object",
+    description: serverProblemMeanings[tag].meaning,
     properties: {
       type: { type: "string", enum: [type] },
       title: { type: "string" },
@@ -164,7 +171,7 @@ const time: Part = {
 }
 
 /** Whether a member of this name is a time, if it is a text. `test/http/document.test.ts` checks that no other one has a time. */
-const isTimeName = (name: string): boolean =>
+export const isTimeName = (name: string): boolean =>
   /^(?:at|time|notBefore|changedSince|oldest\w*)$|[a-z](?:At|Time)$/.test(name)
 
 /** Completes the schemas in a document. */

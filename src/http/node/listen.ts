@@ -8,7 +8,11 @@ import { CurrentIncomingRequest, incomingBodyOf, toServerRequest } from "./Incom
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
 
-/** The server cannot listen on the address. */
+/**
+ * The server cannot listen on the address.
+ *
+ * What to do: choose another host or port.
+ */
 export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   readonly host: string
   readonly port: number

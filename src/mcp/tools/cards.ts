@@ -37,6 +37,10 @@ const newCard = Schema.Struct({
   idempotencyKey: Schema.optional(string("The same key returns the existing card"))
 })
 
+/**
+ * Result: `created`, the ids, or their number above 50; `missing`, the ids of dependencies that do not exist, if there are
+ * any.
+ */
 export const createTool = agentTool(
   "backlog_create",
   {
@@ -77,6 +81,11 @@ const missingDependencies = Effect.fnUntraced(function* (cards: ReadonlyArray<Ca
   return others.filter((_, index) => found[index]?._tag === "None")
 })
 
+/**
+ * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,
+ * `owner`, `expiresAt`, `token` (of your own claim), `attempts`, `notBefore` and `completedAt`; and `dependsOn`, at most 20
+ * ids.
+ */
 export const reviseTool = agentTool(
   "backlog_revise",
   {
@@ -130,6 +139,10 @@ export const reviseTool = agentTool(
   })
 )
 
+/**
+ * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,
+ * `owner`, `expiresAt`, `token` (of your own claim), `attempts`, `notBefore` and `completedAt`.
+ */
 export const noteTool = agentTool(
   "backlog_note",
   {

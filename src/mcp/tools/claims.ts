@@ -26,11 +26,14 @@ import {
 } from "../AgentTool.ts"
 
 /** Below the 60 seconds after which clients end a call. */
-const maxWaitSeconds = 50
+export const maxWaitSeconds = 50
 
 /** More cards than one agent works on at the same time. */
-const maxCards = 20
+export const maxCards = 20
 
+/**
+ * Result: `claimed`, a list of cards with their texts and latest notes; if it is empty, `why`.
+ */
 export const claimTool = agentTool(
   "backlog_claim",
   {
@@ -118,6 +121,10 @@ const releaseAll = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
     { discard: true }
   ).pipe(Effect.catchCause((cause) => Effect.logWarning("The cards of a cancelled call could not be released.", cause)))
 
+/**
+ * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,
+ * `owner`, `expiresAt`, `token` (of your own claim), `attempts`, `notBefore` and `completedAt`.
+ */
 export const renewTool = agentTool(
   "backlog_renew",
   {
@@ -138,6 +145,10 @@ export const renewTool = agentTool(
   })
 )
 
+/**
+ * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,
+ * `owner`, `expiresAt`, `token` (of your own claim), `attempts`, `notBefore` and `completedAt`.
+ */
 export const releaseTool = agentTool(
   "backlog_release",
   {

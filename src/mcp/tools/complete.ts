@@ -101,6 +101,10 @@ const nextAnswer = (
 ): Effect.Effect<ToolAnswer, Effect.Error<ReturnType<typeof claimedAnswer>>, BacklogService> =>
   next === null ? nothingClaimableAnswer(filter, commandId) : claimedAnswer([next], agent)
 
+/**
+ * Result: `id`, `status`, and `madeClaimable`, at most 20 ids, with `madeClaimableCount` if there are more. With
+ * `claimNext`, also the result of `backlog_claim`.
+ */
 export const completeTool = agentTool(
   "backlog_complete",
   {
@@ -112,6 +116,10 @@ export const completeTool = agentTool(
   (input, agent) => Effect.andThen(requireOwnClaim(agent, input), completeCard(input, agent))
 )
 
+/**
+ * Result: `id`, `status`, and `madeClaimable`, at most 20 ids, with `madeClaimableCount` if there are more. With
+ * `claimNext`, also the result of `backlog_claim`.
+ */
 export const completeAnyTool = agentTool(
   "backlog_complete",
   {

@@ -37,8 +37,13 @@ import {
 import { agentTool, requireRange, boolean, oneOf, string, strings, integer } from "../AgentTool.ts"
 
 const defaultLimit = 20
-const maxLimit = 100
 
+/** Maximum number of cards of one answer. */
+export const maxLimit = 100
+
+/**
+ * Result: `cards`, a list of summaries; `after`, the id to continue after, if there are more.
+ */
 export const listTool = agentTool(
   "backlog_list",
   {
@@ -82,6 +87,11 @@ const maxReadLength = 16_000
 /** What `backlog_show` returns of a card instead of the whole card. */
 const shownParts = [...longParts, "notes", "history"] as const
 
+/**
+ * Result: the card with its texts, `cut` (the texts that were truncated, and where to read on) and latest notes; if you do
+ * not hold it, `claimable` and `why`. With `part`: `text` and `characters` of a long part, `notes`, or `events`, and `next`,
+ * the value of `from` to continue, if there is more. Without `id`: the counts of the backlog.
+ */
 export const showTool = agentTool(
   "backlog_show",
   {

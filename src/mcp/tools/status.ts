@@ -5,6 +5,10 @@ import { requireOwnClaim } from "../Agent.ts"
 import { cardLine, cardSummary, lines, agentText } from "../AgentText.ts"
 import { agentTool, cardParameter, claimParameters, oneOf, string } from "../AgentTool.ts"
 
+/**
+ * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,
+ * `owner`, `expiresAt`, `token` (of your own claim), `attempts`, `notBefore` and `completedAt`.
+ */
 export const blockTool = agentTool(
   "backlog_block",
   {
@@ -18,6 +22,10 @@ export const blockTool = agentTool(
   })
 )
 
+/**
+ * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,
+ * `owner`, `expiresAt`, `token` (of your own claim), `attempts`, `notBefore` and `completedAt`.
+ */
 export const setStatusTool = agentTool(
   "backlog_set_status",
   {

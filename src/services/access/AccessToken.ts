@@ -46,6 +46,8 @@ export const NewAccessToken = Schema.Struct({
 /**
  * With this token a worker could act for the holder of another token: one of the two is a worker, and the name of the other
  * is under its name. Nothing was created.
+ *
+ * What to do: choose another actor, or revoke the existing token.
  */
 export class AccessTokenConflict extends Schema.TaggedError<AccessTokenConflict>()("AccessTokenConflict", {
   /** The actor of the refused token. */
@@ -67,7 +69,11 @@ export class AccessTokenConflict extends Schema.TaggedError<AccessTokenConflict>
   }
 }
 
-/** No token has this id. */
+/**
+ * No token has this id.
+ *
+ * What to do: check the id. `backlog token list` shows the tokens.
+ */
 export class AccessTokenNotFound extends Schema.TaggedError<AccessTokenNotFound>()("AccessTokenNotFound", {
   id: Schema.String
 }) {
@@ -76,7 +82,11 @@ export class AccessTokenNotFound extends Schema.TaggedError<AccessTokenNotFound>
   }
 }
 
-/** A caller sent a secret that does not belong to a valid token. */
+/**
+ * A caller sent a secret that does not belong to a valid token.
+ *
+ * What to do: create another token with `backlog token create`.
+ */
 export class AccessTokenRefused extends Schema.TaggedError<AccessTokenRefused>()("AccessTokenRefused", {
   /** `malformed`: the text is not a secret. `notValid`: its token does not exist, has expired or was revoked. */
   reason: Schema.Literals(["malformed", "notValid"])

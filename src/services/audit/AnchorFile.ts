@@ -7,7 +7,11 @@ import { setTimeout } from "node:timers/promises"
 import { type Anchor, formatAnchor, type AnchorLines, parseAnchors } from "../../events/Anchor.ts"
 import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
 
-/** The anchor file cannot be read or written, or is not an anchor file. `problem` says why. */
+/**
+ * The anchor file cannot be read or written, or is not an anchor file. `problem` says why.
+ *
+ * What to do: correct the path or the permissions of the file. Do not delete a file of anchors: it is evidence.
+ */
 export class AnchorFileRefused extends Schema.TaggedError<AnchorFileRefused>()("AnchorFileRefused", {
   file: Schema.String,
   problem: Schema.String

@@ -13,7 +13,11 @@ import type { Divergence } from "../../projections/Divergence.ts"
 import { type FileLine, LogFileCheck } from "../../projections/LogFileCheck.ts"
 import type { RestoredBacklog } from "./restoreBacklog.ts"
 
-/** A log can be imported only into an empty backlog. Nothing was imported. */
+/**
+ * A log can be imported only into an empty backlog. Nothing was imported.
+ *
+ * What to do: import into another schema or directory.
+ */
 export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("BacklogNotEmpty", {
   /** The position of the last event of the backlog's own log. */
   position: Schema.Int

@@ -2,6 +2,14 @@ import { Context, Effect, Metric, Option, Result, Tracer } from "effect"
 import { outcomeLabel, tagOf } from "../../events/outcomeLabel.ts"
 
 // Attributes that are added to a metric later cost a copy of the context for each update.
+/**
+ * Each completion of a `CompleteMany` counts as a `Complete`.
+ *
+ * Labels: `command`, `outcome`.
+ *
+ * Use: alert on `outcome=~"SqlError|Defect"`, and on `command="Claim",outcome="done"` that does not grow while
+ * `backlog_claimable_cards` is above 0.
+ */
 const commandCounter = (attributes: Readonly<Record<string, string>>) =>
   Metric.counter("backlog_commands_total", {
     description: "Commands by kind and outcome: done, nothing (nothing to claim), or the tag of the error",
@@ -9,6 +17,11 @@ const commandCounter = (attributes: Readonly<Record<string, string>>) =>
     attributes
   })
 
+/**
+ * Labels: `command`.
+ *
+ * Use: `histogram_quantile` shows the latency of each command.
+ */
 const durationTimer = (attributes: Readonly<Record<string, string>>) =>
   Metric.histogram("backlog_command_duration_seconds", {
     description: "How long commands took, waiting for their batch included",
@@ -17,6 +30,7 @@ const durationTimer = (attributes: Readonly<Record<string, string>>) =>
     attributes: { ...attributes, unit: "seconds" }
   })
 
+/** Use: shows how many commands share a transaction under load. */
 const batchSizes = Metric.histogram("backlog_batch_commands", {
   description: "Commands that one transaction carried out",
   boundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]

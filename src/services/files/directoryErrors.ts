@@ -6,6 +6,9 @@ import { explainFileError } from "./fileErrors.ts"
  * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is
  * `null` when the holder is known to run. When that cannot be checked from here (the holder ran on another machine, or
  * under another host name before a restart), `lockFile` is the file to delete after checking that the holder has ended.
+ *
+ * What to do: end the other process, or use the backlog through it. If `lockFile` is set, check that the holder has ended,
+ * and delete the file.
  */
 export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
   directory: Schema.String,
@@ -37,7 +40,11 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
   }
 }
 
-/** The directory cannot be used for a backlog. `reason` states the problem and the solution. */
+/**
+ * The directory cannot be used for a backlog. `reason` says what is wrong and what to do.
+ *
+ * What to do: do what `reason` says, or choose another directory.
+ */
 export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("DirectoryUnusable", {
   directory: Schema.String,
   reason: Schema.String,
@@ -52,6 +59,8 @@ export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("
  * This process no longer owns a directory that it held: the directory was moved, removed or replaced, or another
  * process took its lock. Every later command fails with this error, and nothing more is written. `reason` says what
  * happened.
+ *
+ * What to do: check which backlog is in that place now, then start the program again.
  */
 export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("DirectoryLost", {
   directory: Schema.String,

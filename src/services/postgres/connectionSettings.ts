@@ -45,7 +45,11 @@ export interface ConnectionSettings {
   }
 }
 
-/** A setting of a connection, or a value of one, that this program does not support. */
+/**
+ * A setting of a connection, or a value of one, that this program does not support.
+ *
+ * What to do: change the setting or the variable that `problem` names: docs/configuration.md#connection-settings.
+ */
 export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSettingRefused>()(
   "ConnectionSettingRefused",
   { problem: Schema.String }
@@ -55,44 +59,120 @@ export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSetti
   }
 }
 
-/** The supported settings, and the environment variable that each defaults to. */
-const supportedSettings: Readonly<Record<string, string | null>> = {
-  host: "PGHOST",
-  port: "PGPORT",
-  dbname: "PGDATABASE",
-  user: "PGUSER",
-  password: "PGPASSWORD",
-  passfile: "PGPASSFILE",
-  target_session_attrs: "PGTARGETSESSIONATTRS",
-  load_balance_hosts: "PGLOADBALANCEHOSTS",
-  connect_timeout: "PGCONNECT_TIMEOUT",
-  application_name: "PGAPPNAME",
-  fallback_application_name: null,
-  options: "PGOPTIONS",
-  client_encoding: "PGCLIENTENCODING",
-  datestyle: "PGDATESTYLE",
-  timezone: "PGTZ",
-  geqo: "PGGEQO",
-  keepalives: null,
-  keepalives_idle: null,
-  ssl: null,
-  sslmode: "PGSSLMODE",
-  sslrootcert: "PGSSLROOTCERT",
-  sslcert: "PGSSLCERT",
-  sslkey: "PGSSLKEY",
-  sslpassword: null,
-  ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
-  ssl_max_protocol_version: "PGSSLMAXPROTOCOLVERSION",
-  // Supported only with values that change nothing.
-  channel_binding: "PGCHANNELBINDING",
-  gssencmode: "PGGSSENCMODE",
-  sslnegotiation: "PGSSLNEGOTIATION",
-  sslsni: "PGSSLSNI",
-  sslcompression: "PGSSLCOMPRESSION"
+/** A setting of a connection, as docs/configuration.md describes it. */
+interface SettingDescription {
+  /** The environment variable that it defaults to. */
+  readonly variable: string | null
+  readonly meaning: string
+  /** The value that applies without the setting and the variable. */
+  readonly byDefault: string
 }
 
+/** The supported settings. */
+export const supportedSettings = {
+  host: {
+    variable: "PGHOST",
+    meaning:
+      "One or more hosts, separated by commas. Each new connection tries them in order. An absolute path is the directory of a Unix socket",
+    byDefault: "`localhost`"
+  },
+  port: { variable: "PGPORT", meaning: "One port for all hosts, or one for each", byDefault: "5432" },
+  dbname: { variable: "PGDATABASE", meaning: "The database", byDefault: "the user" },
+  user: { variable: "PGUSER", meaning: "The user", byDefault: "the operating-system user" },
+  password: { variable: "PGPASSWORD", meaning: "The password", byDefault: "that of `passfile`" },
+  passfile: {
+    variable: "PGPASSFILE",
+    meaning: "A file with passwords that only its owner may read. A named file that cannot be used is refused",
+    byDefault: "`~/.pgpass`"
+  },
+  target_session_attrs: {
+    variable: "PGTARGETSESSIONATTRS",
+    meaning: "`any`, `read-write`, `read-only`, `primary`, `standby` or `prefer-standby`",
+    byDefault: "`any`"
+  },
+  load_balance_hosts: {
+    variable: "PGLOADBALANCEHOSTS",
+    meaning: "`random` tries the hosts in random order",
+    byDefault: "`disable`"
+  },
+  connect_timeout: {
+    variable: "PGCONNECT_TIMEOUT",
+    meaning: "Timeout for each host, in seconds; 0 for no limit",
+    byDefault: "5 seconds"
+  },
+  application_name: {
+    variable: "PGAPPNAME",
+    meaning: "Name of the connections on the server. `/metrics` counts connections with the same name",
+    byDefault: "`fallback_application_name`"
+  },
+  fallback_application_name: {
+    variable: null,
+    meaning: "The same, if nothing sets `application_name`",
+    byDefault: "`mosaic-backlog`"
+  },
+  options: {
+    variable: "PGOPTIONS",
+    meaning: "Settings of the session, as in `options=-c%20work_mem%3D8MB`",
+    byDefault: "none"
+  },
+  client_encoding: { variable: "PGCLIENTENCODING", meaning: "Only `UTF8`", byDefault: "`UTF8`" },
+  datestyle: { variable: "PGDATESTYLE", meaning: "A setting of the session", byDefault: "that of the server" },
+  timezone: { variable: "PGTZ", meaning: "A setting of the session", byDefault: "that of the server" },
+  geqo: { variable: "PGGEQO", meaning: "A setting of the session", byDefault: "that of the server" },
+  keepalives: { variable: null, meaning: "0 turns TCP keep-alive off", byDefault: "1" },
+  keepalives_idle: {
+    variable: null,
+    meaning: "The idle time before the first probe, in seconds",
+    byDefault: "15 seconds"
+  },
+  ssl: { variable: null, meaning: "`true` means `sslmode=require`", byDefault: "`sslmode` applies" },
+  sslmode: {
+    variable: "PGSSLMODE",
+    meaning:
+      "`disable`, `require` (encrypts, and verifies the authority of the certificate only if there is an `sslrootcert`), `verify-ca` or `verify-full`. `prefer` and `allow` are refused, because they leave it to the server whether the connection is encrypted",
+    byDefault: "`disable`, unlike libpq"
+  },
+  sslrootcert: {
+    variable: "PGSSLROOTCERT",
+    meaning:
+      "A file with certificates of authorities, or `system` with `verify-full` for the authorities that Node trusts",
+    byDefault:
+      "`~/.postgresql/root.crt` if it exists; otherwise `verify-full` uses `system`, and `verify-ca` is refused"
+  },
+  sslcert: {
+    variable: "PGSSLCERT",
+    meaning: "The client's certificate; requires `sslkey`",
+    byDefault: "no certificate"
+  },
+  sslkey: {
+    variable: "PGSSLKEY",
+    meaning:
+      "The key of the client's certificate; requires `sslcert`. A key file that other users can read is refused, as by libpq",
+    byDefault: "no key"
+  },
+  sslpassword: { variable: null, meaning: "The password of the key", byDefault: "none" },
+  ssl_min_protocol_version: {
+    variable: "PGSSLMINPROTOCOLVERSION",
+    meaning: "`TLSv1.2` or `TLSv1.3`",
+    byDefault: "that of Node"
+  },
+  ssl_max_protocol_version: {
+    variable: "PGSSLMAXPROTOCOLVERSION",
+    meaning: "`TLSv1.2` or `TLSv1.3`",
+    byDefault: "that of Node"
+  },
+  // Supported only with values that change nothing.
+  channel_binding: { variable: "PGCHANNELBINDING", meaning: "Only `disable` or `prefer`", byDefault: "no effect" },
+  gssencmode: { variable: "PGGSSENCMODE", meaning: "Only `disable` or `prefer`", byDefault: "no effect" },
+  sslnegotiation: { variable: "PGSSLNEGOTIATION", meaning: "Only `postgres`", byDefault: "no effect" },
+  sslsni: { variable: "PGSSLSNI", meaning: "Only 1", byDefault: "no effect" },
+  sslcompression: { variable: "PGSSLCOMPRESSION", meaning: "Only 0", byDefault: "no effect" }
+} as const satisfies Readonly<Record<string, SettingDescription>>
+
 /** Settings of libpq that are refused, their environment variables, and what to use instead. */
-const unsupported: Readonly<Record<string, { readonly variable: string | null; readonly instead: string }>> = {
+export const unsupportedSettings: Readonly<
+  Record<string, { readonly variable: string | null; readonly instead: string }>
+> = {
   hostaddr: { variable: "PGHOSTADDR", instead: "give the address as the host" },
   service: { variable: "PGSERVICE", instead: "give the settings of the service in the URL" },
   servicefile: { variable: null, instead: "give the settings of the service in the URL" },
@@ -155,20 +235,20 @@ const readValues = (url: string, env: Readonly<Record<string, string | undefined
   const given = parseUrl(url)
   const sources = new Map<string, string>()
   for (const [name, value] of given) {
-    const instead = unsupported[name]?.instead
+    const instead = unsupportedSettings[name]?.instead
     if (value !== "" && instead !== undefined) refuse(`the setting ${name} is not supported: ${instead}`)
     if (instead === undefined && !Object.hasOwn(supportedSettings, name)) {
       refuse(`there is no connection setting ${JSON.stringify(name.slice(0, 100))}`)
     }
   }
   const values = new Map([...given].filter(([, value]) => value !== ""))
-  for (const [name, { instead, variable }] of Object.entries(unsupported)) {
+  for (const [name, { instead, variable }] of Object.entries(unsupportedSettings)) {
     if (variable !== null && (env[variable] ?? "") !== "") {
       refuse(`the variable ${variable} is not supported: ${instead}`)
     }
     values.delete(name)
   }
-  for (const [name, variable] of Object.entries(supportedSettings)) {
+  for (const [name, { variable }] of Object.entries<SettingDescription>(supportedSettings)) {
     const value = variable === null ? "" : (env[variable] ?? "")
     if (variable === null || value === "" || values.has(name)) continue
     // The URL sets the encryption by its other name.

@@ -22,7 +22,11 @@ export const BacklogOpening: Context.Reference<OpeningOptions> = Context.Referen
   { defaultValue: () => ({ opening: "create", onCreated: () => Effect.void, onMigrated: () => Effect.void }) }
 )
 
-/** There is no backlog in this place, and the program does not create one. Nothing was written. */
+/**
+ * There is no backlog in this place, and the program does not create one. Nothing was written.
+ *
+ * What to do: read `toDo`: create a backlog, or name another place.
+ */
 export class BacklogMissing extends Schema.TaggedError<BacklogMissing>()("BacklogMissing", {
   /** The directory, or the schema and its database, as text for people. */
   place: Schema.String,

@@ -29,7 +29,11 @@ export interface AppliedMigration {
   readonly isNew: boolean
 }
 
-/** The database cannot be migrated or used. Nothing was changed. */
+/**
+ * The database cannot be migrated or used. Nothing was changed.
+ *
+ * What to do: read `problem`: run `backlog migrate` as the owner, or update the program.
+ */
 export class MigrationRefused extends Schema.TaggedError<MigrationRefused>()("MigrationRefused", {
   schema: Schema.String,
   problem: Schema.String
