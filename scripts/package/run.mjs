@@ -12,7 +12,7 @@ import { join } from "node:path"
 const here = import.meta.dirname
 const root = join(here, "../..")
 
-/** Maximum sizes of the package. docs/limits.md states them. */
+/** Maximum sizes of the package. docs/versioning.md states them. */
 const budgets = { packed: 3.5 * 2 ** 20, unpacked: 11 * 2 ** 20, files: 800 }
 
 const required = [
