@@ -49,9 +49,12 @@ const commands = async (): Promise<ReadonlyArray<string>> => {
   return found
 }
 
+type Paths = Readonly<Record<string, Readonly<Record<string, { readonly operationId: string }>>>>
+
 const collect = async () => {
   const document = OpenApi.fromApi(BacklogApi)
-  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  const paths = JSON.parse(JSON.stringify(document.paths)) as Paths
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { operationId }]) => `${method.toUpperCase()} ${path} ${operationId}`)
   )
   const sourcesOf = (folder: string): string =>

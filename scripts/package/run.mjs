@@ -13,7 +13,7 @@ const here = import.meta.dirname
 const root = join(here, "../..")
 
 /** Maximum sizes of the package. docs/versioning.md states them. */
-const budgets = { packed: 3.5 * 2 ** 20, unpacked: 11 * 2 ** 20, files: 800 }
+const budgets = { packed: 3.5 * 2 ** 20, unpacked: 11 * 2 ** 20, files: 850 }
 
 const required = [
   "dist/index.js",
