@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { rolldown } from "rolldown"
+import { recordBundledPackages } from "./bundledPackages.mjs"
 
 /** Maximum sizes after gzip, in bytes. */
 const budgets = { "first JavaScript": 45 * 1024, CSS: 10 * 1024, everything: 90 * 1024 }
@@ -31,6 +32,7 @@ const { output } = await bundle.write({
   chunkFileNames: "[name]-[hash].js"
 })
 await bundle.close()
+recordBundledPackages("board", output)
 
 /** Removes comments and the white space that has no meaning. Strings in the style sheets contain neither. */
 const minifyCss = (css) =>

@@ -26,6 +26,8 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
     { language: "sh", by: "test/docs/quickStart.test.ts" },
     { language: /^(ts|)$/, by: "test/docs/readme.test.ts" }
   ],
+  "CONTRIBUTING.md": [{ language: "indented", having: "src/domain/", why: "it is a list of folders" }],
+  "llms.txt": [{ language: /^(sh|ts|json)$/, by: "test/docs/llms.test.ts" }],
   "docs/architecture.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
   "docs/auditing.md": [
     { language: "ts", by: "test/docs/programs.test.ts" },

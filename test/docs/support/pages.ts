@@ -3,9 +3,13 @@ import { join } from "node:path"
 
 const root = join(import.meta.dirname, "..", "..", "..")
 
-/** README.md and the pages in docs/. */
+/** The pages at the root, and those in docs/. */
 export const pages: ReadonlyArray<string> = [
   "README.md",
+  "AGENTS.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "llms.txt",
   ...readdirSync(join(root, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`)
