@@ -15,13 +15,15 @@ import { scalingTables } from "./lib/scaling/tables.mjs"
 import { makeTemporaryDirectory } from "./lib/temporaryDirectory.mjs"
 import { fillScalingPage } from "./page.mjs"
 
-const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--quick] [--repetitions N] [--build DIR] [--results FILE]
+const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--quick] [--repetitions N] [--build DIR] [--previous-build DIR] [--results FILE]
 
   --only PARTS       Measures only these parts: oneServer,pooler,replica,backlogs. Keeps the results of the others
   --pgbouncer PATH   A PgBouncer to measure; repeatable. Defaults to an installed one
   --quick            Measures everything once and briefly. Writes results/quick-scaling.json, and no page
   --repetitions N    Number of times that everything is measured, alternating. Defaults to 3, with --quick to 1
   --build DIR        The build to measure. Defaults to ../dist
+  --previous-build DIR
+                     Another build, which must be able to load its packages: measured alternately with the first one
   --results FILE     Writes the results into this file, and no page. Defaults to results/scaling.json
 `
 
@@ -36,6 +38,7 @@ const parseArguments = (args) => {
         pgbouncer: { type: "string", multiple: true, default: [] },
         quick: { type: "boolean", default: false },
         repetitions: { type: "string" },
+        "previous-build": { type: "string" },
         build: { type: "string", default: new URL("../dist", import.meta.url).pathname },
         results: { type: "string" },
         help: { type: "boolean", short: "h", default: false }
@@ -73,12 +76,11 @@ const context = {
   url,
   port,
   build: resolve(options.build),
+  previousBuild: options["previous-build"] && resolve(options["previous-build"]),
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
-  // A process is slow until its code is optimized. That takes thousands of transactions.
-  warmUpSeconds: quick ? 0.2 : 4,
-  maxWarmUpSeconds: quick ? 1 : 40,
+  maxWarmUpRounds: quick ? 1 : 40,
   seconds: quick ? 0.6 : 2
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname

@@ -20,8 +20,8 @@ export function* labelledCardsIn(state, count) {
 }
 
 /** Cards that are all claimable. */
-export function* plainCards(count) {
-  for (let number = 0; number < count; number++) yield card(number)
+export function* plainCards(count, from = 0) {
+  for (let number = from; number < from + count; number++) yield card(number)
 }
 
 /** Of ten cards, the number in each other state, and whether waiting cards come first. */

@@ -1,12 +1,11 @@
 /** The capacity of one server, with one and several processes, at its own and at higher commit latencies. */
 import { availableParallelism } from "node:os"
 import { median, percentile } from "../statistics.mjs"
-import { fill } from "../systems/mosaic.mjs"
-import { plainCards } from "../population.mjs"
-import { measureLoops, verify } from "./backlog.mjs"
+import { verify } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
 import { fitCosts, fitHeldShare, simulate } from "./headRow.mjs"
-import { measureAlternating, runTogether } from "./together.mjs"
+import { withCrew } from "./crew.mjs"
+import { measureAlternating } from "./together.mjs"
 
 const processors = availableParallelism()
 
@@ -49,26 +48,39 @@ const readsOf = (delayMs) =>
     [40, 4]
   ].map(([workers, processes]) => ({ delayMs, workers, processes, readsPauseMs }))
 
+const schema = "bench_scaling_0"
+
+/** The most processes of a row, and one that reads. */
+const crewOf = (name) =>
+  Array.from({ length: Math.max(...rowsOf(0).map(({ processes }) => processes)) + 1 }, () => ({ schema: name }))
+
 /** Measures the cost of a batch by its size, from concurrent commands of single callers. */
-const measureBatches = async (context) => {
-  const schema = "bench_scaling_bursts"
-  await fill(context, { database: "postgres", schema }, plainCards(context.quick ? 15_000 : 60_000))
-  const { build, seconds, url, warmUpSeconds } = context
-  const [bursts] = await runTogether([
-    { kind: "bursts", build, url, schema, options: {}, sizes, seconds: seconds / 2, warmUpSeconds }
-  ])
-  return bursts.map(({ batchesPerBurst, size, times }) => {
+const measureBatches = async (context, crew) => {
+  const batches = []
+  for (const size of sizes) {
+    const [{ batchesPerBurst, times }] = await crew.run([{ kind: "bursts", size, seconds: context.seconds / 2 }])
     // Claims and completions alternate, and have different costs.
     const claims = median(times.filter((_, index) => index % 2 === 0))
     const completions = median(times.filter((_, index) => index % 2 === 1))
-    return { size, batchesPerBurst, milliseconds: (claims + completions) / 2 }
-  })
+    batches.push({ size, batchesPerBurst, milliseconds: (claims + completions) / 2 })
+  }
+  return batches
 }
 
 /** Rounds a value for display. */
 const precise = (value, digits = 3) => Number(value.toPrecision(digits))
 
-export const oneServer = async (context, say) => {
+/** Measures with crews of this build, and of the previous one if there is one: each row with one after the other. */
+export const oneServer = (context, say) =>
+  withCrew(context, crewOf(schema), say, (crew) =>
+    context.previousBuild === undefined
+      ? measureServer(context, say, crew)
+      : withCrew({ ...context, build: context.previousBuild }, crewOf("bench_scaling_previous"), say, (previous) =>
+          measureServer(context, say, crew, previous)
+        )
+  )
+
+const measureServer = async (context, say, crew, previous) => {
   await set(context.url, { commit_siblings: 0 })
   const latencies = new Map()
   const latencyAt = async (delayMs) => {
@@ -79,7 +91,7 @@ export const oneServer = async (context, say) => {
   const bursts = []
   const batchesOnce = async () => {
     await latencyAt(0)
-    const batches = await measureBatches(context)
+    const batches = await measureBatches(context, crew)
     say(`a batch of 1: ${batches[0].milliseconds.toFixed(2)} ms, of 256: ${batches.at(-1).milliseconds.toFixed(1)} ms`)
     bursts.push(batches)
   }
@@ -89,23 +101,29 @@ export const oneServer = async (context, say) => {
     // Measured at intervals, under the same conditions as the rows.
     if (turn++ % wanted.length === 0) await batchesOnce()
     await latencyAt(row.delayMs)
-    const one = await measureLoops(context, row)
+    const before = await previous?.measure(row)
+    const one = await crew.measure(row)
     say(
-      `${row.workers} workers in ${row.processes}, ${row.commandsEach} a call, ${row.delayMs} ms more: ${one.perSecond.toFixed(0)} cards/s`
+      `${row.workers} workers in ${row.processes}, ${row.commandsEach} a call, ${row.delayMs} ms more: ` +
+        `${one.perSecond.toFixed(0)} cards/s, ${one.cpuMicrosEach.toFixed(0)} µs of the client for each` +
+        (before === undefined ? "" : `; before ${before.perSecond.toFixed(0)}`)
     )
-    return one
+    return { ...one, previousPerSecond: before?.perSecond }
   })
   const reads = []
   for (let repetition = 0; repetition < context.repetitions; repetition++) {
     for (const row of delays.flatMap(readsOf)) {
       await set(context.url, { commit_delay: row.delayMs * 1000 })
-      const { readMs } = await measureLoops(context, row)
-      const [p50Ms, p99Ms] = [0.5, 0.99].map((share) => percentile(readMs, share))
-      say(`reads, ${row.processes} processes write, ${row.delayMs} ms more: p99 ${p99Ms.toFixed(1)} ms`)
-      reads.push({ ...row, p50Ms, p99Ms })
+      const percentilesOf = ({ readMs }) => [0.5, 0.99].map((part) => percentile(readMs, part))
+      const [p50Ms, p99Ms] = percentilesOf(await crew.measure(row))
+      const [, previousP99Ms] = previous === undefined ? [] : percentilesOf(await previous.measure(row))
+      say(
+        `reads, ${row.processes} processes write, ${row.delayMs} ms more: p99 ${p99Ms.toFixed(1)} ms, before ${previousP99Ms?.toFixed(1)}`
+      )
+      reads.push({ ...row, p50Ms, p99Ms, previousP99Ms })
     }
   }
-  await verify(context, "bench_scaling_0")
+  await verify(context, schema)
   await set(context.url, { commit_delay: 0 })
 
   const commitMs = new Map([...latencies].map(([delayMs, all]) => [delayMs, precise(median(all))]))
@@ -148,8 +166,10 @@ export const oneServer = async (context, say) => {
     rows,
     reads: delays.flatMap(readsOf).map((row) => {
       const same = reads.filter((one) => one.delayMs === row.delayMs && one.processes === row.processes)
-      const medianOf = (field) => precise(median(same.map((one) => one[field])))
-      return { ...row, commitMs: commitMs.get(row.delayMs), p50Ms: medianOf("p50Ms"), p99Ms: medianOf("p99Ms") }
+      const medians = ["p50Ms", "p99Ms", "previousP99Ms"]
+        .filter((field) => same[0][field] !== undefined)
+        .map((field) => [field, precise(median(same.map((one) => one[field])))])
+      return { ...row, commitMs: commitMs.get(row.delayMs), ...Object.fromEntries(medians) }
     }),
     simulated: simulatedFor({ ...costs, heldShare })
   }

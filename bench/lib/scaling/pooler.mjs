@@ -4,7 +4,8 @@ import { findPgbouncer, supportsPreparedStatements, startPgbouncer } from "../pg
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
-import { measureLoops, verify, withServices } from "./backlog.mjs"
+import { verify, withServices } from "./backlog.mjs"
+import { withCrew } from "./crew.mjs"
 import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
@@ -60,12 +61,16 @@ export const pooler = async (context, say) => {
     }
     const usable = ways.filter((way) => facts.get(way).failure === null)
     const rows = usable.flatMap((way) => workersTried.map((workers) => ({ way, workers })))
-    const measured = await measureAlternating(rows, context.repetitions, async ({ way, workers }) => {
-      const one = await measureLoops(context, { workers, url: way.url, options: { prepare: way.prepare } })
-      say(`${way.way}, prepare ${way.prepare}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
-      return one
+    const places = usable.map(({ prepare, url }) => ({ schema, url, options: { prepare } }))
+    const measured = await withCrew(context, places, say, async (crew) => {
+      const rates = await measureAlternating(rows, context.repetitions, async ({ way, workers }) => {
+        const one = await crew.measureAlone(usable.indexOf(way), workers)
+        say(`${way.way}, prepare ${way.prepare}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
+        return one
+      })
+      await verify(context, schema)
+      return rates
     })
-    await verify(context, schema)
     return ways.map((way) => ({
       way: way.way,
       prepare: way.prepare,

@@ -7,8 +7,9 @@ import { replicaName, startPostgres, startReplica } from "../postgres.mjs"
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
-import { measureLoops, verify, withServices } from "./backlog.mjs"
+import { verify, withServices } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
+import { withCrew } from "./crew.mjs"
 import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
@@ -56,13 +57,16 @@ export const replica = async (given, say) => {
   try {
     const rows = Object.keys(modes).flatMap((mode) => loopsTried.map((loops) => ({ mode, ...loops })))
     const latencies = new Map()
-    const rates = await measureAlternating(rows, given.repetitions, async ({ mode, processes, workers }) => {
-      await setTo(mode)
-      latencies.set(mode, [...(latencies.get(mode) ?? []), await commitLatency(primary.url)])
-      const one = await measureLoops(context, { processes, workers })
-      say(`${mode}, ${workers} workers in ${processes}: ${one.perSecond.toFixed(0)} cards/s`)
-      return one
-    })
+    const places = Array.from({ length: Math.max(...loopsTried.map(({ processes }) => processes)) }, () => ({ schema }))
+    const rates = await withCrew(context, places, say, (crew) =>
+      measureAlternating(rows, given.repetitions, async ({ mode, processes, workers }) => {
+        await setTo(mode)
+        latencies.set(mode, [...(latencies.get(mode) ?? []), await commitLatency(primary.url)])
+        const one = await crew.measure({ processes, workers })
+        say(`${mode}, ${workers} workers in ${processes}: ${one.perSecond.toFixed(0)} cards/s`)
+        return one
+      })
+    )
     await verify(context, schema)
     await setTo("synchronous, on")
     // A replica can serve audits too.

@@ -19,6 +19,9 @@ const processesOf = ({ rows }) => {
       right("cards in a call", (row) => number(row.commandsEach)),
       right("cards per second", (row) => number(row.perSecond)),
       right("to one process", toOne),
+      ...(own[0].previousPerSecond === undefined
+        ? []
+        : [right("to the previous version", (row) => times(row.perSecond / row.previousPerSecond))]),
       right("claim + complete, p50 ms", (row) => milliseconds(row.p50Ms)),
       right("calls per transaction", (row) => number(row.callsPerBatch))
     ],
@@ -50,6 +53,9 @@ const checkedOf = ({ rows }) =>
       right("workers in total", ({ workers }) => number(workers)),
       right("commands in a call", ({ commandsEach }) => number(commandsEach)),
       right("measured", ({ perSecond }) => number(perSecond * 2)),
+      ...(rows[0].previousPerSecond === undefined
+        ? []
+        : [right("to the previous version", (row) => times(row.perSecond / row.previousPerSecond))]),
       right("simulated", ({ simulatedPerSecond }) => number(simulatedPerSecond * 2)),
       right(
         "simulated to measured",
