@@ -80,7 +80,7 @@ const context = {
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
-  maxWarmUpRounds: quick ? 1 : 40,
+  warmUpTransactions: quick ? 20 : 3000,
   seconds: quick ? 0.6 : 2
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
