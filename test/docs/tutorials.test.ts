@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, "..", "..")
 /** Fails if the page shows other outputs. `vitest run -u` writes the outputs of this run into the page. */
 const expectSame = (page: string, text: string) => expect(text).toMatchFileSnapshot(join(root, page))
 
-describe("the tutorials", { timeout: 400_000 }, () => {
+describe("the tutorials", { timeout: 900_000 }, () => {
   it("every command of docs/first-hour.md prints what the page shows", async () => {
     const database = `first_hour_${randomBytes(6).toString("hex")}`
     await sql((client) => client.unsafe(`CREATE DATABASE ${database}`))
