@@ -60,11 +60,10 @@ export const runTutorial = async (
   await chmod(join(bin, "backlog"), 0o755)
   const port = String(randomInt(10_000, 30_000))
   const replaced = (text: string): string =>
-    [
-      ...instead,
-      [":4010", `:${port}`] as const,
-      ["backlog serve", `backlog serve --port ${port}`] as const
-    ].reduce((all, [from, to]) => all.replaceAll(from, to), text)
+    [...instead, [":4010", `:${port}`] as const, ["backlog serve", `backlog serve --port ${port}`] as const].reduce(
+      (all, [from, to]) => all.replaceAll(from, to),
+      text
+    )
   const shown = (text: string): string =>
     [...instead, [":4010", `:${port}`] as const].reduce((all, [from, to]) => all.replaceAll(to, from), text)
   const output = (index: number): string => join(home, `output-${index}`)
