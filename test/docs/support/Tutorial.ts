@@ -27,8 +27,6 @@ interface TutorialResult {
   readonly failures: ReadonlyArray<readonly [string, number]>
   /** The outputs of those blocks. */
   readonly failed: string
-  /** Milliseconds of each block. */
-  readonly durations: ReadonlyArray<number>
 }
 
 /** Removes what differs between two runs. */
@@ -73,14 +71,12 @@ export const runTutorial = async (
   const script = [
     "set -m",
     `trap 'printf "%s %s\\n" "$block" "$?" >> "$HOME/failed"' ERR`,
-    "trap 'trap - ERR; kill -9 $(jobs -p) 2>/dev/null' EXIT",
+    "trap 'trap - ERR; for job in $(jobs -p); do kill -9 -- -$job; done' EXIT",
     ...blocks.flatMap((block, index) =>
-      isRun(block)
-        ? [`block=${index}`, "{", `${replaced(block.text)}} > "${output(index)}" 2>&1`, 'date +%s%N >> "$HOME/times"']
-        : []
+      isRun(block) ? [`block=${index}`, "{", `${replaced(block.text)}} > "${output(index)}" 2>&1`] : []
     )
   ]
-  await writeFile(join(home, "script"), `date +%s%N >> "$HOME/times"\n${script.join("\n")}\n`)
+  await writeFile(join(home, "script"), `${script.join("\n")}\n`)
   const env = { PATH: `${bin}:${process.env["PATH"]}`, HOME: home, USER: "ada" }
   const shell = spawn("bash", ["--norc", join(home, "script")], { cwd: startsIn, env, stdio: "ignore" })
   await new Promise((resolve) => shell.once("exit", resolve))
@@ -89,7 +85,6 @@ export const runTutorial = async (
     const file = join(home, name)
     return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []
   }
-  const times = linesOf("times").map((time) => Number(BigInt(time) / 1_000_000n))
   let text = read(page)
   for (const [index, block] of blocks.entries()) {
     if (block.language !== "text" || !existsSync(output(index - 1))) continue
@@ -104,7 +99,6 @@ export const runTutorial = async (
   return {
     page: text,
     failures: failures.map(([index = 0, code = 0]) => [blocks[index]?.text.split("\n")[0] ?? "", code]),
-    failed: failures.map(([index = 0]) => readFileSync(output(index), "utf8")).join("\n"),
-    durations: times.slice(1).map((time, index) => time - (times[index] ?? time))
+    failed: failures.map(([index = 0]) => readFileSync(output(index), "utf8")).join("\n")
   }
 }
