@@ -21,7 +21,7 @@ interface TutorialOptions {
 
 /** The outcome of a tutorial. */
 interface TutorialResult {
-  /** The page with the outputs of this run where they differ in more than times, hashes and ids. */
+  /** The page, with the outputs of this run if one of them differs in more than times, hashes and ids. */
   readonly page: string
   /** First lines of the blocks that contain a failed command, with its exit code. */
   readonly failures: ReadonlyArray<readonly [string, number]>
@@ -85,19 +85,25 @@ export const runTutorial = async (
     const file = join(home, name)
     return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []
   }
-  let text = read(page)
-  for (const [index, block] of blocks.entries()) {
-    if (block.language !== "text" || !existsSync(output(index - 1))) continue
+  const shownBlocks = blocks.flatMap((block, index) => {
+    if (block.language !== "text" || !existsSync(output(index - 1))) return []
     const printed = shown(readFileSync(output(index - 1), "utf8"))
-      .replaceAll(aboutJobs, "")
-      .replaceAll(/[ \t]+$/gm, "")
-      .trimEnd()
-    const [before, after] = [block.text, `${printed}\n`].map((each) => `\`\`\`text\n${each}\`\`\`\n`)
-    if (stable(printed) !== stable(block.text)) text = text.replace(before ?? "", () => after ?? "")
-  }
+    return [
+      {
+        text: block.text,
+        printed: `${printed
+          .replaceAll(aboutJobs, "")
+          .replaceAll(/[ \t]+$/gm, "")
+          .trimEnd()}\n`
+      }
+    ]
+  })
+  const isSame = shownBlocks.every(({ printed, text }) => stable(printed) === stable(text))
+  const written = (all: string, { printed, text }: (typeof shownBlocks)[number]): string =>
+    all.replace(`\`\`\`text\n${text}\`\`\`\n`, () => `\`\`\`text\n${printed}\`\`\`\n`)
   const failures = linesOf("failed").map((line) => line.split(" ").map(Number))
   return {
-    page: text,
+    page: isSame ? read(page) : shownBlocks.reduce(written, read(page)),
     failures: failures.map(([index = 0, code = 0]) => [blocks[index]?.text.split("\n")[0] ?? "", code]),
     failed: failures.map(([index = 0]) => readFileSync(output(index), "utf8")).join("\n")
   }
