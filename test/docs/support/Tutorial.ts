@@ -36,6 +36,7 @@ const stable = (text: string): string =>
     .replaceAll(/\d\d:\d\d:\d\d(\.\d+)?/g, "TIME")
     .replaceAll(/\b[0-9a-f]{64}\b/g, "HASH")
     .replaceAll(/\b[0-9a-f]{16}\b/g, "ID")
+    .replaceAll(/\bgeneration \d+/g, "GENERATION")
     .replaceAll(/\b\d+(?:\.\d+)? ?(?:ms|s|seconds?)\b/g, "SECONDS")
     .replaceAll(/[ \t]+/g, " ")
     .replaceAll(/ $/gm, "")
