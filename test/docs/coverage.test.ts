@@ -21,10 +21,11 @@ const anywhere: ReadonlyArray<Kind & Looked> = [
 ]
 
 const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
-  "README.md": [
-    { language: "", having: "decide ──▶ events", why: "it is a drawing" },
-    { language: "sh", by: "test/docs/quickStart.test.ts" },
-    { language: /^(ts|)$/, by: "test/docs/readme.test.ts" }
+  "README.md": [{ language: "ts", by: "test/docs/readme.test.ts" }],
+  "docs/agents.md": [
+    { language: /^(sh|text|json)$/, by: "test/docs/tutorials.test.ts" },
+    { language: "toml", why: "it is a configuration of another program" },
+    { language: "markdown", why: "it instructs a model" }
   ],
   "CONTRIBUTING.md": [{ language: "indented", having: "src/domain/", why: "it is a list of folders" }],
   "llms.txt": [{ language: /^(sh|ts|json)$/, by: "test/docs/llms.test.ts" }],
@@ -42,6 +43,10 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/events.md": [{ language: "json", by: "test/docs/reference.test.ts" }],
   "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],
   "docs/faults.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
+  "docs/first-hour.md": [
+    { language: "sh", having: "npm install mosaic-backlog", why: "it installs the package from a registry" },
+    { language: /^(sh|text)$/, by: "test/docs/tutorials.test.ts" }
+  ],
   "docs/high-availability.md": [
     { language: /^(yaml|haproxy|sql|indented)$/, by: "test/docs/highAvailability.test.ts" }
   ],
@@ -74,6 +79,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
     { language: "ts", by: "test/proof/testingDocs.test.ts" },
     { language: "text", by: "test/proof/faultyServices.test.ts" }
   ],
+  "docs/what-happened.md": [{ language: /^(sh|text)$/, by: "test/docs/tutorials.test.ts" }],
   "docs/worker.md": [{ language: /^(console|ts)$/, by: "test/worker/docs.test.ts" }]
 }
 

@@ -6,12 +6,9 @@ const program = Effect.gen(function* () {
   yield* backlog.create({ id: "design", title: "Design it", actor: "me" })
   yield* backlog.create({ id: "build", title: "Build it", dependsOn: ["design"], actor: "me" })
 
-  const claimed = yield* backlog.claim({ owner: "worker-1", actor: "worker-1" })
-  if (Option.isSome(claimed)) {
-    const { id, claimToken } = claimed.value
-    const done = yield* backlog.complete({ id, token: claimToken, actor: "worker-1" })
-    console.log(done.madeClaimable) // [ 'build' ]
-  }
+  const card = Option.getOrThrow(yield* backlog.claim({ owner: "worker-1", actor: "worker-1" }))
+  const done = yield* backlog.complete({ id: card.id, token: card.claimToken, actor: "worker-1" })
+  console.log(done.madeClaimable) // [ 'build' ]
 })
 
 Effect.runPromise(program.pipe(Effect.provide(layerPglite({ dataDir: ".backlog" }))))
