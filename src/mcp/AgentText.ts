@@ -264,7 +264,7 @@ export const outlookText = (outlook: ClaimOutlook, filter: ClaimFilter): AgentTe
       : fixedText(
           `${quote(nearest.id)} has the fewest unmet dependencies: ${describeDependencies(nearest.waitsFor, quote)}${nearest.unmetDependencies > nearest.waitsFor.length ? " and more" : ""}.`
         ),
-    mayChange(outlook)
+    mayChange(outlook, filter)
       ? agentText`Call backlog_claim with waitSeconds to wait for a card.`
       : counts.blocked > 0 || counts.waiting > 0
         ? agentText`There is no work until cards are unblocked or created.`
@@ -272,8 +272,15 @@ export const outlookText = (outlook: ClaimOutlook, filter: ClaimFilter): AgentTe
   )
 }
 
-/** Whether a card can become claimable by the passing of time or by the current holders' work. */
-const mayChange = ({ counts }: ClaimOutlook): boolean => counts.claimable + counts.claimed + counts.deferred > 0
+/**
+ * Whether a card can become claimable by the passing of time or by the current holders' work. The counts are those of the cards
+ * that match the filter, and a card can wait for one that does not match.
+ */
+const mayChange = ({ counts }: ClaimOutlook, filter: ClaimFilter): boolean =>
+  counts.claimable + counts.claimed + counts.deferred > 0 || (counts.waiting > 0 && isSelective(filter))
+
+const isSelective = ({ labels = [], minPriority, phase, withoutLabels = [] }: ClaimFilter): boolean =>
+  phase !== undefined || minPriority !== undefined || labels.length + withoutLabels.length > 0
 
 const nextChangeTime = ({ soonestExpiry, soonestRetry }: ClaimOutlook): DateTime.Utc | undefined => {
   const times = [soonestExpiry?.expiresAt, soonestRetry?.notBefore].filter((time) => time !== undefined)

@@ -315,6 +315,16 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
+    it.effect("advise to wait where a card waits for one that the claim's filter does not select", () =>
+      Effect.gen(function* () {
+        const tester = yield* connectAgent("worker", "tester")
+        yield* cards("team", { id: "code" }, { id: "check", dependsOn: ["code"], labels: ["test"] })
+        const none = yield* tester.call("claim", { phase: "team", labels: ["test"] })
+        expect(none.text).toContain('"check" has the fewest unmet dependencies: "code" (ready).')
+        expect(none.text).toContain("Call backlog_claim with waitSeconds to wait for a card.")
+      })
+    )
+
     it.effect("wait for a card until they are cancelled", () =>
       Effect.gen(function* () {
         const w1 = yield* connectAgent("worker", "w1")
