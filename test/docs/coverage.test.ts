@@ -22,7 +22,6 @@ const anywhere: ReadonlyArray<Kind & Looked> = [
 
 const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "README.md": [
-    { language: "", having: "decide ──▶ events", why: "it is a drawing" },
     { language: "sh", by: "test/docs/quickStart.test.ts" },
     { language: /^(ts|)$/, by: "test/docs/readme.test.ts" }
   ],
