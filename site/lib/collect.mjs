@@ -32,7 +32,12 @@ const homeLists = () =>
 
 /** Copies every page and image. Removes the copies of pages that no longer exist. */
 export const collect = () => {
-  const home = readFileSync(join(root, "site/home.md"), "utf8").replace("<!-- lists -->", homeLists)
+  // The overview is the first page of the first group. The next one teaches.
+  const [overview, first = overview] = entriesOf(readNavigation()[0])
+  const home = readFileSync(join(root, "site/home.md"), "utf8")
+    .replace("<!-- lists -->", homeLists)
+    .replace("START_TITLE", first.title)
+    .replace("START_LINK", `/${addressOf(first).replace(/\.md$/, "")}`)
   const files = new Map([["index.md", home]])
   for (const page of listPages()) files.set(sitePath(page), readFileSync(join(root, page), "utf8"))
   for (const [folder, place] of Object.entries(images)) {

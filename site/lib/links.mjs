@@ -72,8 +72,7 @@ const whyDead = (page, target, ids) => {
   return ids(file).has(decodeURI(id)) ? undefined : `leads to a heading that ${file} does not have`
 }
 
-/** Returns a sentence for each link in `text`, the text of `page`, that leads nowhere. */
-const findDeadLinks = (page, text, ids) => {
+const findDeadLinksIn = (page, text, ids) => {
   const prose = withoutCode(text)
   return linkPatterns.flatMap((pattern) =>
     [...prose.matchAll(pattern)].flatMap(({ 1: target, index }) => {
@@ -84,10 +83,13 @@ const findDeadLinks = (page, text, ids) => {
   )
 }
 
-/** Returns a sentence for each dead link on the pages. `texts` replaces the texts of some pages. */
-export const findDeadLinksOfPages = (texts = {}) => {
-  const ids = makeIds(texts)
-  return listPages().flatMap((page) => findDeadLinks(page, texts[page] ?? readFileSync(join(root, page), "utf8"), ids))
+/** Returns a sentence for each dead link of `page`, if its text were `text`. */
+export const findDeadLinks = (page, text) => findDeadLinksIn(page, text, makeIds({ [page]: text }))
+
+/** Returns a sentence for each dead link on the pages. */
+export const findDeadLinksOfPages = () => {
+  const ids = makeIds()
+  return listPages().flatMap((page) => findDeadLinksIn(page, readFileSync(join(root, page), "utf8"), ids))
 }
 
 /** Returns the number of links on the pages that lead to other pages, to headings and to files. */
