@@ -1,4 +1,4 @@
-/** Changes the links of the pages, which lead to files of the repository, into links of the site. */
+/** Changes what is different on the site: links to files of the repository, images, and code. */
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { join, posix } from "node:path"
 import { placeOfImage } from "./collect.mjs"
@@ -37,6 +37,9 @@ const addressOfFile = (file, from) => {
  */
 export const linksOfSite = (markdown) => {
   markdown.core.ruler.push("links_of_site", ({ env, tokens, Token }) => {
+    // An indented block looks like a fenced one, and scrolls like it.
+    for (const block of tokens.filter(({ type }) => type === "code_block"))
+      Object.assign(block, { type: "fence", info: "" })
     // Vue would compile two braces in code.
     for (const code of tokens.flatMap(({ children }) => children ?? [])) {
       if (code.type === "code_inline") code.attrSet("v-pre", "")
