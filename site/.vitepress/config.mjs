@@ -4,13 +4,13 @@ import { defineConfig } from "vitepress"
 import { addressOf, collected } from "../lib/collect.mjs"
 import { linksOfSite } from "../lib/linksOfSite.mjs"
 import { entriesOf, readDecisions, readNavigation, root, slugify } from "../lib/pages.mjs"
-import { addressOfModule, modules } from "../lib/reference.mjs"
+import { modules } from "../lib/reference.mjs"
 
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 const linkOf = (entry) => `/${addressOf(entry).replace(/(?:index)?\.md$/, "")}`
 
-const moduleItems = modules.map((module) => ({ text: module.name, link: `/${addressOfModule(module)}` }))
+const moduleItems = modules.map((module) => ({ text: module.name, link: `/api/${module.name}/` }))
 
 const itemOf = (item) => {
   if (item.items !== undefined) return { text: item.title, items: item.items.map(itemOf) }
@@ -40,7 +40,7 @@ export default defineConfig({
   outDir: join(import.meta.dirname, "../dist"),
   cacheDir: join(import.meta.dirname, "cache"),
   metaChunk: true,
-  vite: { build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 4000 } },
+  vite: { build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 1000 } },
   markdown: {
     anchor: { slugify },
     attrs: { disable: true },

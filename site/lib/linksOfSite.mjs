@@ -40,6 +40,7 @@ export const linksOfSite = (markdown) => {
     // An indented block looks like a fenced one, and scrolls like it.
     for (const block of tokens.filter(({ type }) => type === "code_block"))
       Object.assign(block, { type: "fence", info: "" })
+    for (const block of tokens.filter(({ info, type }) => type === "fence" && info === "tool")) block.info = ""
     // Vue would compile two braces in code.
     for (const code of tokens.flatMap(({ children }) => children ?? [])) {
       if (code.type === "code_inline") code.attrSet("v-pre", "")

@@ -1,5 +1,5 @@
-/** Generates the API reference from the sources: a page for each module that package.json exports. */
-import { existsSync, readFileSync, rmSync } from "node:fs"
+/** Generates the API reference from the sources: a page for each module that package.json exports, and for each exported name. */
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Application } from "typedoc"
 import { collected } from "./collect.mjs"
@@ -19,10 +19,6 @@ export const modules = Object.entries(exports).flatMap(([path, { types }]) =>
       ]
 )
 
-/** Returns the address of a module's page, relative to the home page. TypeDoc makes a folder for a module that has namespaces. */
-export const addressOfModule = ({ name }) =>
-  existsSync(join(collected, "api", name, "index.md")) ? `api/${name}/` : `api/${name}`
-
 /**
  * Writes the reference to the collected pages. `npm run typecheck` checks the types, so TypeDoc does not. Members that classes inherit
  * from Effect are left out: they were nine tenths of the reference.
@@ -37,7 +33,7 @@ export const writeReference = async () => {
     name: "API",
     readme: "none",
     entryFileName: "index",
-    outputFileStrategy: "modules",
+    outputFileStrategy: "members",
     logLevel: "Warn",
     skipErrorChecking: true,
     excludeExternals: true,
