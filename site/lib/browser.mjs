@@ -40,6 +40,7 @@ export const findProblemsInBrowser = async (address) => {
     ]) {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } })
       const page = await context.newPage()
+      page.setDefaultTimeout(120_000)
       const report = (what) =>
         problems.push(`${page.url().slice(address.length)} (${colorScheme}, ${width} px): ${what}`)
       await context.route(
