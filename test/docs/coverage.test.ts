@@ -15,7 +15,7 @@ type Looked = { readonly by: string } | { readonly why: string }
 const anywhere: ReadonlyArray<Kind & Looked> = [
   {
     language: /^(sh|indented)$/,
-    having: /^(?:(?:npm|node bench).*\n)+$/,
+    having: /^(?:(?:npm|npx vitest|node bench).*\n)+$/,
     why: "it installs, tests or measures everything, which takes minutes to hours"
   }
 ]
