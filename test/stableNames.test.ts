@@ -2,6 +2,7 @@ import { OpenApi } from "effect/http-api"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import { definedMetrics } from "../scripts/docs/metrics.ts"
 import { exitCodes } from "../src/cli/exitCodes.ts"
 import { BacklogApi } from "../src/http/index.ts"
 import { AccessRole, EventType } from "../src/index.ts"
@@ -62,7 +63,6 @@ const collect = async () => {
       .filter((name) => name.endsWith(".ts"))
       .map((name) => read(`${folder}/${name}`))
       .join("\n")
-  const [, metrics = ""] = /^## Metrics$([^]*?)^## /m.exec(read("docs/operations.md")) ?? []
   return {
     exports: Object.entries(entries).flatMap(([entry, path]) => exportsOf(path).map((name) => `${entry} ${name}`)),
     commands: await commands(),
@@ -73,7 +73,7 @@ const collect = async () => {
     events: EventType.literals,
     payloads: readdirSync(join(root, "test/events/golden")),
     variables: matches(sourcesOf("src/cli"), /\b(BACKLOG_(?!DEBUG\b)[A-Z_]*[A-Z])\b/g),
-    metrics: matches(metrics, /`(backlog_[a-z_]+)/g)
+    metrics: definedMetrics().map(({ name }) => name)
   }
 }
 
