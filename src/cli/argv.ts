@@ -128,7 +128,9 @@ export const commandAliases: Readonly<Record<string, ReadonlyArray<string>>> = {
  * may have the id 1, and `--body "- item"` as two flags.
  *
  * - A switch gets an explicit value: `--json` becomes `--json=true`. Repetitions are removed.
- * - A flag and its value become one argument, also if the value begins with `-`, unless the value looks like a flag.
+ * - A flag and its value become one argument, also if the value begins with `-`, unless the value looks like a flag. A flag before
+ *   `--help`, `-h`, `--version` or `-v` lacks its value: that word is removed, so that the parser refuses the flag, and does not print
+ *   help as if the command had been carried out.
  * - An alias becomes the command that it stands for, and `help claim` becomes `claim --help`.
  *
  * Arguments after `--` are unchanged.
@@ -150,12 +152,17 @@ const joinFlagValues = (words: ReadonlyArray<string>): ReadonlyArray<string> => 
     } else if (name !== undefined && valueFlags.has(name) && next !== undefined && !looksLikeFlag(next)) {
       plain.push(`${word}=${next}`)
       index++
+    } else if (name !== undefined && valueFlags.has(name) && next !== undefined && asksForNoCommand(next)) {
+      plain.push(word)
+      index++
     } else {
       plain.push(word)
     }
   }
   return plain
 }
+
+const asksForNoCommand = (word: string): boolean => /^(--help|--version|-h|-v)$/.test(word)
 
 const looksLikeFlag = (word: string): boolean => /^(--[a-z][a-z-]*(=|$)|-[hv]$)/.test(word)
 

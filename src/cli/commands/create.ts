@@ -38,7 +38,7 @@ export const createCommand = defineBacklogCommand(
   },
   {
     id: textFlag("id", "The card's id, which is never reused. Defaults to a generated id", "ID"),
-    title: requiredTextFlag("title", "Title, one line", "TITLE"),
+    title: requiredTextFlag("title", "Title", "TITLE"),
     body: textFlag("body", "Body. - reads standard input", "TEXT"),
     bodyFile: textFlag("body-file", "A file with the body", "PATH"),
     phase: textFlag("phase", "The card's phase", "PHASE"),
@@ -109,7 +109,7 @@ export const reviseCommand = defineBacklogCommand(
   },
   {
     id: idArgument(),
-    title: textFlag("title", "Title, one line", "TITLE"),
+    title: textFlag("title", "Title", "TITLE"),
     body: textFlag("body", "Body. - reads standard input", "TEXT"),
     bodyFile: textFlag("body-file", "A file with the body", "PATH"),
     phase: textFlag("phase", "The card's phase", "PHASE"),
