@@ -55,7 +55,7 @@ await fetch(new URL("verify", url), {
 const { position: head } = await getJson("anchor")
 const cards = await getJson("list?fields=summary&limit=200")
 const mostOf = (count) => cards.toSorted((left, right) => count(right) - count(left))[0].id
-/** The card with the most attempts, and the one with the most neighbours. */
+/** The card with the most attempts, and the one with the most neighbors. */
 const worked = mostOf(({ attempts, noteCount }) => attempts * 100 + noteCount)
 const connected = mostOf(({ dependsOn }) => dependsOn.length)
 

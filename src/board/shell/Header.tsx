@@ -31,8 +31,8 @@ export const Header = () => (
       type="button"
       class="quiet"
       onClick={chooseNextTheme}
-      title={`Colours: ${theme.value} (t)`}
-      aria-label={`Colours: ${theme.value}. Change`}
+      title={`Colors: ${theme.value} (t)`}
+      aria-label={`Colors: ${theme.value}. Change`}
     >
       <Icon name="theme" />
     </button>

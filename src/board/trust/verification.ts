@@ -12,7 +12,7 @@ export type VerificationRun =
   | { readonly _tag: "None" }
   | { readonly _tag: "Running"; readonly startedAt: number; readonly progress: VerifyProgress | undefined }
   | { readonly _tag: "Failed"; readonly failure: ApiFailure }
-  | { readonly _tag: "Cancelled" }
+  | { readonly _tag: "Canceled" }
   | {
       readonly _tag: "Ended"
       readonly report: VerifyReport
@@ -64,7 +64,7 @@ export const startVerification = async (anchor: Anchor | undefined): Promise<voi
     end(report, performance.now() - startedAt)
   } catch (cause) {
     if (controller.signal.aborted) {
-      state.value = { _tag: "Cancelled" }
+      state.value = { _tag: "Canceled" }
     } else {
       const failure = toFailure(cause)
       state.value = { _tag: "Failed", failure }

@@ -336,7 +336,7 @@ export const endOfLog = (test: Test): void => {
         "commitments that are none": ["decode", { commitments: "[1]" }],
         // Events.
         "an unknown type": ["decode", { type: "CardBurnt" }],
-        "an unknown field": ["decode", { data: '{"colour":"red"}' }],
+        "an unknown field": ["decode", { data: '{"color":"red"}' }],
         "a version of a payload": ["decode", { schemaVersion: "99" }],
         "a value out of range": ["decode", { data: '{"priority":99999999999}' }],
         "a gap in the versions": ["version", { version: "4" }],

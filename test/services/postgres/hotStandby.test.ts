@@ -248,7 +248,7 @@ describe("a hot standby", () => {
     assert.isTrue(isBehind || row?.["known"] === true, String(found))
   })
 
-  it("reports a read that it cancelled, and which setting to change", async () => {
+  it("reports a read that it canceled, and which setting to change", async () => {
     await replayed()
     const conflicts = async () => {
       const [[row] = []] = await sqlOn(
@@ -263,7 +263,7 @@ describe("a hot standby", () => {
       await Effect.runPromise(until(Effect.promise(conflicts)))
     }
     let begun = 0
-    const cancelled = await on(
+    const canceled = await on(
       standby,
       Effect.gen(function* () {
         const audit = yield* AuditService
@@ -275,8 +275,8 @@ describe("a hot standby", () => {
         )
       })
     )
-    const trouble = troubleIn(cancelled)
-    assert.strictEqual(trouble?._tag, "ReplicaConflict", String(cancelled))
+    const trouble = troubleIn(canceled)
+    assert.strictEqual(trouble?._tag, "ReplicaConflict", String(canceled))
     assert.include(trouble?.message, "hot_standby_feedback")
   })
 
