@@ -79,7 +79,7 @@ for (const colorScheme of ["light", "dark"]) {
     const page = await context.newPage()
     await page.goto(new URL(route, url).href)
     await page.locator(complete).first().waitFor()
-    // Following the log keeps one request open; everything else has been answered.
+    // Following the log keeps one request open. All other requests have ended.
     await page.waitForFunction(() => document.querySelector("[aria-busy='true'], .loading") === null)
     const file = join(values.out, `board-${name}-${colorScheme}${width === 1280 ? "" : `-${width}`}.png`)
     await page.screenshot({ path: file })

@@ -69,7 +69,7 @@ export interface Impact extends Schema.Schema.Type<typeof Impact> {}
 
 /**
  * Returns a longest chain of cards in which each card depends on the one before it, given every card and its dependencies in
- * the graph. Of several longest chains, returns the first by id. The time grows with the number of edges. The function has its own
+ * the graph. If there are several, returns the first by id. The time grows with the number of edges. The function has its own
  * stack, because a chain can be longer than the call stack. A card on a cycle, which only a damaged read model has, ends its
  * chain.
  */

@@ -108,7 +108,7 @@ const recordRefusals = ({ failWhenInvalid, requireValid }: Authority) => {
   }
 }
 
-/** Whether the response answers a single call. Of several calls, one may have been carried out. */
+/** Whether the response is to a single call. In a batch, some calls may have been carried out. */
 const hasOneMessage = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
   body._tag === "Uint8Array" && body.body[0] === openingBrace && !body.body.subarray(0, -1).includes(lineFeed)
 
@@ -140,7 +140,7 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   return (request: HttpServerRequest.HttpServerRequest) =>
     (request.method === "POST" ? answerMessage(request, app) : app).pipe(
       Effect.map(toClientResponse),
-      // The outer server answers unknown routes.
+      // The outer server responds to unknown routes.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
       Effect.provideService(HttpIncomingMessage.MaxBodySize, maxMessageSize)

@@ -14,7 +14,7 @@ import { BacklogSchema } from "../sql/SchemaName.ts"
 
 export type { DatabaseFiles }
 
-/** An embedded database with a backlog that a test prepared once, and that other tests start as copies of. */
+/** An embedded database with a backlog. Tests start as copies of it. */
 export interface BacklogTemplate {
   /** The Postgres schema of the backlog. */
   readonly schema: string

@@ -14,7 +14,7 @@ export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 
 /** A command without the parts that depend on the worker's state. The id `held` means the card that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
-  /** Of the next claim, when a card is completed. */
+  /** The filter of the claim that follows the completion of a card. */
   readonly claimNext?: Pick<ClaimRequest, "phase" | "minPriority" | "labels" | "withoutLabels" | "maxAttempts">
   readonly token?: TokenChoice
   /** Whether a created card's business time comes from the worker's own clock. */

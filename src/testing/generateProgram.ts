@@ -123,7 +123,7 @@ const chooseStep = (random: SeededRandom): Step => {
   const withCommandId = random.chance(45)
   const chosen: AnswerDelivery = random.chance(80) ? "received" : random.chance(80) ? "lost" : "interrupted"
   const template = chooseTemplate(random)
-  // Only an answer tells the id of a card that was created without one.
+  // Only an answer has the id of a card that was created without one.
   const delivery = hasMissingId(template) ? "received" : chosen
   return {
     _tag: "Send",

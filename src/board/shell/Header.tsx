@@ -76,7 +76,7 @@ const FollowState = () => {
   }
 }
 
-/** Who calls, and the way to forget the token. */
+/** Shows the caller, and forgets the token on request. */
 const Account = () => {
   const state = session.value
   if (state._tag !== "Open" || token.value === undefined) return null

@@ -27,7 +27,7 @@ export type AnchorOutcome = "not given" | "continued" | "mismatch" | "unknown"
 const state = signal<VerificationRun>({ _tag: "None" })
 let running: AbortController | undefined
 
-/** The verification that this page carries out. It continues while the reader looks at other views. */
+/** The verification that this page carries out. It continues while the reader opens other views. */
 export const verification: ReadonlySignal<VerificationRun> = state
 
 /** A line of the response: the progress, and at the end the report. */

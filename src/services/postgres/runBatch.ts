@@ -10,7 +10,7 @@ import { RoundTripFailed, RoundTrips, type StatementAnswer } from "./RoundTrips.
 
 /** How far the transaction of a batch has come. */
 export interface BatchProgress {
-  /** Whether the server has answered BEGIN. */
+  /** Whether the server has confirmed BEGIN. */
   hasBegun: boolean
   /** Whether COMMIT was sent, of a transaction that writes something or whose answer depends on another one. */
   commitSent: boolean

@@ -79,7 +79,7 @@ describe("a hot standby", () => {
   }
   const troubleIn = (error: unknown) => (SqlError.isSqlError(error) ? replicaErrorOf(error) : undefined)
 
-  it("answers every read, verifies and exports", async () => {
+  it("serves every read, verifies and exports", async () => {
     // A backlog of a version without counts: a standby cannot count.
     await sqlOn(primary, "UPDATE backlog.counts SET position = 0")
     await on(primary, create("read"))
@@ -280,7 +280,7 @@ describe("a hot standby", () => {
     assert.include(trouble?.message, "hot_standby_feedback")
   })
 
-  it("can be served: reads are answered, commands are refused, and it is ready as a read-only replica", async () => {
+  it("can be served: reads succeed, commands are refused, and it is ready as a read-only replica", async () => {
     const written = { stdout: "", stderr: "" }
     const output = (name: "stdout" | "stderr") => ({
       write: (text: string) => {
