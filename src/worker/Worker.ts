@@ -101,7 +101,10 @@ const claimCards = Effect.fnUntraced(function* (worker: WorkerState) {
   }
 })
 
-/** Whether neither work nor the passage of time can make a matching card claimable. */
+/**
+ * Whether each card that matches the filter is done, is blocked, or waits for a card that is blocked, does not exist, or does
+ * not match.
+ */
 const isEmpty = ({ backlog, settings }: WorkerState) =>
   Effect.map(
     backlog.whyNothingClaimable(settings.choice),

@@ -65,8 +65,8 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly gracePeriodSeconds?: number | undefined
   /**
-   * Ends when neither work nor the passage of time can make a card claimable: every card is done or blocked, or depends on a
-   * card that is. Defaults to `false`.
+   * Ends when each card that matches the worker's filter is done, is blocked, or waits for a card that is blocked, does not
+   * exist, or does not match the filter. Claimed and deferred cards that match keep it running. Defaults to `false`.
    */
   readonly untilEmpty?: boolean | undefined
   /** Ends after this many claims, once the claimed cards are settled. Defaults to no limit. */
