@@ -5,12 +5,6 @@ export const exceptions = [
     text: "legal has to look at it",
     why: "It is stored in a golden file, which never changes."
   },
-  ...["test/http/access.test.ts", "test/support/readGate.ts"].map((file) => ({
-    file,
-    text: "neighbourhood",
-    why: "It is the name of an operation."
-  })),
-  { file: "test/http/access.test.ts", text: "backlogAtNeighbourhood", why: "It is the name of an operation." },
   { file: "test/import/readTaskMaster.test.ts", text: "cancelled", why: "It is a status of another tracker." },
   { file: "test/mcp/tools.test.ts", text: "desing", why: "It is a card that does not exist, named by mistake." },
   {

@@ -15,6 +15,8 @@ const withoutCode = (text) =>
     .replace(/<!--[\s\S]*?-->/g, newlinesOf)
     .replace(/(`+)(?!`)[\s\S]*?[^`]\1(?!`)/g, (code) => placeholder + newlinesOf(code))
     .replace(/\]\([^)\s]*\)/g, "]")
+    .replace(/\]\[[^\]]*\]/g, "]")
+    .replace(/^\[[^\]]+\]: .*$/gm, "")
     .replace(/\bhttps?:\/\/[^\s)>"]+/g, placeholder)
     .replace(/\{@link ([^}]*)\}/g, placeholder)
 

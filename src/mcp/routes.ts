@@ -40,8 +40,8 @@ const maxMessageSize = ByteSize.mebibytes(2)
 const maxMessageBytes = Number(maxMessageSize)
 
 /**
- * Serves agents over Streamable HTTP at `/mcp`, each with the tools of its role. The role comes from the token or, where no
- * token is required, from the headers. Only the caller that opened a session can use it.
+ * Serves agents over Streamable HTTP at `/mcp`. Each agent has the tools of its role. The role comes from the token or, if the
+ * server requires no token, from the headers. Only the caller that opened a session can use it. Pass it to `serve` as `routes`.
  */
 export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | ToolRequirements> = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -147,7 +147,7 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
     )
 })
 
-/** Checks the message of a request, and answers it or passes it to the MCP server. */
+/** Checks the message of a request. Refuses it, or passes it to the MCP server. */
 const answerMessage = Effect.fnUntraced(function* <E, R>(
   request: HttpServerRequest.HttpServerRequest,
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>

@@ -14,7 +14,7 @@ export interface ClaimOrderReport {
   readonly compared: number
   /** How many of the claims did not take the best card that they could certainly have taken. */
   readonly outOfOrder: number
-  /** One text, which has `outOfOrder` and describes the first such claim. Empty when there is none. */
+  /** One text with `outOfOrder` and a description of the first such claim. Empty if there is none. */
   readonly violations: ReadonlyArray<string>
 }
 

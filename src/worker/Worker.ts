@@ -21,9 +21,9 @@ import { startCard } from "./workOnCard.ts"
  *
  * **When it ends**
  *
- * When it is interrupted, when `untilEmpty` or `maxCards` applies, when the database rejects a command (then `run` fails with
- * `SqlError` or a `ServerFailure`), or when the handler cannot work (`HandlerUnusable`). In each case the worker claims nothing
- * more, releases the cards that it has not started, and lets handlers continue for the grace period.
+ * The worker ends when it is interrupted, when `untilEmpty` or `maxCards` applies, when the database rejects a command (`run`
+ * then fails with `SqlError` or a `ServerFailure`), or when the handler cannot work (`HandlerUnusable`). In each case it claims
+ * nothing more, releases the cards that it has not started, and lets handlers continue for the grace period.
  *
  * **Rejections**
  *
