@@ -16,6 +16,7 @@ const refused: ReadonlyArray<readonly [string, string]> = [
   ["The command was answered.", "was answered"],
   ["The worker goes on after an error.", "goes on"],
   ["The card stands in the list.", "stands"],
+  ["The server shall respond.", "shall"],
   ["A token is refused for good.", "for good"],
   ["The table is made anew.", "anew"],
   ["A lease runs out after a minute.", "runs out"],
@@ -52,7 +53,7 @@ const accepted: ReadonlyArray<string> = [
   "The process runs out of memory.",
   "The text `whoever goes on` is code, and so is ``a look at `it` ``.",
   "Speed is measured in commands per second.",
-  "A load balancer can tell two servers apart.",
+  "Two servers are told apart by their names.",
   "Of course."
 ]
 

@@ -46,6 +46,7 @@ export const patterns = [
   },
   { find: anywhere(String.raw`\b(goes|go|going|went|gone) on\b`), use: "continue" },
   { find: anywhere(String.raw`\b(stands|stood)\b(?! (for|by)\b)|\bstand (beside|in|there|next)\b`), use: "is, are" },
+  { find: anywhere(String.raw`\bshall\b`), use: "must, or the present tense" },
   { find: anywhere(String.raw`\bfor good\b`), use: "permanently; never expires" },
   { find: anywhere(String.raw`\banew\b`), use: "again; rebuilt, recreated" },
   { find: anywhere(String.raw`\b(runs?|ran|running) out\b(?! of)`), use: "expire" },
@@ -83,7 +84,7 @@ export const patterns = [
     find: anywhere(String.raw`\b(is|are|was|were|be|been|being) cut\b|\bcut (off|short)\b`),
     use: "truncate; interrupt"
   },
-  { find: anywhere(String.raw`\b(tells|told)\b(?! otherwise| [\w ]* apart)`), use: "report, print, say" },
+  { find: anywhere(String.raw`\b(tells|told)\b(?! (otherwise|(\w+ ){0,3}apart)\b)`), use: "report, print, say" },
   {
     find: atStart(String.raw`(${participles}|(?!Embed|Feed|Need|Seed|Shed|Speed)[A-Z][a-z]+ed) (is|are|was|were) `),
     use: "the subject first, and an active verb"

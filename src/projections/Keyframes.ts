@@ -22,7 +22,7 @@ const partsPerPage = 16
 /** Bytes that are inflated at once: most parts as a whole. */
 const chunkSize = 1024 * 1024
 
-/** How long columns stay in memory after the last read. */
+/** Time that columns stay in memory after the last read. */
 const idleMillis = 60_000
 
 /** A row of `keyframes`. */

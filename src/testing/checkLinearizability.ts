@@ -18,7 +18,7 @@ import { stepObserved } from "./stepObserved.ts"
 
 /** The result of `checkLinearizability`. */
 export interface LinearizabilityReport {
-  /** How many cards were checked. */
+  /** The number of cards that were checked. */
   readonly cards: number
   /** One text for each card whose operations no order explains. */
   readonly violations: ReadonlyArray<string>

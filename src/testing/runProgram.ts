@@ -19,7 +19,7 @@ export type ProgramFailure = CardNotFound | InvalidInput | BacklogFailure
 
 /** The result of a program. */
 export interface ProgramResult {
-  /** How many commands were sent. */
+  /** The number of commands that were sent. */
   readonly operations: number
   /** Describes what the rules do not allow; `undefined` when everything agreed with the model. */
   readonly problem: string | undefined

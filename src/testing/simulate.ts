@@ -54,7 +54,7 @@ export interface SimulateOptions<E = never, R = never, LayerE = never, LayerR = 
 /** The result of `simulate`. */
 export interface SimulationReport {
   readonly programs: number
-  /** How many commands were sent. */
+  /** The number of commands that were sent. */
   readonly operations: number
 }
 

@@ -69,10 +69,10 @@ const shutDown = Effect.fnUntraced(function* (worker: WorkerState, claiming: Fib
   yield* Effect.raceFirst(FiberSet.awaitEmpty(worker.fibers), expireGrace)
 })
 
-/** How long a stopping worker continues to retry its last commands after the grace period. */
+/** Time that a stopping worker continues to retry its last commands after the grace period. */
 const lastRetries = "5 seconds"
 
-/** How often a worker with `untilEmpty` checks whether any work is left, in seconds. */
+/** Interval at which a worker with `untilEmpty` checks whether any work is left, in seconds. */
 const emptyCheckSeconds = 1
 
 /** The longest delay before a worker claims again after other workers were faster. */

@@ -33,7 +33,7 @@ export const runBatch = <A>(
   session: PgConnection.PgConnection,
   batch: Batch<A>,
   options: {
-    /** Whether the server shall answer BEGIN at once. */
+    /** Whether the server must confirm BEGIN immediately. */
     readonly answersAtOnce: boolean
     readonly idleMillis: number | undefined
     readonly progress: BatchProgress
