@@ -48,7 +48,7 @@ export const listTool = agentTool(
       status: Schema.optional(oneOf(Status.literals)),
       phase: Schema.optional(string()),
       labels: Schema.optional(strings()),
-      owner: Schema.optional(string("The holder of its claim")),
+      owner: Schema.optional(string("Claim holder")),
       claimable: Schema.optional(boolean()),
       limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
       after: Schema.optional(string("Continue after this id"))
