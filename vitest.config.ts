@@ -16,14 +16,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "architecture", include: ["test/architecture.test.ts"] }
+        test: { name: "architecture", include: ["test/architecture.test.ts", "test/language.test.ts"] }
       },
       {
         extends: true,
         test: {
           name: "backlog",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/architecture.test.ts"],
+          exclude: ["test/architecture.test.ts", "test/language.test.ts"],
           // Files share a process: each would take a second to load and compile the same modules, and PGlite's. What
           // they do to the process they undo: see test/services/upcasting.test.ts.
           isolate: false,

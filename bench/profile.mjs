@@ -19,8 +19,8 @@ import { systems } from "./lib/work.mjs"
 const usage = `node bench/profile.mjs [--quick] [--only PATTERN] [--seconds N] [--functions N] [--statements N]
                        [--build DIR] [--previous-build DIR] [--out FILE]
 
-  --quick            only this program on a server, with 1, 10 and 100 workers and in batches of 100, in about a minute;
-                     written to no file
+  --quick            only this program on a server, with 1, 10 and 100 workers and in batches of 100, in about a minute.
+                     Writes no file.
   --only PATTERN     only profiles whose name matches this regular expression, such as "^mosaic-backlog, 10 workers$";
                      written to no file
   --seconds N        seconds that each is measured (default: 3, with --quick 2)

@@ -56,7 +56,7 @@ for (const [path, entry] of Object.entries(lock.packages)) {
       const place =
         lock.packages[`node_modules/${name}`] === undefined ? `node_modules/${name}` : `${path}/node_modules/${name}`
       const inherited = entry.dev === true ? { dev: true } : {}
-      // Of a range, the lowest version: which others exist is not known.
+      // The lowest version of a range: which others exist is not known.
       lock.packages[place] = {
         version: version.replace(/^[\^~]/, ""),
         ...platformOf(name),

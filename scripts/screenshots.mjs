@@ -55,7 +55,7 @@ await fetch(new URL("verify", url), {
 const { position: head } = await getJson("anchor")
 const cards = await getJson("list?fields=summary&limit=200")
 const mostOf = (count) => cards.toSorted((left, right) => count(right) - count(left))[0].id
-/** The card with the most attempts, and the one with the most neighbours. */
+/** The card with the most attempts, and the one with the most neighbors. */
 const worked = mostOf(({ attempts, noteCount }) => attempts * 100 + noteCount)
 const connected = mostOf(({ dependsOn }) => dependsOn.length)
 
@@ -79,7 +79,7 @@ for (const colorScheme of ["light", "dark"]) {
     const page = await context.newPage()
     await page.goto(new URL(route, url).href)
     await page.locator(complete).first().waitFor()
-    // Following the log keeps one request open; everything else has been answered.
+    // Following the log keeps one request open. All other requests have ended.
     await page.waitForFunction(() => document.querySelector("[aria-busy='true'], .loading") === null)
     const file = join(values.out, `board-${name}-${colorScheme}${width === 1280 ? "" : `-${width}`}.png`)
     await page.screenshot({ path: file })

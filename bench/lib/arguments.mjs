@@ -3,8 +3,8 @@ import { parseArgs } from "node:util"
 const usage = `node bench/run.mjs [--set NAME] [--only PATTERN] [--quick] [--repetitions N] [--soak-minutes N] [--list]
                    [--profile DIR] [--build DIR] [--previous-build DIR] [--results DIR]
 
-  --set NAME         only the scenarios of a set. write-path: what is required of the commands that write, in about half
-                     an hour
+  --set NAME         only the scenarios of a set. The set write-path has the requirements on the commands that write, and
+                     takes about half an hour.
   --only PATTERN     only scenarios whose id, as --list shows it, matches this regular expression
   --quick            small sizes and short times, written to results/quick.json
   --repetitions N    number of times that each scenario is measured. Defaults to 3, with --quick to 1

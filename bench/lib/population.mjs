@@ -24,7 +24,7 @@ export function* plainCards(count, from = 0) {
   for (let number = from; number < from + count; number++) yield card(number)
 }
 
-/** Of ten cards, the number in each other state, and whether waiting cards come first. */
+/** The number of cards in each other state among ten cards, and whether waiting cards come first. */
 export const states = {
   "all claimable": {},
   "50 % done": { done: 5 },

@@ -11,7 +11,7 @@ import { until } from "./processes.mjs"
 const checkout = join(import.meta.dirname, "../..")
 const workerScript = join(checkout, "test/proof/support/faultWorker.mjs")
 
-/** How long a worker may take for its next answers once the cluster has a leader, in milliseconds. */
+/** Maximum time until a worker receives its next answers once the cluster has a leader, in milliseconds. */
 const answerTimeout = 120_000
 
 /** Bundles and imports the comparison that the tests use. */

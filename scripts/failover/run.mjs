@@ -146,7 +146,7 @@ const runScenario = async ({ inject, name, noAnchors }, round) => {
     ...(row.lost > 0 ? [`${row.lost} answered commands are lost, such as ${String(findings.lost[0])}`] : []),
     ...(row.twice > 0 ? [`${row.twice} commands were applied twice, such as ${String(findings.twice[0])}`] : []),
     ...(row.claims > 0 ? [`${row.claims} claims break the rules, such as ${String(findings.claims[0])}`] : []),
-    ...(row.whileFrozen > 0 ? [`${row.whileFrozen} commands were answered while no standby could have them`] : []),
+    ...(row.whileFrozen > 0 ? [`${row.whileFrozen} commands were acknowledged while no standby could have them`] : []),
     ...(broken.length > 0 ? [`${broken.length} of ${anchors.length} anchors are not in the log`] : []),
     ...(plain.code === 0 ? [] : [`verify ended with ${plain.code}: ${plain.text}`]),
     ...(anchored.code === 0 ? [] : [`verify --anchor ended with ${anchored.code}: ${anchored.text}`]),

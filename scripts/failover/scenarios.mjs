@@ -170,7 +170,7 @@ export const scenarios = [
     name: "a claim retried while the standbys are frozen, then `kill -9` of the leader's node",
     inject: retryClaim,
     losesWithoutWaiting: true,
-    // A commit whose wait the server cancelled can be read, and anchored, before a standby has it.
+    // A commit whose wait the server canceled can be read, and anchored, before a standby has it.
     noAnchors: true
   }
 ]

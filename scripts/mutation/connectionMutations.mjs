@@ -38,7 +38,7 @@ const mutations = [
     tests: standby
   },
   {
-    name: "a warning after an autocommitted statement is a failure",
+    name: "a warning after a statement that is its own transaction is a failure",
     file: sessionWatch,
     find: "if (this.hasCompleted) this.unconfirmedCommits++\n          else this.hasWarned = true",
     replace: "this.hasWarned = true",

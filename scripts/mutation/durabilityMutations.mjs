@@ -9,7 +9,7 @@ const crashes = ["test/proof/serverFaults.test.ts"]
 
 export const durabilityMutations = [
   {
-    name: "a command is answered after the barrier",
+    name: "a command returns after the barrier",
     file: runBatch,
     find: "...(ending.isEarly ? [primaryBarrier] : [])",
     replace: "",

@@ -96,7 +96,7 @@ export const receiptsMutations = [
     tests: attacks
   },
   {
-    name: "the shape of a command tells which texts it has",
+    name: "the shape of a command depends on which texts it has",
     file: digests,
     find: "member !== null && textFields.has(key)",
     replace: "textFields.has(key)",

@@ -299,7 +299,7 @@ const provideClient = <A, E>(
     Layer.provide(layerSchema(schema))
   )
 
-/** What generated ids begin with: `BACKLOG_ID_PREFIX`. */
+/** The prefix of generated ids: `BACKLOG_ID_PREFIX`. */
 const layerIdPrefix: Layer.Layer<never, InvalidInput, ProcessIO> = Layer.effect(
   GeneratedIdPrefix,
   Effect.gen(function* () {

@@ -7,10 +7,10 @@ import type { ProcessIO } from "./ProcessIO.ts"
 /** Seconds between the termination signal and the kill signal. */
 export const killAfterSeconds = 5
 
-/** How long to read output after the command ended, if a process that it started keeps the pipes open. */
+/** Time to read output after the command ended, if a process that it started keeps the pipes open. */
 const outputTimeout = "1 second"
 
-/** How long to wait for processes after the kill signal, in milliseconds. */
+/** Time to wait for processes after the kill signal, in milliseconds. */
 const killMillis = 1000
 
 /** Bounds of the delay between two checks whether a process group has ended, in milliseconds. It doubles. */

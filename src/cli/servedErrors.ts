@@ -12,7 +12,7 @@ const fields = {
   /** The URL of the server. */
   server: Schema.String,
   problem: Schema.String,
-  /** What to do about it. Empty if the problem says so. */
+  /** The remedy. Empty if the problem already names it. */
   toDo: Schema.String
 }
 
@@ -140,7 +140,7 @@ const forbidden = (server: string, { problem }: Http.Forbidden): Forbidden =>
     toDo: problem.endsWith("Omit the actor.") ? "It comes from --actor or BACKLOG_ACTOR." : ""
   })
 
-/** What to do when a server does not respond. */
+/** The remedy for a server that does not respond. */
 const connectionHint = ({ problem }: ServerFailures.Unreachable): string => {
   if (!problem.startsWith("The server cannot be reached")) return "Try again later."
   if (/wrong version number|packet length too long/i.test(problem)) {

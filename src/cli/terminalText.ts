@@ -23,11 +23,11 @@ export const hasColors = (output: OutputStream, env: ProcessIO["Service"]["env"]
 
 /** Returns the width and colors of an output. */
 export const textStyleOf = (output: OutputStream, env: ProcessIO["Service"]["env"]): TextStyle => {
-  const coloured = hasColors(output, env)
+  const colored = hasColors(output, env)
   const paint =
     (code: number): Paint =>
     (text) =>
-      coloured && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text
+      colored && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text
   return {
     columns: output.isTerminal ? Math.max(20, output.size().columns) : undefined,
     bold: paint(1),

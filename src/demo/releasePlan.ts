@@ -13,7 +13,7 @@ const releasePlan = [
   { id: "load-test", title: "Try it under load", priority: 2, phase: "prove", dependsOn: ["api", "machines"] },
   { id: "security", title: "Try to break in", priority: 2, phase: "prove", dependsOn: ["api"] },
   { id: "machines", title: "Order the machines", priority: 2, phase: "build" },
-  { id: "licence", title: "Choose a licence", priority: 0, phase: "plan" },
+  { id: "license", title: "Choose a license", priority: 0, phase: "plan" },
   { id: "logo", title: "Draw a logo", priority: -1, phase: "publish" },
   { id: "announce", title: "Tell the world", priority: 0, phase: "publish", dependsOn: ["docs", "logo"] },
   {
@@ -21,7 +21,7 @@ const releasePlan = [
     title: "Release",
     priority: 5,
     phase: "publish",
-    dependsOn: ["client", "load-test", "security", "docs", "licence"]
+    dependsOn: ["client", "load-test", "security", "docs", "license"]
   }
 ] as const
 

@@ -28,11 +28,11 @@ export const GraphEdge = Schema.Struct({ from: CardId, to: CardId })
 export interface GraphEdge extends Schema.Schema.Type<typeof GraphEdge> {}
 
 /** Maximum number of omitted dependencies, and of omitted dependents, that are counted. */
-export const maxCountedNeighbours = 1_000
+export const maxCountedNeighbors = 1_000
 
 /**
  * The cards around a card. `cards` begins with that card and is ordered by distance, then by id. `edges` are all edges between
- * these cards. `omitted` lists the cards that have other neighbours, with the numbers of omitted dependencies and dependents,
+ * these cards. `omitted` lists the cards that have other neighbors, with the numbers of omitted dependencies and dependents,
  * each counted up to 1,000. `missing` lists dependencies that do not exist as cards.
  */
 export const Neighbourhood = Schema.Struct({
@@ -69,7 +69,7 @@ export interface Impact extends Schema.Schema.Type<typeof Impact> {}
 
 /**
  * Returns a longest chain of cards in which each card depends on the one before it, given every card and its dependencies in
- * the graph. Of several longest chains, returns the first by id. The time grows with the number of edges. The function has its own
+ * the graph. If there are several, returns the first by id. The time grows with the number of edges. The function has its own
  * stack, because a chain can be longer than the call stack. A card on a cycle, which only a damaged read model has, ends its
  * chain.
  */

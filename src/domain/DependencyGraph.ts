@@ -40,7 +40,7 @@ const pathTo = (end: CardId, cameFrom: ReadonlyMap<CardId, CardId | undefined>):
 
 /**
  * Finds a cycle that can be reached from `starts`; its first card is repeated at the end. Returns `undefined` when there is
- * none. Searches depth first with three colours, in one pass over cards and edges, with its own stack. Adds the cards that lead
+ * none. Searches depth first with three colors, in one pass over cards and edges, with its own stack. Adds the cards that lead
  * to no cycle to `finished`, and skips cards that are in it.
  */
 export const findCycle = (

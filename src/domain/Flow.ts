@@ -136,7 +136,7 @@ export const bucketIndex = ({ bucket, from, to }: FlowRange): ((time: number) =>
   return (time) => Math.max(0, Math.min(last, bucketNumber(bucket, time) - first))
 }
 
-/** Where one bucket of a range starts and ends. */
+/** The start and the end of one bucket of a range. */
 export const bucketBounds = (range: FlowRange, index: number): Pick<FlowBucket, "startsAt" | "endsAt"> => {
   const number = bucketNumber(range.bucket, DateTime.toEpochMillis(range.from)) + index
   const size = sizes[range.bucket]

@@ -70,7 +70,7 @@ const countMembersIfExact = (text: string): number => {
 /** A double represents up to 15 digits exactly. */
 const minInexactDigits = 15
 
-/** Whether a character may be part of a number. Of these, only the letter of an exponent is above the digits. */
+/** Whether a character may be part of a number. Only the letter of an exponent has a greater code than the digits. */
 const isNumberPart = (code: number): boolean =>
   (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x2d || code === 0x65 || code === 0x45 || code === 0x2b
 

@@ -189,7 +189,7 @@ export class EventLog extends Context.Service<
   )
 }
 
-/** How long a commit may take to reach a connected standby. */
+/** Maximum time until a commit reaches a connected standby. */
 const inFlight = "2 seconds"
 
 const isTrue = ([row]: ReadonlyArray<{ readonly is: boolean }>): boolean => row?.is === true

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import type { FlowPage, FlowPageOptions, FlowReader } from "./FlowReader.ts"
 
-/** How much of the log is read at once, and how much is kept. */
+/** The sizes of reads of the log, and of what is kept in memory. */
 export interface FlowPageSizes {
   /** Positions that one statement reads. */
   readonly page: number
@@ -16,7 +16,7 @@ export interface FlowPagesRequest extends FlowPageOptions {
   readonly after: number
   /** The position of the last event. */
   readonly upTo: number
-  /** How many statements may run at the same time. */
+  /** Maximum number of statements that run at the same time. */
   readonly concurrency: number
 }
 

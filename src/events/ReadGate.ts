@@ -61,7 +61,7 @@ const openBarrier: ReadBarrierShape = {
 /** Options of a read. */
 export interface ReadOptions {
   /**
-   * `prompt`: a live server answers each statement within ten seconds. `slow`: it may need longer, so only the client's own
+   * `prompt`: a live server responds to each statement within ten seconds. `slow`: it may need longer, so only the client's own
    * `answerTimeout` applies. Defaults to `prompt`.
    */
   readonly answer?: "prompt" | "slow" | undefined

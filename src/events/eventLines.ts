@@ -5,7 +5,7 @@ import { textField } from "../sql/recordLines.ts"
 import { canonicalMembers, createCommitments } from "./ContentHash.ts"
 import { encodeEvent } from "./EventCodec.ts"
 
-/** Who caused an event, and the command, correlation and cause that it belongs to. */
+/** The actor of an event, and its command, correlation and cause. */
 interface Origin {
   readonly actor: string
   readonly correlationId: string | null

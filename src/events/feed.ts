@@ -13,7 +13,7 @@ export interface FeedOptions extends EventFilter {
   readonly after: number
   /** Whether to continue with new events as they are appended. */
   readonly follow: boolean
-  /** How often to poll when no commit notification arrives. */
+  /** Interval of polls when no commit notification arrives. */
   readonly pollInterval: Duration.Duration
 }
 

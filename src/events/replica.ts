@@ -34,14 +34,14 @@ export class ReplicaBehind extends Schema.TaggedError<ReplicaBehind>()("ReplicaB
 }
 
 /**
- * A hot standby cancelled a read that conflicts with changes that it has to replay.
+ * A hot standby canceled a read that conflicts with changes that it has to replay.
  *
  * What to do: try again, or read from the primary server.
  */
 export class ReplicaConflict extends Schema.TaggedError<ReplicaConflict>()("ReplicaConflict", {}) {
   override get message(): string {
     return (
-      "The server is a read-only replica and cancelled this read, because it conflicts with changes from the primary " +
+      "The server is a read-only replica and canceled this read, because it conflicts with changes from the primary " +
       "server. Try again. If it happens often, set hot_standby_feedback = on or raise max_standby_streaming_delay on the " +
       "replica."
     )
@@ -108,7 +108,7 @@ const pollReplica = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** SQLSTATEs of a write on a hot standby, of a function that needs a primary, and of a cancelled read. */
+/** SQLSTATEs of a write on a hot standby, of a function that needs a primary, and of a canceled read. */
 const readOnlyCode = "25006"
 const recoveryCodes = new Set(["0A000", "55000"])
 const conflictCode = "40001"

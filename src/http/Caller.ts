@@ -12,7 +12,7 @@ export interface Authority {
    * tokens are stale.
    */
   readonly requireValid: Effect.Effect<void, Unauthorized | SqlError.SqlError>
-  /** Fails as soon as the caller's token is no longer valid, and never succeeds. Waits are raced with it. */
+  /** Fails as soon as the caller's token is no longer valid, and never succeeds. Race it with each wait. */
   readonly failWhenInvalid: Effect.Effect<never, Unauthorized>
 }
 

@@ -1,6 +1,6 @@
 import { Context, type Effect } from "effect"
 
-/** The shutdown of the server. Waits end at once; commands in progress complete. */
+/** The shutdown of the server. When it begins, waits end immediately, and commands in progress complete. */
 export class Shutdown extends Context.Service<
   Shutdown,
   {

@@ -38,8 +38,8 @@ export const claimOrWait = Effect.fnUntraced(function* <A, E, E2>(
 })
 
 /**
- * Claims until a claim finds a card, waiting at most `waitSeconds` in total, and returns the last outcome. A claim with a
- * `commandId` is made once, after the wait, because its outcome is stored even when it finds nothing.
+ * Claims until a claim finds a card, waiting at most `waitSeconds` in total, and returns the last outcome. With a
+ * `commandId`, it sends a single claim after the wait, because an outcome is stored even when it finds nothing.
  */
 export const claimUntilFound = Effect.fnUntraced(function* <A, E, R, E2>(
   claim: Effect.Effect<A, E, R>,

@@ -143,7 +143,7 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
   ) satisfies Effect.Effect<void, SqlError.SqlError>
 })
 
-/** How long results are cached. */
+/** Time for which results are cached. */
 const cacheTtl = "1 second"
 /** Timeout of a check. */
 const timeout = "5 seconds"

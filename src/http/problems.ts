@@ -144,7 +144,7 @@ export const problemMediaType = "application/problem+json"
 /** The member `type` of a problem: a name, not an address. */
 const problemType = (tag: string): string => `urn:mosaic-backlog:problem:${tag}`
 
-/** What every problem has, in the order in which it is written. */
+/** The members of every problem, in the order in which they are written. */
 export interface Problem {
   readonly type: string
   readonly title: string

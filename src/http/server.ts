@@ -31,13 +31,13 @@ export interface ServeOptions<E = never> {
   readonly port?: number | undefined
   /** Time that requests in progress may take after the server begins to shut down. Defaults to 10 seconds. */
   readonly shutdownTimeout?: Duration.Input | undefined
-  /** Time that a client may read nothing of a streamed response before the connection is closed. Defaults to 30 seconds. */
+  /** Time after which a connection whose client reads nothing of a streamed response is closed. Defaults to 30 seconds. */
   readonly writeTimeout?: Duration.Input | undefined
   /** Time that the request line and the headers may take. Defaults to 15 seconds. */
   readonly headersTimeout?: Duration.Input | undefined
   /** Time that the body of a request may take. Does not apply to the import of a log. Defaults to 1 minute. */
   readonly bodyTimeout?: Duration.Input | undefined
-  /** Time that a connection may be silent while the server expects a request. Defaults to 1 minute. */
+  /** Time that a connection may be idle while the server waits for a request. Defaults to 1 minute. */
   readonly idleTimeout?: Duration.Input | undefined
   /** Maximum number of connections. Further connections are closed. Defaults to 4,000. */
   readonly maxConnections?: number | undefined
@@ -72,7 +72,7 @@ export interface ServeOptions<E = never> {
    * not affected. Defaults to `read`.
    */
   readonly board?: BoardMode | undefined
-  /** Probes the database for `/readyz` and `/metrics`, in more detail than the services can. Defaults to none. */
+  /** The doctor, which adds checks of the database to `/readyz` and `/metrics`. Defaults to none. */
   readonly doctor?: Doctor["Service"] | undefined
   /**
    * Interval at which the gauges of `/metrics` are measured for exporters of the program's metrics. Defaults to none: they are
@@ -103,7 +103,7 @@ const defaultHost = "127.0.0.1"
 const documentPath = "/openapi.json"
 
 /**
- * Serves `BacklogService` and `AuditService` over HTTP until the scope closes, and returns the address. Its logs and spans
+ * Serves `BacklogService` and `AuditService` over HTTP until the scope closes. Returns the address. The server's logs and spans
  * contain no tokens, passwords or row contents, whichever loggers and tracer the program provides. Fails with
  * `ListenFailed` if the port cannot be opened, and with `ServeRefused` if the options would expose the backlog.
  */

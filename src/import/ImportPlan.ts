@@ -10,7 +10,7 @@ export interface PlannedCard {
   readonly blockedReason: string | undefined
   /** The time before which the card cannot be claimed, if it is ready. */
   readonly notBefore: DateTime.Utc | undefined
-  /** How many notes the card gets. */
+  /** The number of notes that the card gets. */
   readonly notes: number
   readonly dependsOn: ReadonlyArray<string>
   /** A digest of the issue's content: see `digestContent`. */
@@ -52,7 +52,7 @@ export const LeftOut = Schema.Struct({
 /** An issue from which no card is created, with a description of why. */
 export interface LeftOut extends Schema.Schema.Type<typeof LeftOut> {}
 
-/** What an import will do, as far as it follows from the source alone. */
+/** The effects of an import, as far as they follow from the source alone. */
 export interface ImportPlan {
   readonly lines: number
   readonly blank: number

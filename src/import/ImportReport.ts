@@ -63,12 +63,12 @@ export const ImportReport = Schema.Struct({
     /** Edges of other types, which are not dependencies. */
     otherTypes: Counts,
     ofIssuesLeftOut: Count,
-    /** How many of the dependencies name a card that does not exist. */
+    /** The number of dependencies on cards that do not exist. */
     dangling: Count,
-    /** How many of the dependencies the source does not state: they follow from parts. */
+    /** The number of dependencies that the source does not state, because they follow from parts. */
     implied: Count
   }),
-  /** How many imported issues have a value in a field that a card has no place for, by field. */
+  /** The number of imported issues with a value in a field that cards do not have, by field. */
   notCarriedOver: Counts,
   /** Fields of the format that the source does not have. */
   missingFields: Schema.Array(Schema.String),

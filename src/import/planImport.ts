@@ -23,7 +23,7 @@ import { NewCard } from "../index.ts"
 export const maxIssues = 2_000_000
 
 /**
- * Plans an import. Of several issues with the same id, the first counts, unless the source marks it as replaced by a later
+ * Plans an import. If several issues have the same id, the first counts, unless the source marks it as replaced by a later
  * one. Deleted issues, issues with values that a card cannot have, and open issues in a dependency cycle are left out;
  * dependencies on them stay. A cycle through a done issue is opened at that issue, which waits for nothing. Further dependencies follow from parts: see `implyEdges`.
  */

@@ -86,7 +86,7 @@ export const parseTime = (name: string, written: string | undefined) => {
 /** The duration of a claim. */
 export const ttlParameter = { ttlSeconds: Schema.optional(integer("Lease in seconds; default 900")) }
 
-/** How many attempts at a card may fail. */
+/** Maximum number of failed attempts at a card. */
 export const attemptsParameter = {
   maxAttempts: Schema.optional(integer("Block a card at which so many attempts failed"))
 }

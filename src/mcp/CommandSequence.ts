@@ -29,8 +29,8 @@ export class CommandSequence extends Context.Service<
   )
 
   /**
-   * One after the other, for a backlog whose database is out of reach. If one is refused, those before it stay, and
-   * `StoppedPartway` names them. They are not taken back: others may have changed the card meanwhile.
+   * Runs the commands one after the other, for a backlog without a database connection. If one is refused, the earlier ones
+   * keep their effects, and `StoppedPartway` names them. They are not undone: others may have changed the card meanwhile.
    */
   static readonly layerWithoutTransactions: Layer.Layer<CommandSequence> = Layer.succeed(CommandSequence, {
     run: Effect.fnUntraced(function* <A, E extends AgentError>(steps: ReadonlyArray<Step<A, E>>) {

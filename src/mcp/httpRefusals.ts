@@ -21,7 +21,7 @@ const allowedMethods = ["POST", "DELETE"]
 /** Media types of answers: a single message, or a stream of messages. */
 export const answerTypes = [jsonType, "text/event-stream"]
 
-/** Refuses a method that the endpoint does not have, and a client that does not accept what it answers with. */
+/** Refuses a method that the endpoint does not have, and a client that does not accept the media types of its answers. */
 export const refuseRequest = ({
   headers,
   method

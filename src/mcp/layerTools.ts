@@ -84,7 +84,10 @@ const compactMember = (key: string, value: unknown): ReadonlyArray<readonly [str
 export const layerTools = (role: AccessRole): Layer.Layer<never, never, ToolRequirements | McpServer.McpServer> =>
   Layer.provide(layerToolsOf(role), CommandSequence.layer)
 
-/** Like `layerTools`, without a database. A tool that sends several commands takes them back if one is refused. */
+/**
+ * Like `layerTools`, without a database. A tool that sends several commands is not atomic: if one is refused, the earlier ones
+ * keep their effects, and the refusal names them.
+ */
 export const layerToolsOverHttp = (
   role: AccessRole
 ): Layer.Layer<never, never, HttpToolRequirements | McpServer.McpServer> =>

@@ -22,7 +22,7 @@ export type CheckedMessage =
       readonly problem: MessageProblem
     }
 
-/** Why a message is answered without the protocol. */
+/** Why a message is refused before the protocol handles it. */
 export type MessageProblem = "NotAMessage" | "InvalidCall" | "UnknownMethod"
 
 type Members = Readonly<Record<string, unknown>>
@@ -65,7 +65,7 @@ const checkSingle = (value: unknown, bytes: Uint8Array): CheckedMessage => {
   return { _tag: "Accepted", bytes: given === message ? bytes : encodeLine(given), isBatch: false }
 }
 
-/** The members of a batch are checked like messages. Their calls are answered by the protocol. */
+/** The members of a batch are checked like messages. The protocol handles their calls. */
 const checkBatch = (messages: ReadonlyArray<unknown>, bytes: Uint8Array): CheckedMessage => {
   if (messages.length === 0) return notAMessage(invalidRequest, "the batch is empty")
   for (const [index, message] of messages.entries()) {

@@ -40,8 +40,8 @@ const maxMessageSize = ByteSize.mebibytes(2)
 const maxMessageBytes = Number(maxMessageSize)
 
 /**
- * Serves agents over Streamable HTTP at `/mcp`, each with the tools of its role. The role comes from the token or, where no
- * token is required, from the headers. Only the caller that opened a session can use it.
+ * Serves agents over Streamable HTTP at `/mcp`. Each agent has the tools of its role. The role comes from the token or, if the
+ * server requires no token, from the headers. Only the caller that opened a session can use it. Pass it to `serve` as `routes`.
  */
 export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | ToolRequirements> = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -108,7 +108,7 @@ const recordRefusals = ({ failWhenInvalid, requireValid }: Authority) => {
   }
 }
 
-/** Whether the response answers a single call. Of several calls, one may have been carried out. */
+/** Whether the response is to a single call. In a batch, some calls may have been carried out. */
 const hasOneMessage = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
   body._tag === "Uint8Array" && body.body[0] === openingBrace && !body.body.subarray(0, -1).includes(lineFeed)
 
@@ -140,14 +140,14 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   return (request: HttpServerRequest.HttpServerRequest) =>
     (request.method === "POST" ? answerMessage(request, app) : app).pipe(
       Effect.map(toClientResponse),
-      // The outer server answers unknown routes.
+      // The outer server responds to unknown routes.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
       Effect.provideService(HttpIncomingMessage.MaxBodySize, maxMessageSize)
     )
 })
 
-/** Checks the message of a request, and answers it or passes it to the MCP server. */
+/** Checks the message of a request. Refuses it, or passes it to the MCP server. */
 const answerMessage = Effect.fnUntraced(function* <E, R>(
   request: HttpServerRequest.HttpServerRequest,
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>

@@ -11,12 +11,13 @@ import { protocols, serverInfo } from "./protocol.ts"
 /** The input and output of a client. */
 export interface Pipes {
   readonly input: AsyncIterable<Uint8Array>
-  /** Writes a text. Completes when more can be written. */
+  /** Writes a text. Completes when the pipe accepts more. */
   readonly output: (text: string) => Effect.Effect<void>
 }
 
 /**
- * Serves one agent over standard input and output until the input ends. Commands in progress then complete, and waits end.
+ * Serves one agent over the pipes, such as standard input and output, until the input ends. Commands in progress then complete,
+ * and waits end.
  * Logs and spans contain no tokens, passwords or row contents.
  */
 export const serveStdio = (
@@ -25,7 +26,10 @@ export const serveStdio = (
 ): Effect.Effect<void, never, Exclude<ToolRequirements, Shutdown>> =>
   withoutSecrets(serveAgent(agent, pipes, layerTools(agent.role)))
 
-/** Like `serveStdio`, without a database: for the services of `layerHttp`. */
+/**
+ * Like `serveStdio`, for the services of `layerHttp`. Without a database, a tool that sends several commands is not atomic: if one
+ * is refused, the earlier ones keep their effects, and the refusal names them.
+ */
 export const serveStdioOverHttp = (
   agent: Agent,
   pipes: Pipes
@@ -56,7 +60,7 @@ const serveAgent = Effect.fnUntraced(function* <R>(
 /** Maximum size of a message in bytes. The largest card needs less. */
 const maxMessageBytes = 32 * 1024 * 1024
 
-/** The messages of an input, one per line. Answers a line that is not a message, and skips it. Skips empty lines. */
+/** The messages of an input, one per line. Sends an error for a line that is not a message. Skips empty lines. */
 const messages = (
   input: AsyncIterable<Uint8Array>,
   answer: (text: string) => Effect.Effect<void>

@@ -14,8 +14,8 @@ import { PastWindow } from "./PastWindow.ts"
 const cardsPerPart = 16_384
 
 /**
- * A keyframe with all cards is due after at least this many keyframes, and in a backlog with many cards after an eighth as many events as
- * there are cards: then each event costs the writing of eight cards, and a reader reads few keyframes with changes.
+ * Minimum number of keyframes before one with all cards is due. In a backlog with many cards, it is due after an eighth as many events
+ * as there are cards. Each event then costs the writing of eight cards, and a reader reads few keyframes with changes.
  */
 const leastContinuations = 20
 const eventsPerCard = 1 / 8

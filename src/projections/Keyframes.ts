@@ -22,7 +22,7 @@ const partsPerPage = 16
 /** Bytes that are inflated at once: most parts as a whole. */
 const chunkSize = 1024 * 1024
 
-/** How long columns stay in memory after the last read. */
+/** Time that columns stay in memory after the last read. */
 const idleMillis = 60_000
 
 /** A row of `keyframes`. */
@@ -43,7 +43,7 @@ export interface Keyframes {
    * log must be read instead.
    */
   readonly windowAt: (position: number) => Effect.Effect<Option.Option<PastWindow>, SqlError.SqlError>
-  /** Keeps columns in memory that were folded from the log, so that neighbouring positions are fast. */
+  /** Keeps columns in memory that were folded from the log, so that neighboring positions are fast. */
   readonly keep: (columns: CardColumns) => Effect.Effect<PastWindow, SqlError.SqlError>
   /** Reads the columns of exactly this keyframe; none when it is missing, damaged or of another log. */
   readonly load: (position: number) => Effect.Effect<CardColumns | undefined, SqlError.SqlError>

@@ -5,7 +5,7 @@ import {
   type GraphEdge,
   type Impact,
   longestChain,
-  maxCountedNeighbours,
+  maxCountedNeighbors,
   maxCountedWaiting,
   maxListedClaimable,
   type Neighbourhood
@@ -75,7 +75,7 @@ export class PastGraph {
           ...cards.dependenciesOf(ordinal).slice(0, limit).filter(isOrdinal),
           ...this.#byId(this.#dependentsOf(ordinal)).slice(0, limit)
         ]
-        for (const neighbour of next) if (!known.has(neighbour)) reached.add(neighbour)
+        for (const neighbor of next) if (!known.has(neighbor)) reached.add(neighbor)
       }
       edge = this.#byId([...reached])
       for (const ordinal of edge) known.add(ordinal)
@@ -93,8 +93,8 @@ export class PastGraph {
         else if (inside.has(target)) edges.push({ from, to: cards.idOf(target) })
       }
       const isOutside = (other: number | CardId): boolean => isOrdinal(other) && !inside.has(other)
-      const dependencies = Math.min(targets.filter(isOutside).length, maxCountedNeighbours)
-      const dependents = Math.min(this.#dependentsOf(ordinal).filter(isOutside).length, maxCountedNeighbours)
+      const dependencies = Math.min(targets.filter(isOutside).length, maxCountedNeighbors)
+      const dependents = Math.min(this.#dependentsOf(ordinal).filter(isOutside).length, maxCountedNeighbors)
       if (dependencies > 0 || dependents > 0) omitted.push({ id: from, dependencies, dependents })
     }
     return Effect.map(this.#read(included), (read) => ({

@@ -49,7 +49,7 @@ export class PastWindow {
     this.#last = { position: columns.position, states: new Map(), ordinals: new Map(), count: columns.count }
   }
 
-  /** The last event that was read, and its hash: the log still has all that was read while it has this one. */
+  /** The last event that was read, and its hash. While the log has this event, it has all earlier ones that were read. */
   get end(): { readonly position: number; readonly chainHash: string } {
     return this.#end
   }

@@ -180,7 +180,7 @@ const summarize = ({ changes, createdCards, locked, pending, events = pending }:
   const changed: Array<CardRow> = []
   const revised: Array<CardRow> = []
   const noted: Array<CardRow> = []
-  /** Of the cards that are loaded, the first in claim order. */
+  /** The loaded card that is first in claim order. */
   let firstClaimable: Card | undefined
   const madeClaimable: Array<CardId> = []
   let firstExpiry: DateTime.Utc | null = null

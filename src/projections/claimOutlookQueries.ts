@@ -48,7 +48,7 @@ export const makeClaimOutlookQueries = (
   const hasLabels = sql`labels @> wanted.labels::text[] AND NOT labels && wanted.without::text[]`
   const matches = sql`unmet_dependencies = 0 AND (wanted.any_phase OR phase = wanted.phase) AND ${hasLabels}`
   const due = sql`priority >= wanted.priority AND ${matches}`
-  // Of several labels, the one that the fewest claimable cards have.
+  // The label that the fewest claimable cards have.
   const ofLabel = sql`SELECT FROM ${claimableLabels} AS entry JOIN ${cards} AS cards ON cards.id = entry.id
     WHERE entry.label = (
         SELECT one.label FROM pg_catalog.unnest(wanted.labels::text[]) AS one (label)

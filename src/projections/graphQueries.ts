@@ -4,7 +4,7 @@ import {
   type GraphCard,
   type Impact,
   longestChain,
-  maxCountedNeighbours,
+  maxCountedNeighbors,
   maxCountedWaiting,
   maxListedClaimable,
   type Neighbourhood
@@ -106,9 +106,9 @@ export const makeGraphQueries = (
                 SELECT count(*) FROM (SELECT FROM ${dependencies} AS edge WHERE card_id = included.id
                   AND depends_on_id NOT IN (SELECT id FROM included) AND EXISTS (
                     SELECT FROM ${cards} AS other WHERE other.id = edge.depends_on_id)
-                  LIMIT ${maxCountedNeighbours}) AS edges) AS dependencies, (
+                  LIMIT ${maxCountedNeighbors}) AS edges) AS dependencies, (
                 SELECT count(*) FROM (SELECT FROM ${dependencies} WHERE depends_on_id = included.id
-                  AND card_id NOT IN (SELECT id FROM included) LIMIT ${maxCountedNeighbours}) AS edges) AS dependents
+                  AND card_id NOT IN (SELECT id FROM included) LIMIT ${maxCountedNeighbors}) AS edges) AS dependents
             FROM included) AS left_out WHERE dependencies > 0 OR dependents > 0) AS omitted,
           (SELECT pg_catalog.jsonb_agg(DISTINCT depends_on_id) FROM included JOIN ${dependencies} AS edge ON edge.card_id = included.id
             WHERE NOT EXISTS (SELECT FROM ${cards} AS other WHERE other.id = edge.depends_on_id)) AS missing`,

@@ -17,7 +17,7 @@ export interface KeyframePart {
   readonly ordinals: Float64Array
   /** How many of the last entries are of cards that no earlier keyframe has. */
   readonly created: number
-  /** Of these: the ids in UTF-8, one after the other, and the positions and times of their creation. */
+  /** The ids of these entries in UTF-8, one after the other, and the positions and times of their creation. */
   readonly idLengths: Float64Array
   readonly idBytes: Uint8Array
   readonly createdPositions: Float64Array

@@ -57,7 +57,7 @@ const orders: Readonly<Record<ListOrder, readonly [forward: string, backward: st
   completed: ["completed_at DESC, id DESC", "completed_at, id"]
 }
 
-/** Up to this many cards that an index finds are sorted. Of more, the first in the order of the list are found sooner. */
+/** Up to this many cards that an index finds are sorted. With more, a scan in the order of the list finds the first ones sooner. */
 const maxSorted = 50_000
 
 /** If up to this many cards have the labels of a search, the words are searched for in these cards. */

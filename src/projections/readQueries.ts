@@ -131,7 +131,7 @@ export const makeReadQueries = (
   }
 }
 
-/** A card is never deleted, so a failover can only take back that it exists, not that it does not. */
+/** A card is never deleted, so a failover can lose a card, but cannot make a missing card appear. */
 const noCard: Shown<Option.None<never>> = outsideLog(Option.none() as Option.None<never>)
 
 /** A row with the position that it shows. */

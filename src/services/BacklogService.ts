@@ -563,7 +563,7 @@ export class BacklogService extends Context.Service<
      *
      * **Details**
      *
-     * Returns at most `limit` cards, the nearest first. `omitted` lists the cards that have other neighbours.
+     * Returns at most `limit` cards, the nearest first. `omitted` lists the cards that have other neighbors.
      *
      * **Rejections**
      *

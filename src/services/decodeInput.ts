@@ -21,8 +21,8 @@ const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: t
 const strict: SchemaAST.ParseOptions = { onExcessProperty: "error" }
 
 /**
- * Makes a decoder whose error lists every problem of the input, after `place`. Of input with more than 10,000 parts it lists
- * the first problem only.
+ * Makes a decoder whose error lists every problem of the input, after `place`. If the input has more than 10,000 parts, it
+ * lists the first problem only.
  */
 export const makeInputDecoder = <S extends PureSchema>(
   schema: S,

@@ -5,7 +5,7 @@ import { type BoundStatement, executeStatement } from "./prepareStatement.ts"
 /** Up to this number, which only very large batches exceed, all statements are sent at once. */
 const maxSentAtOnce = 8
 
-/** Of more statements, which are large then, this number is in flight at once. */
+/** If there are more statements, which are large then, this number is in flight at once. */
 const maxInFlight = 4
 
 /**

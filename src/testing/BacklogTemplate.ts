@@ -14,7 +14,7 @@ import { BacklogSchema } from "../sql/SchemaName.ts"
 
 export type { DatabaseFiles }
 
-/** An embedded database with a backlog that a test prepared once, and that other tests start as copies of. */
+/** An embedded database with a backlog. Tests start as copies of it. */
 export interface BacklogTemplate {
   /** The Postgres schema of the backlog. */
   readonly schema: string
@@ -72,8 +72,8 @@ export const makeTemplate = <E = never, R = never>(
   })
 
 /**
- * A backlog in memory that starts as a copy of a template, for tests, with a `BacklogTestClock` that starts at the template's
- * time. Each call returns a layer of its own.
+ * A backlog in memory, for tests, that starts as a copy of a template. Its `BacklogTestClock` starts at the template's time. Each
+ * call returns a separate layer.
  */
 export const layerTestFrom = (
   template: BacklogTemplate
@@ -86,8 +86,8 @@ export const layerTestFrom = (
   )
 
 /**
- * Creates a directory with a copy of a template's database, which `layerPglite` and the command line open. Parents that are
- * missing are created. Leaves a directory that has a database already as it is.
+ * Creates a directory with a copy of a template's database, for `layerPglite` and the command line. Creates missing parents. Does
+ * not change a directory that already contains a database.
  *
  * **Errors**
  *

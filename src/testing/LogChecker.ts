@@ -33,17 +33,17 @@ export class LogChecker {
     return this.#cards
   }
 
-  /** How many events were added. */
+  /** The number of events that were added. */
   get position(): number {
     return this.#position
   }
 
-  /** How often a card was claimed that was claimed already. */
+  /** The number of claims of cards that were already claimed. */
   get doubleClaims(): number {
     return this.#doubleClaims
   }
 
-  /** How many commands were carried out more than once. */
+  /** The number of commands that were carried out more than once. */
   get repeatedCommands(): number {
     return this.#repeatedCommands
   }

@@ -18,7 +18,7 @@ export interface ModelCompletedCard extends ModelCard {
 }
 
 /**
- * What a command returns: a card; `null` for a claim that found nothing; the cards of `CreateMany` and `ClaimMany`; the ids
+ * The answer of a command: a card, `null` for a claim that found nothing, the cards of `CreateMany` and `ClaimMany`, or the ids
  * of `Reclaim`.
  */
 export type ModelAnswer = ModelCard | ModelCompletedCard | null | ReadonlyArray<ModelCard> | ReadonlyArray<string>

@@ -7,14 +7,14 @@ export type Unsigned<C> = C extends unknown
   : never
 
 /**
- * The token that a worker sends: that of a claim which it believes to hold; that of a claim from before it crashed; a
- * guessed number; or none.
+ * The token that a worker sends: that of a claim that it believes to hold (`held`), that of a claim from before it crashed, a
+ * guessed number, or none.
  */
 export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 
 /** A command without the parts that depend on the worker's state. The id `held` means the card that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
-  /** Of the next claim, when a card is completed. */
+  /** The filter of the claim that follows the completion of a card. */
   readonly claimNext?: Pick<ClaimRequest, "phase" | "minPriority" | "labels" | "withoutLabels" | "maxAttempts">
   readonly token?: TokenChoice
   /** Whether a created card's business time comes from the worker's own clock. */
@@ -23,7 +23,7 @@ export type CommandTemplate = Unsigned<ModelCommand> & {
   readonly notBeforeSeconds?: number | null
 }
 
-/** What happens to an answer: it is received, it is lost, or the worker interrupts the command while it runs. */
+/** Whether the worker receives the answer, loses it, or interrupts the command while it runs. */
 export type AnswerDelivery = "received" | "lost" | "interrupted"
 
 /** One step of a program. */
@@ -32,9 +32,9 @@ export type Step =
   | { readonly _tag: "Advance"; readonly seconds: number }
   /** The backlog is saved. */
   | { readonly _tag: "Save" }
-  /** The backlog is restored as it was saved; workers keep their beliefs. */
+  /** The backlog is restored as it was saved. Workers keep their beliefs. */
   | { readonly _tag: "Restore" }
-  /** A worker forgets its claims; later steps may still send its old tokens. */
+  /** A worker forgets its claims. Later steps may still send its old tokens. */
   | { readonly _tag: "Crash"; readonly worker: string }
   /** A worker sends a command, at the same time as the previous step when `concurrent`. */
   | {

@@ -2,13 +2,13 @@ import { Arbitrary, Schema } from "effect"
 import type { Command, NewCard } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
-/** The values that commands are generated from. Few of each, so that commands affect each other. */
+/** The values that commands are generated from. There are few of each, so that commands affect each other. */
 export interface Pools {
   /** Ids of cards. Defaults to `a` to `e` and two ids beyond ASCII. */
   readonly ids?: ReadonlyArray<string>
   /** Owners of claims, and actors. Defaults to `w1` to `w3`. */
   readonly workers?: ReadonlyArray<string>
-  /** Command ids, which a third of the commands has. Defaults to `x1` to `x6`. */
+  /** Command ids. A third of the commands has one. Defaults to `x1` to `x6`. */
   readonly commandIds?: ReadonlyArray<string>
   /** Idempotency keys. Defaults to `k1` to `k3`. */
   readonly idempotencyKeys?: ReadonlyArray<string>

@@ -8,13 +8,13 @@ import { byClaimOrder, isDue, isExpired, matchesFilter, unmetDependencies } from
 
 /** The result of `checkClaimOrder`. */
 export interface ClaimOrderReport {
-  /** How many claims without an id were checked. */
+  /** The number of claims without an id that were checked. */
   readonly claims: number
-  /** How many pairs of such a claim and a card that it could certainly have taken were compared. */
+  /** The number of compared pairs of such a claim and a card that it could certainly have taken. */
   readonly compared: number
-  /** How many of the claims did not take the best card that they could certainly have taken. */
+  /** The number of claims that did not take the best card that they could certainly have taken. */
   readonly outOfOrder: number
-  /** One text, which has `outOfOrder` and describes the first such claim. Empty when there is none. */
+  /** One text with `outOfOrder` and a description of the first such claim. Empty if there is none. */
   readonly violations: ReadonlyArray<string>
 }
 

@@ -18,7 +18,7 @@ import { stepObserved } from "./stepObserved.ts"
 
 /** The result of `checkLinearizability`. */
 export interface LinearizabilityReport {
-  /** How many cards were checked. */
+  /** The number of cards that were checked. */
   readonly cards: number
   /** One text for each card whose operations no order explains. */
   readonly violations: ReadonlyArray<string>
@@ -26,8 +26,8 @@ export interface LinearizabilityReport {
 
 /**
  * Checks that a history is linearizable card by card: the operations on each card have an order in which every answer is the
- * model's, and in which no operation comes before one that had ended when it was sent. This is Wing and Gong's search, with
- * memoization of the states that led nowhere.
+ * model's, and in which no operation comes before one that had ended when it was sent. It uses the search of Wing and Gong,
+ * and memoizes states without a solution.
  *
  * Operations on a card are the commands that name it, the claims without an id that returned it, and the reclaims that
  * returned its id. A command with an unknown outcome was carried out at some time or never. Other cards appear only through

@@ -33,9 +33,9 @@ const retriedKinds = [
 
 /**
  * Generates a program of three workers and seven cards. The same seed gives the same program. The first step creates some
- * cards; the others send every kind of command, advance the clock, crash workers, send old tokens and lose answers. One kind of
- * command is sent again under its id, unchanged and with other content: another kind with the next seed, each kind with 15
- * successive seeds.
+ * cards. The others send every kind of command, advance the clock, crash workers, send old tokens and lose answers. A program
+ * sends one kind of command again under its id, unchanged and with other content. The next seed does so with another kind, and
+ * 15 successive seeds with every kind.
  */
 export const generateProgram = (seed: number, size: ProgramSize = {}): Program => {
   const random = seededRandom(seed)
@@ -86,8 +86,8 @@ const releaseForLater = (random: SeededRandom): ReadonlyArray<Step> => {
 }
 
 /**
- * Generates a program of one worker that claims, completes and releases thirty cards without dependencies, whose priorities
- * change sometimes. It is good at finding violations of the claim order.
+ * Generates a program of one worker that claims, completes and releases thirty cards without dependencies. Some steps change
+ * priorities. Such programs find violations of the claim order quickly.
  */
 export const generateClaimProgram = (seed: number, size: ProgramSize = {}): Program => {
   const random = seededRandom(seed)
@@ -123,7 +123,7 @@ const chooseStep = (random: SeededRandom): Step => {
   const withCommandId = random.chance(45)
   const chosen: AnswerDelivery = random.chance(80) ? "received" : random.chance(80) ? "lost" : "interrupted"
   const template = chooseTemplate(random)
-  // Only an answer tells the id of a card that was created without one.
+  // Only an answer has the id of a card that was created without one.
   const delivery = hasMissingId(template) ? "received" : chosen
   return {
     _tag: "Send",

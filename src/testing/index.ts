@@ -1,5 +1,5 @@
 /**
- * Property tests for a backlog, and for services that are built on one.
+ * Property tests for a backlog, and for services that use one.
  *
  * @module
  */

@@ -15,7 +15,7 @@ import { seededRandom } from "./seededRandom.ts"
 export interface RunConcurrentlyOptions {
   /** The same backlog over several connection pools. Each worker uses one of them. */
   readonly backlogs: readonly [BacklogService["Service"], ...ReadonlyArray<BacklogService["Service"]>]
-  /** The clock of all of them. */
+  /** The clock that all backlogs share. */
   readonly clock: BacklogTestClock["Service"]
   /** The seed of the workers' steps. How they interleave depends on the database. */
   readonly seed: number
@@ -30,8 +30,8 @@ export interface RunConcurrentlyOptions {
 }
 
 /**
- * Runs workers on one backlog at the same time, and records their commands and outcomes for `checkLinearizability` and
- * `checkClaimOrder`: every kind of command, a clock that advances, crashes, old tokens, lost answers and retries.
+ * Runs workers on one backlog at the same time. Returns a history of their commands and outcomes for `checkLinearizability` and
+ * `checkClaimOrder`. The workers send every kind of command, advance the clock, crash, send old tokens, lose answers and retry.
  *
  * No other card in the backlog may be claimed or claimable meanwhile. At the end all cards of the history are done.
  */

@@ -14,12 +14,12 @@ import { execute, executeAndInterrupt } from "./execute.ts"
 import { agreeing, allReads, describeDisagreement, type Read, type ReadResult, readsAfterStep } from "./reads.ts"
 import { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 
-/** The errors of a program that are not outcomes. */
+/** Errors that end a program. Other rejections are outcomes. */
 export type ProgramFailure = CardNotFound | InvalidInput | BacklogFailure
 
 /** The result of a program. */
 export interface ProgramResult {
-  /** How many commands were sent. */
+  /** The number of commands that were sent. */
   readonly operations: number
   /** Describes what the rules do not allow; `undefined` when everything agreed with the model. */
   readonly problem: string | undefined
@@ -38,11 +38,11 @@ export interface Backup<E = never, R = never> {
 const maxGroupSize = 4
 
 /**
- * Runs a program on the backlog in the context, and compares every answer with the model. Concurrent commands may have been
- * carried out in any order that explains their answers.
+ * Runs a program on the backlog in the context, and compares every answer with the model. Concurrent commands may have any order
+ * that explains their answers.
  *
  * After each step it reads the cards that the step changed and one other thing: another card, an explanation, a
- * list, the counts or a claim outlook, each kind in turn. At the end it reads everything.
+ * list, the counts or a claim outlook, alternating. At the end it reads everything.
  *
  * No other card in the backlog may be claimed or claimable meanwhile. At the end all cards of the program are done, so that
  * they do not affect the next program. `prefix` is added to all names of the program, and must be new. `generation` is the

@@ -8,7 +8,7 @@ import { type Backup, type ProgramFailure, runProgram } from "./runProgram.ts"
 import { shrinkProgram } from "./shrink.ts"
 
 /**
- * The rules do not allow the answers of a program, which was shrunk to the steps that matter.
+ * The backlog broke a rule. The program was shrunk to the steps that are needed for the failure.
  *
  * What to do: run `program` again, or repeat the simulation with `rerun`.
  */
@@ -44,28 +44,28 @@ export interface SimulateOptions<E = never, R = never, LayerE = never, LayerR = 
   /** Steps of a program after the first one. Defaults to 12. */
   readonly steps?: number | undefined
   /**
-   * Builds an empty backlog like the one in the context, with every service that `backup` and `check` use. When present,
-   * each attempt to shrink a failing program starts with a new one. Without it, attempts use the backlog in the context, and
-   * end when a failure leaves the backlog in a wrong state.
+   * Builds an empty backlog like the one in the context, with every service that `backup` and `check` use. Each attempt to
+   * shrink a failing program then starts with a new backlog. Without it, attempts use the backlog in the context, and end when a
+   * failure leaves it in a wrong state. Defaults to none.
    */
   readonly layer?: Layer.Layer<BacklogService | BacklogTestClock, LayerE, LayerR> | undefined
-  /** How to save and restore the backlog. When present, every program saves it once and restores it once later. */
+  /** Saves and restores the backlog. Every program then does each once. Defaults to none. */
   readonly backup?: Backup<E, R> | undefined
-  /** Checks further rules after every program, and returns the violations. */
+  /** Checks further rules after every program, and returns the violations. Defaults to none. */
   readonly check?: Effect.Effect<ReadonlyArray<string>, E, R> | undefined
 }
 
 /** The result of `simulate`. */
 export interface SimulationReport {
   readonly programs: number
-  /** How many commands were sent. */
+  /** The number of commands that were sent. */
   readonly operations: number
 }
 
 /**
- * Runs programs of several workers, generated from a seed, on the backlog in the context. Compares every answer, and the
- * backlog after every step, with the model. Fails with `SimulationFailed`, whose message has the shortest failing program
- * that was found, and the seed to run it again.
+ * Runs generated programs of several workers on the backlog in the context. Compares every answer, and the backlog after every
+ * step, with the model. Fails with `SimulationFailed`, whose message has the shortest failing program that was found, and the
+ * seed that generates it again.
  *
  * The backlog is one of `layerTest` or `layerTestOver`. No other card in it may be claimed or claimable meanwhile.
  */

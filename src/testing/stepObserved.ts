@@ -31,7 +31,7 @@ export const isSameOutcome = (expected: ModelOutcome, observed: ModelOutcome): b
 
 const isClosed = (path: ReadonlyArray<string>): boolean => path.length > 1 && path[0] === path.at(-1)
 
-/** A command that was sent, and its outcome; `undefined` when it is unknown whether it was carried out. */
+/** A command that was sent, and its outcome. `undefined` if it is unknown whether the command was carried out. */
 export interface ObservedCommand {
   readonly command: ModelCommand
   readonly outcome: ModelOutcome | undefined

@@ -1,9 +1,9 @@
 import { Schema } from "effect"
 
 /**
- * A worker stopped because its handler cannot do any work, and would only block one card after another. A handler fails with
- * this error to stop its worker; a worker also stops with it when the first cards fail at once, as `maxFailures` says. The card
- * is released, and its attempt does not count as failed.
+ * The worker stopped because its handler cannot work and would block one card after another. A handler fails with this error to
+ * stop its worker. A worker also fails with it when its first cards fail immediately (see `maxFailures`). The worker releases the
+ * card, and the attempt does not count as failed.
  *
  * What to do: correct what `reason` says, and start the worker again.
  */

@@ -21,9 +21,9 @@ import { startCard } from "./workOnCard.ts"
  *
  * **When it ends**
  *
- * When it is interrupted, when `untilEmpty` or `maxCards` applies, when the database rejects a command (then `run` fails with
- * `SqlError` or a `ServerFailure`), or when the handler cannot work (`HandlerUnusable`). In each case the worker claims nothing
- * more, releases the cards that it has not started, and lets handlers continue for the grace period.
+ * The worker ends when it is interrupted, when `untilEmpty` or `maxCards` applies, when the database rejects a command (`run`
+ * then fails with `SqlError` or a `ServerFailure`), or when the handler cannot work (`HandlerUnusable`). In each case it claims
+ * nothing more, releases the cards that it has not started, and lets handlers continue for the grace period.
  *
  * **Rejections**
  *
@@ -69,10 +69,10 @@ const shutDown = Effect.fnUntraced(function* (worker: WorkerState, claiming: Fib
   yield* Effect.raceFirst(FiberSet.awaitEmpty(worker.fibers), expireGrace)
 })
 
-/** How long a stopping worker continues to retry its last commands after the grace period. */
+/** Time that a stopping worker continues to retry its last commands after the grace period. */
 const lastRetries = "5 seconds"
 
-/** How often a worker with `untilEmpty` checks whether any work is left, in seconds. */
+/** Interval at which a worker with `untilEmpty` checks whether any work is left, in seconds. */
 const emptyCheckSeconds = 1
 
 /** The longest delay before a worker claims again after other workers were faster. */
@@ -101,7 +101,10 @@ const claimCards = Effect.fnUntraced(function* (worker: WorkerState) {
   }
 })
 
-/** Whether neither work nor the passage of time can make a matching card claimable. */
+/**
+ * Whether each card that matches the filter is done, is blocked, or waits for a card that is blocked, does not exist, or does
+ * not match.
+ */
 const isEmpty = ({ backlog, settings }: WorkerState) =>
   Effect.map(
     backlog.whyNothingClaimable(settings.choice),

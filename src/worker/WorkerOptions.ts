@@ -18,17 +18,19 @@ export interface WorkerOptions<E = never, R = never> {
   /** Claims only cards that have none of these labels. Defaults to all cards. */
   readonly withoutLabels?: ReadonlyArray<string> | undefined
   /**
-   * Works on one card. What it returns, any JSON, is stored as the card's result; `undefined` is stored as `null`. The
-   * attempt fails when the handler fails, dies or interrupts itself. A handler that fails with `HandlerUnusable` stops the
-   * worker. The handler is interrupted when its lease is lost, and when the worker is stopping and the grace period has
-   * expired; the worker waits for its finalizers.
+   * Works on one card. The worker stores the value that it returns, any JSON, as the card's result, and `undefined` as
+   * `null`. The attempt fails when the handler fails, dies or interrupts itself. A handler that fails with `HandlerUnusable`
+   * stops the worker.
+   *
+   * The worker interrupts the handler when it loses the lease, and when it is stopping and the grace period has expired. It
+   * waits for the handler's finalizers.
    */
   readonly handler: (card: ClaimedCard) => Effect.Effect<unknown, E, R>
-  /** Maximum cards that are worked on at the same time, 1 to 500. Defaults to 1. */
+  /** Maximum number of handlers that run at the same time, 1 to 500. Defaults to 1. */
   readonly concurrency?: number | undefined
   /**
-   * Cards to claim ahead, 0 to 500. They wait under leases that are renewed. Useful when a card takes less time than a round
-   * trip to the database. Defaults to 0.
+   * Number of cards to claim ahead, 0 to 500. The worker renews their leases while they wait. Useful when a card takes less
+   * time than a round trip to the database. Defaults to 0.
    */
   readonly prefetch?: number | undefined
   /**
@@ -37,19 +39,19 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly ttlSeconds?: number | undefined
   /**
-   * How many attempts at a card may fail before it is blocked: 1 to 1,000,000. An attempt fails when the handler fails, and when
-   * its lease expires because the worker's process was killed. A card that the worker released while it stopped has lost no
-   * attempt. Defaults to 5.
+   * Maximum number of failed attempts at a card before it is blocked, 1 to 1,000,000. An attempt fails when the handler fails,
+   * and when its lease expires because the worker's process was killed. An attempt that ends because the worker stops does not
+   * count. Defaults to 5.
    */
   readonly maxAttempts?: number | undefined
   /**
-   * The worker stops when each of the first cards, this many, failed within a second: the handler cannot work. It stops with
-   * `HandlerUnusable`, and releases the last of these cards instead of failing it. 0 never stops. Defaults to 5.
+   * Stops the worker with `HandlerUnusable` when each of its first cards, up to this number, fails within one second. The worker
+   * releases the last of these cards, and its attempt does not count as failed. 0 disables this. Defaults to 5.
    */
   readonly maxFailures?: number | undefined
   /**
-   * Delay before the first retry of a card, in seconds. It doubles with each failed attempt, up to `maxRetryAfterSeconds`;
-   * the worker chooses a random time between half of the delay and all of it. Defaults to 10.
+   * Delay before the first retry of a card, in seconds. It doubles with each failed attempt, up to `maxRetryAfterSeconds`. The
+   * actual delay is random, between half of it and all of it. Defaults to 10.
    */
   readonly retryAfterSeconds?: number | undefined
   /**
@@ -57,21 +59,21 @@ export interface WorkerOptions<E = never, R = never> {
    * that is more.
    */
   readonly maxRetryAfterSeconds?: number | undefined
-  /** How often the worker tries to claim a card without having been notified of one, in seconds. Defaults to 30. */
+  /** Interval at which the worker polls for claimable cards, in addition to commit notifications, in seconds. Defaults to 30. */
   readonly pollSeconds?: number | undefined
   /**
-   * How long handlers may continue after the worker begins to stop, in seconds, 0 to 86,400. Then they are interrupted and
-   * their cards released. Defaults to 10.
+   * Time that handlers may continue after the worker begins to stop, in seconds, 0 to 86,400. The worker then interrupts them and
+   * releases their cards. Defaults to 10.
    */
   readonly gracePeriodSeconds?: number | undefined
   /**
-   * Ends when neither work nor the passage of time can make a card claimable: every card is done or blocked, or depends on a
-   * card that is. Defaults to `false`.
+   * Ends when each card that matches the worker's filter is done, is blocked, or waits for a card that is blocked, does not
+   * exist, or does not match the filter. Claimed and deferred cards that match keep it running. Defaults to `false`.
    */
   readonly untilEmpty?: boolean | undefined
   /** Ends after this many claims, once the claimed cards are settled. Defaults to no limit. */
   readonly maxCards?: number | undefined
-  /** Is called with each event, in order. The worker waits for it. Defaults to nothing. */
+  /** Runs for each event, in order. The worker waits for it. Defaults to no handler. */
   readonly onEvent?: ((event: WorkerEvent) => Effect.Effect<void>) | undefined
 }
 
@@ -94,7 +96,7 @@ export type WorkerEvent =
   /** The database is unavailable; the worker retries after `retryAfterMillis`. */
   | { readonly _tag: "Unavailable"; readonly error: BacklogFailure; readonly retryAfterMillis: number }
 
-/** How many cards a worker claimed, and how they ended. */
+/** The number of cards that a worker claimed, and the number of claims with each end. */
 export interface WorkerReport {
   readonly claimed: number
   readonly completed: number

@@ -23,9 +23,9 @@ export interface WorkerState {
   readonly fibers: FiberSet.FiberSet
   /** One permit for each handler that may run at the same time. */
   readonly slots: Semaphore.Semaphore
-  /** How many cards the worker holds or is claiming. */
+  /** The number of cards that the worker holds or is claiming. */
   heldCards: number
-  /** How many cards the worker has claimed or is claiming, since it started. */
+  /** The number of cards that the worker has claimed or is claiming since it started. */
   claimedCards: number
   /** Receives a value when the worker holds fewer cards than before. */
   readonly capacityFreed: Queue.Queue<void>

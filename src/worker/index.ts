@@ -1,5 +1,5 @@
 /**
- * A worker: claims cards, runs a handler with each, and completes them.
+ * A worker that claims cards, runs a handler for each, and completes them.
  *
  * @module
  */

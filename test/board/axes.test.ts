@@ -59,7 +59,7 @@ describe("a line", () => {
     expect(linePath([null, null], placement, true)).toBe("")
   })
 
-  it("has a marker at each value without neighbours, and at some of the others", () => {
+  it("has a marker at each value without neighbors, and at some of the others", () => {
     const count = (values: ReadonlyArray<number | null>) =>
       markersPath(values, placement, "square").match(/M/g)?.length ?? 0
     expect(count([1, null, 1, null, 1])).toBe(3)

@@ -64,7 +64,7 @@ describe("the charts of a flow", () => {
     expect(shown(["a", "b", "c", "d", "e", "f", "g", null])).toHaveLength(maxGroups)
   })
 
-  it("have lines that differ by their dashes and by their markers, not by colour alone", () => {
+  it("have lines that differ by their dashes and by their markers, not by color alone", () => {
     const all = Object.values(styles)
     expect(new Set(all.map(({ dash }) => dash.join()))).toHaveLength(all.length)
     expect(new Set(all.map(({ marker }) => marker))).toHaveLength(all.length)

@@ -191,7 +191,7 @@ describe("texts from outside", () => {
     for (const command of [["list"], ["show", "e"], ["history", "e"], ["claim", "e", "--owner", "w"]]) {
       const { code, stdout } = await cli([...command, ...flags], { terminal: 60 })
       assert.strictEqual(code, 0)
-      // oxlint-disable-next-line no-control-regex -- colours are the only escapes
+      // oxlint-disable-next-line no-control-regex -- colors are the only escapes
       assert.notMatch(stdout.replaceAll(/\u001b\[\d+m/g, ""), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
       const plain = await cli([...command, ...flags, "--json"])
       // oxlint-disable-next-line no-control-regex -- nor in JSON

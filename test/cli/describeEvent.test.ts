@@ -72,7 +72,7 @@ describe("descriptions of events", () => {
       'completed under the claim of w3, by force, although design is not done, result {"ok":true}'
     ],
     ["CardReopened", { reason: "x".repeat(300) }, `reopened: ${"x".repeat(200)}…`],
-    ["CardPainted", { colour: "red\n" }, 'CardPainted {"colour":"red\\n"}']
+    ["CardPainted", { color: "red\n" }, 'CardPainted {"color":"red\\n"}']
   ])("%s is described", (type, data, words) => {
     assert.strictEqual(describeEvent(recorded(type, data), 2), words)
   })

@@ -159,7 +159,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
       )
     ))
 
-  it("export and import move a log, and the move can be cancelled", () =>
+  it("export and import move a log, and the move can be canceled", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {

@@ -40,7 +40,7 @@ const storedFormOf = (event: Event): EncodedEvent => {
   return { type, schemaVersion: upcasters[type].length + 1, data }
 }
 
-/** As the database gives it back. */
+/** As the database returns it. */
 const stored = (encoded: EncodedEvent): EncodedEvent => JSON.parse(JSON.stringify(encoded)) as EncodedEvent
 
 describe("an event", () => {

@@ -144,7 +144,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(2))))("the board of a 
     })
   )
 
-  its.effect("answers HEAD, refuses other methods, and has no other files", () =>
+  its.effect("supports HEAD, refuses other methods, and has no other files", () =>
     Effect.gen(function* () {
       const { url } = yield* start()
       const head = yield* ask(url, "/", { method: "HEAD" })
@@ -277,7 +277,7 @@ describe("a page of a server that requires no token", () => {
       })
     )
 
-    its.effect("is told apart from programs, from allowed origins, and from other origins", () =>
+    its.effect("is distinguished from programs, from allowed origins, and from other origins", () =>
       Effect.gen(function* () {
         const { url } = yield* start({ allowOrigins: ["https://board.example.com"] })
         const create = (headers: Readonly<Record<string, string>>) =>

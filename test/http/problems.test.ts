@@ -116,7 +116,7 @@ onServer("problems over HTTP", (test) => {
         return String(words)
       }
       expect(invalid(yield* post("/create", { ...card, title: 7 }))).toContain('["title"]')
-      expect(invalid(yield* post("/create", { ...card, colour: "red" }))).toContain('["colour"]')
+      expect(invalid(yield* post("/create", { ...card, color: "red" }))).toContain('["color"]')
       expect(invalid(yield* post("/create", { id: "a", title: "A" }))).toContain('["actor"]')
       expect(invalid(yield* post("/claim", { owner: "w", actor: "w", ttlSeconds: null }))).toContain('["ttlSeconds"]')
       expect(invalid(yield* post("/create-many", { cards: [{ id: "a", title: "" }], actor: "w" }))).toContain(

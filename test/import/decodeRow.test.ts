@@ -128,7 +128,7 @@ describe("a row of a mutable backlog", () => {
     const held = { status: "claimed", claim_owner: "w", claimed_at: "2026-01-22T11:50:00Z", attempts: 2 }
     const claimed = Result.getOrThrow(
       decodeRow(
-        rowOf({ ...held, claim_ttl_seconds: 900, updated_at: "2026-01-22T11:50:00Z" }, ["colour"]),
+        rowOf({ ...held, claim_ttl_seconds: 900, updated_at: "2026-01-22T11:50:00Z" }, ["color"]),
         now,
         new Map()
       )
@@ -140,7 +140,7 @@ describe("a row of a mutable backlog", () => {
       "claimed_at",
       "attempts",
       "updated_at",
-      "colour"
+      "color"
     ])
     assert.strictEqual(claimed.card.status, "ready")
     assert.deepStrictEqual(issue({ ...held, claim_ttl_seconds: 600 }).claim?.live, false)

@@ -25,7 +25,7 @@ beforeAll(() =>
         CREATE TABLE ${table} (
           id bigint, title text, body text, priority int, status text, depends_on jsonb, claim_owner text,
           claim_ttl_seconds int, claimed_at timestamptz, attempts int, idempotency_key text, acceptance json,
-          created_at timestamp, updated_at timestamptz, "Colour; --" text)`)
+          created_at timestamp, updated_at timestamptz, "Color; --" text)`)
       yield* client.unsafe(`
         INSERT INTO ${table} VALUES
           (1, 'Design', 'Words', 5, 'done', '[]', 'ann', 900, '2026-01-02T10:00:00Z', 1, 'k1', '{"n": 1.50}', '2026-01-01 09:00', '2026-01-02T11:00:00Z', 'red'),
@@ -142,7 +142,7 @@ describe("an import into a server", () => {
     assert.deepStrictEqual(report.takenAs, { ready: 3, blocked: 1, done: 1 })
     assert.deepInclude(report.edges, { total: 8, dependencies: 5, repeated: 1, ofIssuesLeftOut: 2, dangling: 1 })
     assert.deepStrictEqual(report.notCarriedOver, {
-      "Colour; --": 1,
+      "Color; --": 1,
       attempts: 3,
       claim_owner: 3,
       claim_ttl_seconds: 3,

@@ -20,7 +20,7 @@ const list = requestOf(1, "tools/list")
 
 onBothDatabases("refusals of /mcp", (test) => {
   test(
-    "a client that accepts both media types in any way is answered",
+    "a client that accepts both media types in any way gets an answer",
     Effect.gen(function* () {
       const { open, send } = yield* startMcp
       const session = yield* open()

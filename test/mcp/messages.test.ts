@@ -89,7 +89,7 @@ onBothDatabases("messages of agents", (test) => {
   )
 
   test(
-    "a message that is refused is answered with the cause, and the next message is carried out",
+    "the answer to a refused message has the cause, and the next message is carried out",
     Effect.gen(function* () {
       const answers = yield* overBoth([...refused.map(([message]) => message), requestOf("last", "ping")])
       for (const messages of answers) {
@@ -104,7 +104,7 @@ onBothDatabases("messages of agents", (test) => {
   )
 
   test(
-    "a response of a client is not answered",
+    "a response of a client gets no answer",
     Effect.gen(function* () {
       const response = '{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}'
       const answers = yield* overStdio([initialize(), response, requestOf("last", "ping")], 2)

@@ -158,7 +158,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     })
   )
 
-  its.effect("ends a cancelled call without a claim", () =>
+  its.effect("ends a canceled call without a claim", () =>
     Effect.gen(function* () {
       const { open } = yield* Served
       const { client } = yield* overHttp(open, { "backlog-actor": "w1" })
@@ -166,16 +166,16 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
       const backlog = yield* BacklogService
       yield* Effect.promise(async () => {
         const cancel = new AbortController()
-        const cancelled = call(client, "claim", { phase: "cancel", waitSeconds: 50 }, { signal: cancel.signal })
+        const canceled = call(client, "claim", { phase: "cancel", waitSeconds: 50 }, { signal: cancel.signal })
         await call(waiter, "show")
         cancel.abort()
-        await expect(cancelled).rejects.toThrow("abort")
+        await expect(canceled).rejects.toThrow("abort")
         await call(client, "show")
       })
       const waiting = call(waiter, "claim", { phase: "cancel", waitSeconds: 50 })
-      yield* backlog.create({ id: "cancelled", title: "C", phase: "cancel", actor: "planner" })
-      expect((yield* Effect.promise(() => waiting)).data.claimed).toMatchObject([{ id: "cancelled", owner: "w2" }])
-      expect(yield* eventsOf("cancelled")).toHaveLength(2)
+      yield* backlog.create({ id: "canceled", title: "C", phase: "cancel", actor: "planner" })
+      expect((yield* Effect.promise(() => waiting)).data.claimed).toMatchObject([{ id: "canceled", owner: "w2" }])
+      expect(yield* eventsOf("canceled")).toHaveLength(2)
     })
   )
 

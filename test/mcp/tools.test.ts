@@ -325,16 +325,16 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("wait for a card until they are cancelled", () =>
+    it.effect("wait for a card until they are canceled", () =>
       Effect.gen(function* () {
         const w1 = yield* connectAgent("worker", "w1")
         const waiting = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
         yield* cards("wait", { id: "awaited" })
         expect((yield* Fiber.join(waiting)).data.claimed).toMatchObject([{ id: "awaited" }])
 
-        const cancelled = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
+        const canceled = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
         yield* w1.call("show")
-        yield* Fiber.interrupt(cancelled)
+        yield* Fiber.interrupt(canceled)
         // The waiter that has waited longest is woken first.
         const secondWaiter = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
         yield* w1.call("show")
@@ -343,12 +343,12 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("release a card whose claim was cancelled, unless the claim has a commandId", () =>
+    it.effect("release a card whose claim was canceled, unless the claim has a commandId", () =>
       Effect.gen(function* () {
         const backlog = yield* BacklogService
         const agent = { role: "worker", actor: "w1", owner: "w1" } as const
         yield* cards("cancel", { id: "c1" }, { id: "c2" })
-        const cancelledWhileClaiming = (id: string, commandId?: string) =>
+        const canceledWhileClaiming = (id: string, commandId?: string) =>
           Effect.gen(function* () {
             const isClaimed = yield* Deferred.make<void>()
             const mayContinue = yield* Deferred.make<void>()
@@ -363,9 +363,9 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
             yield* Fiber.join(ending)
             expect(Exit.hasInterrupts(yield* Fiber.await(fiber))).toBe(true)
           })
-        yield* cancelledWhileClaiming("c1")
+        yield* canceledWhileClaiming("c1")
         expect(yield* typesOf("c1")).toEqual(["CardCreated", "CardClaimed", "CardReleased"])
-        yield* cancelledWhileClaiming("c2", "once")
+        yield* canceledWhileClaiming("c2", "once")
         expect(yield* typesOf("c2")).toEqual(["CardCreated", "CardClaimed"])
       })
     )

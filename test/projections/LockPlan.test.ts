@@ -205,11 +205,11 @@ const load = (plan: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.
   ])
   for (const card of cards) if (whole.has(card)) part.putCard(card, all.unmetDependencies(card.id))
 
-  const neighbours = new Set(plan.edgeTargets)
+  const neighbors = new Set(plan.edgeTargets)
   for (const cardId of plan.doneChanges) {
-    for (const other of part.card(cardId)?.dependsOn ?? []) neighbours.add(other)
+    for (const other of part.card(cardId)?.dependsOn ?? []) neighbors.add(other)
   }
-  for (const cardId of neighbours) {
+  for (const cardId of neighbors) {
     const standing = all.summary(cardId)
     if (part.card(cardId) === undefined && standing !== undefined) {
       part.putSummary(cardId, { status: standing.status, notBefore: null, unmetDependencies: 0 })

@@ -75,7 +75,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
     await Promise.all([first.answers(20), second.answers(20)])
     await first.kill()
     await second.answers(20)
-    report({ "faults: embedded database's holder killed beside another": 1 })
+    report({ "faults: embedded database's holder killed next to another": 1 })
     const third = start()
     await opened(third)
     await Promise.all([second.finish(), third.answers(20)])

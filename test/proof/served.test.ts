@@ -127,7 +127,7 @@ const serveThrough = async (
       const before = overHttp.map((worker) => worker.retries())
       await (fault === "killed" ? server.kill() : server.end())
       report({ [`faults: serve ${fault}`]: 1 })
-      // A worker in the middle of a card notices the fault at the completion, and no worker can be waiting.
+      // A worker in the middle of a card detects the fault at the completion, and no worker can be waiting.
       await until(() => overHttp.every((worker, index) => worker.retries() > (before[index] ?? 0)))
       await server.start()
       await everyoneWorks()
@@ -181,7 +181,7 @@ const serveThrough = async (
       followers,
       ({ received }) => received.length
     ),
-    [`served, ${name}: reconnections of followers`]: count(followers, ({ resumed }) => resumed()),
+    [`served, ${name}: reconnects of followers`]: count(followers, ({ resumed }) => resumed()),
     [`served, ${name}: retries of workers over HTTP`]: count(overHttp, ({ retries }) => retries()),
     [`served, ${name}: seconds`]: Math.round(seconds)
   })

@@ -95,7 +95,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
             events.some(({ type, version }) => type === "CardReclaimed" && version > held.token)
           )
           yield* until(isTakenBack)
-          // Refused, or answered with the result of another holder.
+          // Refused, or returned with the result of another holder.
           yield* Effect.ignore(backlog.complete({ ...held, result: "too late", actor }))
           expect(Option.getOrThrow(yield* backlog.get(held.id)).result).not.toBe("too late")
         })

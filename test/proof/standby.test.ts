@@ -9,7 +9,7 @@ import { until } from "../support/waiting.ts"
 
 /**
  * A server that waits for a standby which does not exist: every such commit waits until the setting is removed. The
- * behaviour of a commit when the standby answers is Postgres's.
+ * behavior of a commit when the standby answers is Postgres's.
  */
 describe("a server with a synchronous standby that does not answer", () => {
   let server: PostgresServer
@@ -87,7 +87,7 @@ describe("a server with a synchronous standby that does not answer", () => {
           const failure = failureOf(yield* Fiber.join(fiber))
           assert.match(
             failure?.message ?? "",
-            /may have been committed: its replication to a standby was cancelled/,
+            /may have been committed: its replication to a standby was canceled/,
             name
           )
         }
@@ -138,7 +138,7 @@ describe("a server with a synchronous standby that does not answer", () => {
   )
 
   it.live(
-    "reports statements whose wait was cancelled as possibly committed, and the doctor warns of weaker settings",
+    "reports statements whose wait was canceled as possibly committed, and the doctor warns of weaker settings",
     () =>
       withServer((options) =>
         Effect.gen(function* () {

@@ -231,7 +231,7 @@ const randomFields = (seed: number): Fields => {
   ) as unknown as Fields
 }
 
-onServer("answers about cards with hostile texts", (test) => {
+onServer("the answers of tools about cards with hostile texts", (test) => {
   test("differ from answers about harmless texts only in quotes and frames, and preserve each text", checks(hostile))
   for (let seed = 1; seed <= runs; seed++) {
     test(`differ in quotes and frames only for random texts, seed ${seed}`, checks(randomFields(seed)))

@@ -300,7 +300,7 @@ onServer("a token in a wrong place of a request", (test) => {
       }
       assert.isAbove(program.spans().length, 80)
       assert.include(program.everything(), "redacted")
-      hasNoSecret(program.everything(), "what the program told")
+      hasNoSecret(program.everything(), "the output of the program")
     })
   )
 
@@ -323,7 +323,7 @@ onServer("a token in a wrong place of a request", (test) => {
       )
       assert.include(metrics.text, "redacted")
       hasNoSecret(metrics.text, "the metrics")
-      hasNoSecret(program.everything(), "what the program told")
+      hasNoSecret(program.everything(), "the output of the program")
     })
   )
 })
@@ -389,8 +389,8 @@ onServer("a token in a wrong place of a tool call", (test) => {
         assert.strictEqual(status, 200)
         hasNoSecret(text, line)
       }
-      hasNoSecret(program.everything(), "what the program told")
-      hasNoMarker(program.everything(), "what the program told")
+      hasNoSecret(program.everything(), "the output of the program")
+      hasNoMarker(program.everything(), "the output of the program")
       assert.include(program.everything(), "tools/call")
     })
   )
@@ -439,7 +439,7 @@ onBothDatabases("a database failure", (test) => {
         const error = yield* Effect.flip(backlog.create({ id: title, title: card.title, body: marker, actor: "me" }))
         assert.isTrue(SqlError.isSqlError(error))
       }
-      hasNoMarker(program.everything(), "what the program told")
+      hasNoMarker(program.everything(), "the output of the program")
     })
   )
 
@@ -470,7 +470,7 @@ onBothDatabases("a database failure", (test) => {
       yield* program.around(exchangeMessages("me", lines))
       assert.include(program.everything(), "The database failed.")
       assert.include(program.everything(), "22P02")
-      hasNoMarker(program.everything(), "what the program told")
+      hasNoMarker(program.everything(), "the output of the program")
     })
   )
 

@@ -16,7 +16,7 @@ const cards = Array.from({ length: 60 }, (_, index) => ({
   dependsOn: index === 0 ? [] : [`c${(index - 1) >> 2}`]
 }))
 
-onServer("workers whose connections are cut", (test) => {
+onServer("workers behind a proxy that cuts connections", (test) => {
   test(
     "every card is done, and the result of a card that was not lost is what its handler returned",
     Effect.gen(function* () {
@@ -51,7 +51,7 @@ onServer("workers whose connections are cut", (test) => {
         )
       })
       const workers = yield* Effect.all([startWorker("w1", { concurrency: 3 }), startWorker("w2", { prefetch: 4 })])
-      // Connections are cut only after all workers have opened the database.
+      // The proxy cuts connections only after all workers have opened the database.
       proxy.begin()
       const reports = yield* Effect.all(workers, { concurrency: "unbounded" })
       proxy.end()

@@ -152,7 +152,7 @@ onBothDatabases("a worker", (test) => {
   )
 
   test(
-    "a first delay of more than an hour is honoured",
+    "a first delay of more than an hour is applied",
     Effect.gen(function* () {
       const clock = yield* BacklogTestClock
       yield* create("a")

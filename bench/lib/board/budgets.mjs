@@ -148,7 +148,7 @@ export const measureMemory = (browser, url, { minutes, rate }) =>
     return { samples, events, growth: median(samples.slice(-3)) - median(samples.slice(0, 3)) }
   })
 
-/** The time from a change of the moment to its board, for neighbouring positions and for any. */
+/** The time from a change of the moment to its board, for neighboring positions and for any. */
 export const measurePast = (browser, url, { head, steps }) =>
   withPage(browser, `${url}/#/board?at=${Math.floor(head / 2)}`, async (page) => {
     const show = async (position) => {

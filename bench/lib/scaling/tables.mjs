@@ -149,7 +149,7 @@ const replicaOf = ({ primaryLost, rates, replicaLost, waitEnded }) => {
       `- **The replica was lost.** Within ${number(replicaLost.watchedMs / 1000)} s, ${replicaLost.answeredMeanwhile} of the ` +
         `commands of 10 workers succeeded, and reads ${replicaLost.couldRead ? "succeeded" : "did not succeed"}. ` +
         `Work continued ${number(replicaLost.goesOnAfterMs)} ms after \`synchronous_standby_names\` was emptied.`,
-      `- **A wait was cancelled.** \`statement_timeout\`, set to 0.5 s, ${waitEnded.timedOut ? "ended" : "did not end"} such a ` +
+      `- **A wait was canceled.** \`statement_timeout\`, set to 0.5 s, ${waitEnded.timedOut ? "ended" : "did not end"} such a ` +
         `wait within ${number(waitEnded.watchedMs / 1000)} s. \`pg_cancel_backend\` ended it, and the command was ` +
         `${waitEnded.outcome === "Success" ? "reported as done, although no replica had it" : "not reported as done"}.`,
       `- **The primary was killed and the replica promoted.** Of ${number(primaryLost.answered)} completions that had been ` +

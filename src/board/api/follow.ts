@@ -8,7 +8,7 @@ import type { Density, RecordedEvent } from "./types.ts"
 /** What the page needs to know about an event that was just committed. */
 export type LiveEvent = Pick<RecordedEvent, "position" | "cardId" | "version" | "type" | "actor" | "recordedAt">
 
-/** News of the log: events, or that everything must be read again because the log was restored or events were missed. */
+/** A change of the log: new events, or that everything must be read again because the log was restored or events were missed. */
 export type News =
   | { readonly _tag: "Events"; readonly events: ReadonlyArray<LiveEvent> }
   | { readonly _tag: "Everything" }
@@ -34,7 +34,7 @@ export const head: ReadonlySignal<number> = lastPosition
 
 const listeners = new Set<(news: News) => void>()
 
-/** Calls a function with all news of the log. Returns the function that ends this. */
+/** Calls a function with each change of the log. Returns the function that ends this. */
 export const onNews = (listener: (news: News) => void): (() => void) => {
   listeners.add(listener)
   return () => listeners.delete(listener)
@@ -52,7 +52,7 @@ const publish = (news: News): void => {
   }
 }
 
-/** What the tab that follows tells the others. */
+/** What the tab that follows sends to the others. */
 type Message =
   | { readonly _tag: "News"; readonly news: News }
   | { readonly _tag: "Following"; readonly following: Following; readonly head: number }

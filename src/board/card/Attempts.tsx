@@ -8,16 +8,16 @@ import { momentTime } from "../shell/momentTime.ts"
 import { type Attempt, attemptsOf, layOutAttempts, type Outcome } from "./attempts.ts"
 import { Section } from "./Section.tsx"
 
-/** How the outcomes are shown: the icon, and the colour of a column. */
-const looks: Readonly<Record<Outcome, { readonly icon: IconName; readonly colour: Claimability }>> = {
-  running: { icon: "claimed", colour: "claimed" },
-  completed: { icon: "done", colour: "done" },
-  released: { icon: "claimable", colour: "waiting" },
-  failed: { icon: "alert", colour: "blocked" },
-  expired: { icon: "expired", colour: "expired" },
-  reclaimed: { icon: "refresh", colour: "expired" },
-  restored: { icon: "refresh", colour: "expired" },
-  blocked: { icon: "blocked", colour: "blocked" }
+/** How the outcomes are shown: the icon, and the color of a column. */
+const looks: Readonly<Record<Outcome, { readonly icon: IconName; readonly color: Claimability }>> = {
+  running: { icon: "claimed", color: "claimed" },
+  completed: { icon: "done", color: "done" },
+  released: { icon: "claimable", color: "waiting" },
+  failed: { icon: "alert", color: "blocked" },
+  expired: { icon: "expired", color: "expired" },
+  reclaimed: { icon: "refresh", color: "expired" },
+  restored: { icon: "refresh", color: "expired" },
+  blocked: { icon: "blocked", color: "blocked" }
 }
 
 /** How many attempts are shown: the last ones. */
@@ -40,13 +40,13 @@ export const Attempts = ({
     <Section title="Attempts" count={all.length}>
       <ol class="attempts" start={all.length - shown.length + 1}>
         {shown.map((attempt, index) => {
-          const { colour, icon } = looks[attempt.outcome]
+          const { color, icon } = looks[attempt.outcome]
           const bar = bars[index] ?? { start: 0, end: 0, leaseEnd: 0, renewals: [] }
           return (
-            <li key={attempt.number} class={colour}>
+            <li key={attempt.number} class={color}>
               <p>
                 <b dir="auto">{attempt.owner}</b>
-                <span class={`mark ${colour}`}>
+                <span class={`mark ${color}`}>
                   <Icon name={icon} />
                   {attempt.outcome}
                 </span>

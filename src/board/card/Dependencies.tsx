@@ -4,8 +4,8 @@ import { StatusMark } from "../components/Claimability.tsx"
 import { formatNumber } from "../components/Times.tsx"
 import { Section } from "./Section.tsx"
 
-/** A card in a list of neighbours. `status` is `null` for a card that does not exist. */
-interface Neighbour {
+/** A card in a list of neighbors. `status` is `null` for a card that does not exist. */
+interface Neighbor {
   readonly id: string
   readonly title?: string
   readonly status: Status | null
@@ -20,36 +20,36 @@ export const Dependencies = ({
   readonly neighbourhood: Neighbourhood
 }) => {
   const byId = new Map(neighbourhood.cards.map((card) => [card.id, card]))
-  const toNeighbour = (each: string): Neighbour => byId.get(each) ?? { id: each, status: null }
+  const toNeighbor = (each: string): Neighbor => byId.get(each) ?? { id: each, status: null }
   const dependencies = [
-    // Those of its neighbours are missing too.
-    ...neighbourhood.missing.filter((each) => dependsOn.includes(each)).map(toNeighbour),
-    ...neighbourhood.edges.flatMap(({ from, to }) => (from === id && byId.has(to) ? [toNeighbour(to)] : []))
+    // Those of its neighbors are missing too.
+    ...neighbourhood.missing.filter((each) => dependsOn.includes(each)).map(toNeighbor),
+    ...neighbourhood.edges.flatMap(({ from, to }) => (from === id && byId.has(to) ? [toNeighbor(to)] : []))
   ]
-  const dependents = neighbourhood.edges.flatMap(({ from, to }) => (to === id ? [toNeighbour(from)] : []))
+  const dependents = neighbourhood.edges.flatMap(({ from, to }) => (to === id ? [toNeighbor(from)] : []))
   const omitted = neighbourhood.omitted.find((each) => each.id === id)
   return (
     <>
-      <Neighbours title="Depends on" cards={dependencies} omitted={omitted?.dependencies ?? 0} />
-      <Neighbours title="Needed by" cards={dependents} omitted={omitted?.dependents ?? 0} />
+      <Neighbors title="Depends on" cards={dependencies} omitted={omitted?.dependencies ?? 0} />
+      <Neighbors title="Needed by" cards={dependents} omitted={omitted?.dependents ?? 0} />
     </>
   )
 }
 
-const Neighbours = ({
+const Neighbors = ({
   cards,
   omitted,
   title
 }: {
   readonly title: string
-  readonly cards: ReadonlyArray<Neighbour>
+  readonly cards: ReadonlyArray<Neighbor>
   readonly omitted: number
 }) => {
   if (cards.length === 0) return null
   const openFirst = cards.toSorted((left, right) => Number(left.status === "done") - Number(right.status === "done"))
   return (
     <Section title={title} count={formatNumber(cards.length + omitted)}>
-      <ul class="neighbours">
+      <ul class="neighbors">
         {openFirst.map((card) => (
           <li key={card.id}>
             <StatusMark status={card.status} />

@@ -12,7 +12,7 @@ export interface CardQueries {
 }
 
 /** Maximum number of dependencies and dependents that the page lists. */
-const maxNeighbours = 200
+const maxNeighbors = 200
 
 /** The past changes only by redactions. */
 const isRedaction = ({ type }: LiveEvent): boolean => type === "CardRedacted"
@@ -40,7 +40,7 @@ export const useCardQueries = (id: string, at: number | undefined): CardQueries 
     (signal) =>
       getJson<Neighbourhood>(
         isPast ? "backlog-at/neighbourhood" : "neighbourhood",
-        { id, hops: 1, limit: maxNeighbours, ...moment },
+        { id, hops: 1, limit: maxNeighbors, ...moment },
         signal
       ),
     { isAffectedBy: (event) => around(event) }

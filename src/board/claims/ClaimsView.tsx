@@ -16,7 +16,7 @@ import { useNarrow } from "../shell/useNarrow.ts"
 import { ClaimRow } from "./ClaimRow.tsx"
 import { type ListedClaim, loadClaims } from "./loadClaims.ts"
 
-/** Who works on what: every claim, those that have expired first. */
+/** Every claim with its owner and card, expired claims first. */
 const ClaimsView = () => {
   const at = moment.value
   return at === undefined ? <PresentClaims /> : <PastClaims key={at} at={at} />

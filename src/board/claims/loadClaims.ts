@@ -2,7 +2,7 @@ import { getJson, getLines } from "../api/request.ts"
 import type { LoadPage } from "../api/pages.ts"
 import type { ActiveClaim, Card } from "../api/types.ts"
 
-/** A claim in the list. Of a past claim, the renewals are not known without the history of its card. */
+/** A claim in the list. The renewals of a past claim are not known without the history of its card. */
 export type ListedClaim = Omit<ActiveClaim, "renewals"> & { readonly renewals: number | undefined }
 
 /**

@@ -62,7 +62,7 @@ export const FailureNotice = ({
 
 const slowAfterMillis = 2_000
 
-/** Grey lines where data will be. After 2 seconds they say that the server takes long. */
+/** Gray lines where data will be. After 2 seconds they say that the server takes long. */
 export const Loading = ({
   lines = 3,
   what

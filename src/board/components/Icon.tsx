@@ -1,5 +1,5 @@
 /*
- * Icons of 16 by 16 pixels, drawn with lines of 1.5 pixels in the colour of the text. A word is always next to an icon, or is its
+ * Icons of 16 by 16 pixels, drawn with lines of 1.5 pixels in the color of the text. A word is always next to an icon, or is its
  * label, so screen readers skip the drawing.
  */
 const paths = {

@@ -114,7 +114,7 @@ const describe = (
 }
 
 const Swatch = ({ series: { style } }: { readonly series: Series }) => (
-  <svg class="swatch" viewBox="0 0 34 12" aria-hidden="true" style={{ color: `var(--${style.colour})` }}>
+  <svg class="swatch" viewBox="0 0 34 12" aria-hidden="true" style={{ color: `var(--${style.color})` }}>
     <path d="M0 6H34" stroke-dasharray={style.dash.join(" ")} />
     <path d={markerPath(style.marker, 17, 6, 3.5)} class={isOutline(style.marker) ? "" : "filled"} />
   </svg>

@@ -17,7 +17,7 @@ const tickWidth = 74
 /** A drag shorter than this is a click, in pixels. */
 const shortestDrag = 6
 
-/** The lines of a chart as SVG, in the colours of the page. */
+/** The lines of a chart as SVG, in the colors of the page. */
 export const Plot = ({
   chart,
   onSelect,
@@ -85,7 +85,7 @@ export const Plot = ({
         </text>
       ))}
       {drawn.lines.map(({ line, markers, style }, index) => (
-        <g key={index} style={{ color: `var(--${style.colour})` }}>
+        <g key={index} style={{ color: `var(--${style.color})` }}>
           <path class="plot-line" d={line} stroke-dasharray={style.dash.join(" ")} />
           <path class={isOutline(style.marker) ? "plot-line" : "plot-markers"} d={markers} />
         </g>

@@ -80,7 +80,7 @@ const chartsOfAll = (flow: Flow): ReadonlyArray<ChartData> => [
 
 const groupStyles = Object.values(styles)
 
-/** The most groups that the charts show: each has a colour, a pattern and a marker of its own. */
+/** The most groups that the charts show: each has a color, a pattern and a marker of its own. */
 export const maxGroups = groupStyles.length
 
 /** The number of groups that the charts show if the reader has chosen none. */

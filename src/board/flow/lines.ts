@@ -28,7 +28,7 @@ const markerDistance = 18
 /** Half of the size of a marker, in pixels. */
 const markerRadius = 3.5
 
-/** Returns the markers of a line as an SVG path. Where the values are close together, some have none; a value without neighbours has one. */
+/** Returns the markers of a line as an SVG path. Where the values are close together, some have none; a value without neighbors has one. */
 export const markersPath = (values: ReadonlyArray<number | null>, { x, y }: Placement, marker: Marker): string => {
   const parts: Array<string> = []
   let last = Number.NEGATIVE_INFINITY

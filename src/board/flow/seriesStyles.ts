@@ -1,10 +1,10 @@
 /** The shape that marks the points of a line. */
 export type Marker = "circle" | "square" | "triangle" | "diamond" | "cross" | "ring"
 
-/** How a line looks: no two lines differ by their colours alone. */
+/** How a line looks: no two lines differ by their colors alone. */
 export interface SeriesStyle {
-  /** The name of a colour of the page. */
-  readonly colour: string
+  /** The name of a color of the page. */
+  readonly color: string
   /** The lengths of dashes and gaps in pixels. Empty for a solid line. */
   readonly dash: ReadonlyArray<number>
   readonly marker: Marker
@@ -12,12 +12,12 @@ export interface SeriesStyle {
 
 /** The looks of lines. */
 export const styles = {
-  first: { colour: "accent", dash: [], marker: "circle" },
-  second: { colour: "claimed", dash: [7, 4], marker: "square" },
-  third: { colour: "claimable", dash: [2, 3], marker: "triangle" },
-  fourth: { colour: "expired", dash: [9, 3, 2, 3], marker: "diamond" },
-  fifth: { colour: "waiting", dash: [12, 4], marker: "ring" },
-  sixth: { colour: "blocked", dash: [4, 2], marker: "cross" }
+  first: { color: "accent", dash: [], marker: "circle" },
+  second: { color: "claimed", dash: [7, 4], marker: "square" },
+  third: { color: "claimable", dash: [2, 3], marker: "triangle" },
+  fourth: { color: "expired", dash: [9, 3, 2, 3], marker: "diamond" },
+  fifth: { color: "waiting", dash: [12, 4], marker: "ring" },
+  sixth: { color: "blocked", dash: [4, 2], marker: "cross" }
 } as const satisfies Readonly<Record<string, SeriesStyle>>
 
 /** Returns the outline of a marker around a point, as an SVG path. `radius` is half of its size. */

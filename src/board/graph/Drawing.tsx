@@ -26,7 +26,7 @@ export const Drawing = ({ critical, graph, label, onShowHidden, root }: GraphDis
   const layout = useMemo(() => layoutGraph({ ids: [...graph.nodes.keys()], edges: graph.edges }, sizes), [graph, sizes])
   const start = root ?? [...graph.nodes.keys()][0] ?? ""
   const { change, screen, viewport } = useViewport(canvas, layout, sizes, start)
-  const [emphasised, emphasise] = useState<string | undefined>()
+  const [emphasized, emphasize] = useState<string | undefined>()
   usePanAndZoom(canvas, change)
 
   const middle: Point = { x: screen.width / 2, y: screen.height / 2 }
@@ -69,7 +69,7 @@ export const Drawing = ({ critical, graph, label, onShowHidden, root }: GraphDis
     const place = layout.places.get(target.dataset["id"] ?? "")
     if (place !== undefined) change((known) => reveal(known, place, sizes, screen))
   }
-  const marked = emphasised ?? openCard.value
+  const marked = emphasized ?? openCard.value
   const nodes = useMemo(
     () =>
       inReadingOrder(layout, sizes.direction).map((id) => (
@@ -78,9 +78,9 @@ export const Drawing = ({ critical, graph, label, onShowHidden, root }: GraphDis
           node={graph.nodes.get(id) as GraphNode}
           place={layout.places.get(id) as Point}
           size={sizes}
-          isCentre={id === root}
+          isCenter={id === root}
           isCritical={critical.has(id)}
-          onEmphasise={emphasise}
+          onEmphasize={emphasize}
           onShowHidden={onShowHidden}
         />
       )),

@@ -3,7 +3,7 @@ import { getJson } from "../api/request.ts"
 import type { CardSummary } from "../api/types.ts"
 import { Icon } from "../components/Icon.tsx"
 import { hrefTo, navigate, route } from "../shell/location.ts"
-import { centreOn, criticalPathAddress, pathOfRoute } from "./graphRoute.ts"
+import { centerOn, criticalPathAddress, pathOfRoute } from "./graphRoute.ts"
 import type { GraphQuestion } from "./loadGraph.ts"
 
 /** Which part of the graph is shown, and how. */
@@ -63,7 +63,7 @@ const CardField = () => {
   const found = useProposals(text)
   const go = (id: string): void => {
     setText("")
-    centreOn(id)
+    centerOn(id)
   }
   return (
     <form

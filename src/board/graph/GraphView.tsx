@@ -8,7 +8,7 @@ import { moment, navigate, openCard, route } from "../shell/location.ts"
 import { type CardGraph, edgeKey, type GraphNode, maxNodes, toPathEdges, toPathGraph } from "./cardGraph.ts"
 import { Drawing } from "./Drawing.tsx"
 import { GraphBar, switchDisplay } from "./GraphBar.tsx"
-import { centreOn, expand, graphOf, pathOfRoute, questionOfRoute } from "./graphRoute.ts"
+import { centerOn, expand, graphOf, pathOfRoute, questionOfRoute } from "./graphRoute.ts"
 import { GraphTree } from "./GraphTree.tsx"
 import { type GraphQuestion, loadGraph } from "./loadGraph.ts"
 import { type CriticalPath, type CriticalPathQuery, useCriticalPath } from "./useCriticalPath.ts"
@@ -26,7 +26,7 @@ const GraphView = () => {
         label: "Move the open card to the middle",
         group: "Graph",
         isActive: () => openCard.peek() !== undefined,
-        run: () => centreOn(openCard.peek() ?? "")
+        run: () => centerOn(openCard.peek() ?? "")
       }
     ],
     []
@@ -130,7 +130,7 @@ const AroundCard = ({ isTree, question }: { readonly question: GraphQuestion; re
   latest.current = question
   const onShowHidden = useCallback((node: GraphNode): void => {
     const isFull = (shown.current?.nodes.size ?? 0) >= maxNodes
-    if (isFull) centreOn(node.id)
+    if (isFull) centerOn(node.id)
     else expand(latest.current, node.id)
   }, [])
   if (graph === undefined || (failure !== undefined && value === undefined)) {

@@ -7,12 +7,12 @@ import { NodeMark } from "./NodeMark.tsx"
 import type { Side } from "./treeRows.ts"
 import type { Size } from "./viewport.ts"
 
-/** A card in the drawing, with its stubs for neighbours that are not in the graph. */
+/** A card in the drawing, with its stubs for neighbors that are not in the graph. */
 export const Node = ({
-  isCentre,
+  isCenter,
   isCritical,
   node,
-  onEmphasise,
+  onEmphasize,
   onShowHidden,
   place: { x, y },
   size
@@ -20,16 +20,16 @@ export const Node = ({
   readonly node: GraphNode
   readonly place: Point
   readonly size: Size
-  readonly isCentre: boolean
+  readonly isCenter: boolean
   readonly isCritical: boolean
-  readonly onEmphasise: (id: string | undefined) => void
-  /** Shows the hidden neighbours of the card. */
+  readonly onEmphasize: (id: string | undefined) => void
+  /** Shows the hidden neighbors of the card. */
   readonly onShowHidden: (node: GraphNode) => void
 }) => {
   const { hiddenDependencies, hiddenDependents, id, title } = node
   const isOpen = openCard.value === id
   const box: CSSProperties = { left: `${x}px`, top: `${y}px`, width: `${size.width}px`, height: `${size.height}px` }
-  const classes = ["graph-node", isCentre && "centre", isCritical && "critical", isOpen && "open"]
+  const classes = ["graph-node", isCenter && "center", isCritical && "critical", isOpen && "open"]
     .filter(Boolean)
     .join(" ")
   const content = (
@@ -56,11 +56,11 @@ export const Node = ({
           title={title}
           data-id={id}
           draggable={false}
-          aria-current={isCentre ? "true" : undefined}
-          onPointerEnter={() => onEmphasise(id)}
-          onPointerLeave={() => onEmphasise(undefined)}
-          onFocus={() => onEmphasise(id)}
-          onBlur={() => onEmphasise(undefined)}
+          aria-current={isCenter ? "true" : undefined}
+          onPointerEnter={() => onEmphasize(id)}
+          onPointerLeave={() => onEmphasize(undefined)}
+          onFocus={() => onEmphasize(id)}
+          onBlur={() => onEmphasize(undefined)}
         >
           {content}
         </a>
@@ -89,7 +89,7 @@ export const Node = ({
   )
 }
 
-/** "+N": how many neighbours of a card are not in the graph, on the side on which they would be. */
+/** "+N": how many neighbors of a card are not in the graph, on the side on which they would be. */
 const Stub = ({
   count,
   id,
@@ -121,7 +121,7 @@ const Stub = ({
   )
 }
 
-/** Names a number of hidden neighbours, such as "3 more dependents". The server counts up to 1,000. */
+/** Names a number of hidden neighbors, such as "3 more dependents". The server counts up to 1,000. */
 export const countHidden = (count: number, side: Side): string => {
   const noun =
     side === "dependencies" ? (count === 1 ? "dependency" : "dependencies") : `dependent${count === 1 ? "" : "s"}`

@@ -39,7 +39,7 @@ export interface GraphDisplay {
 /** Maximum number of cards in the graph. */
 export const maxNodes = 200
 
-/** The neighbourhood of a card, with the edges of those dependencies that do not exist as cards. */
+/** The neighborhood of a card, with the edges of those dependencies that do not exist as cards. */
 export interface NeighbourhoodPart {
   readonly neighbourhood: Neighbourhood
   readonly missingEdges: ReadonlyArray<WorkEdge>
@@ -49,7 +49,7 @@ export interface NeighbourhoodPart {
 export const edgeKey = ({ from, to }: WorkEdge): string => `${from}\n${to}`
 
 /**
- * Joins the neighbourhood of a card and those of the cards that the reader expanded, in this order, until the graph has its
+ * Joins the neighborhood of a card and those of the cards that the reader expanded, in this order, until the graph has its
  * maximum number of cards.
  */
 export const joinNeighbourhoods = (parts: ReadonlyArray<NeighbourhoodPart>): CardGraph => {
@@ -66,7 +66,7 @@ export const joinNeighbourhoods = (parts: ReadonlyArray<NeighbourhoodPart>): Car
     }
     const own = neighbourhood.edges.map(({ from, to }): WorkEdge => ({ from: to, to: from }))
     for (const edge of own) edges.set(edgeKey(edge), edge)
-    for (const [cardId, total] of countNeighbours(own, neighbourhood.omitted)) {
+    for (const [cardId, total] of countNeighbors(own, neighbourhood.omitted)) {
       const known = totals.get(cardId)
       totals.set(cardId, {
         dependencies: Math.max(known?.dependencies ?? 0, total.dependencies),
@@ -76,7 +76,7 @@ export const joinNeighbourhoods = (parts: ReadonlyArray<NeighbourhoodPart>): Car
     for (const edge of missingEdges) edges.set(edgeKey(edge), edge)
   }
   const shownEdges = [...edges.values()].filter(({ from, to }) => cards.has(from) && cards.has(to))
-  const shown = countNeighbours(
+  const shown = countNeighbors(
     shownEdges.filter(({ from }) => cards.get(from) !== undefined),
     []
   )
@@ -98,7 +98,7 @@ export const joinNeighbourhoods = (parts: ReadonlyArray<NeighbourhoodPart>): Car
   return { nodes: new Map(nodes), edges: shownEdges, isTruncated }
 }
 
-/** Returns the cards of a neighbourhood that can have dependencies that do not exist: they have more unmet ones than it shows. */
+/** Returns the cards of a neighborhood that can have dependencies that do not exist: they have more unmet ones than it shows. */
 export const cardsWithUnknownDependencies = ({ cards, edges }: Neighbourhood): ReadonlyArray<string> => {
   const open = new Set(cards.flatMap(({ id, status }) => (status === "done" ? [] : [id])))
   return cards.flatMap(({ id, unmetDependencies }) =>
@@ -124,7 +124,7 @@ export const toPathGraph = (path: ReadonlyArray<Neighbourhood["cards"][number]>)
 export const toPathEdges = (ids: ReadonlyArray<string>): ReadonlyArray<WorkEdge> =>
   ids.slice(1).map((to, index) => ({ from: ids[index] as string, to }))
 
-const countNeighbours = (
+const countNeighbors = (
   edges: ReadonlyArray<WorkEdge>,
   omitted: Neighbourhood["omitted"]
 ): ReadonlyMap<string, { readonly dependencies: number; readonly dependents: number }> => {

@@ -32,7 +32,7 @@ export const graphOf = (id: string): string =>
   hrefTo({ view: "graph", parameters: { ...forgotten, phase: undefined, label: undefined, root: id } })
 
 /** Shows the graph around a card. */
-export const centreOn = (id: string): void => {
+export const centerOn = (id: string): void => {
   location.hash = graphOf(id)
 }
 
@@ -40,6 +40,6 @@ export const centreOn = (id: string): void => {
 export const criticalPathAddress = (): string =>
   hrefTo({ view: "graph", parameters: { ...forgotten, phase: undefined, label: undefined, root: undefined } })
 
-/** Shows all neighbours of a card in the graph. */
+/** Shows all neighbors of a card in the graph. */
 export const expand = (question: GraphQuestion, id: string): void =>
   navigate({ parameters: { expanded: [...question.expanded.filter((each) => each !== id), id].join("\n") } })

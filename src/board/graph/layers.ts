@@ -6,7 +6,7 @@ export interface PlacedEdge {
 
 /**
  * The layers of a graph. `layerOf` says the layer of each vertex. Vertices after the nodes are bends, where a long edge passes a
- * layer. `links` are the edges between neighbouring layers, and `chains` the vertices of each edge, from its first to its last.
+ * layer. `links` are the edges between neighboring layers, and `chains` the vertices of each edge, from its first to its last.
  */
 export interface Layers {
   readonly layerOf: ReadonlyArray<number>
@@ -18,13 +18,13 @@ export interface Layers {
 const maxBends = 1_000
 
 /**
- * Divides nodes into layers, so that each edge leads to a later layer. Nodes with more edges ahead than behind are moved towards
+ * Divides nodes into layers, so that each edge leads to a later layer. Nodes with more edges ahead than behind are moved toward
  * the nodes that follow them, which shortens the edges. Edges that close a cycle, which only a damaged backlog has, are drawn
  * backwards.
  */
 export const divideIntoLayers = (count: number, edges: ReadonlyArray<PlacedEdge>): Layers => {
-  const before = neighbours(count, edges, "from", "to")
-  const after = neighbours(count, edges, "to", "from")
+  const before = neighbors(count, edges, "from", "to")
+  const after = neighbors(count, edges, "to", "from")
   const order = sortTopologically(count, before, after)
   const rank: Array<number> = Array.from({ length: count }, () => 0)
   for (const [place, node] of order.entries()) rank[node] = place
@@ -44,7 +44,7 @@ export const divideIntoLayers = (count: number, edges: ReadonlyArray<PlacedEdge>
   return insertBends(layerOf, edges)
 }
 
-const neighbours = (
+const neighbors = (
   count: number,
   edges: ReadonlyArray<PlacedEdge>,
   of: "from" | "to",

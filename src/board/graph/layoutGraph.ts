@@ -37,7 +37,7 @@ export interface GraphLayout {
 /** A bend takes less room in its layer than a node: this part of it. */
 const bendSize = 0.3
 
-/** Rounds in which vertices move towards their neighbours. */
+/** Rounds in which vertices move toward their neighbors. */
 const rounds = 6
 
 /**
@@ -61,12 +61,12 @@ export const layoutGraph = (
   const adjacency = toAdjacency(layerOf.length, links)
   const layers = orderLayers(layerOf, adjacency)
   const sizeOf = (vertex: number): number => (breadth + nodeGap) * (vertex < ids.length ? 1 : bendSize)
-  const centres = placeInLayers(layers, sizeOf, adjacency.before, adjacency.after)
-  const least = Math.min(...centres) - breadth / 2
+  const centers = placeInLayers(layers, sizeOf, adjacency.before, adjacency.after)
+  const least = Math.min(...centers) - breadth / 2
   const pointAt = (along: number, across: number): Point =>
     isHorizontal ? { x: along, y: across } : { x: across, y: along }
   const startOf = (vertex: number): number => (layerOf[vertex] ?? 0) * (depth + layerGap)
-  const acrossOf = (vertex: number): number => Math.round((centres[vertex] ?? 0) - least)
+  const acrossOf = (vertex: number): number => Math.round((centers[vertex] ?? 0) - least)
   const routes = chains.map((chain, index): GraphLayout["edges"][number] => {
     const { from, to } = known[index] as PlacedEdge
     const points = chain.flatMap((vertex, place) => {
@@ -80,7 +80,7 @@ export const layoutGraph = (
   })
   const places = new Map(ids.map((id, node) => [id, pointAt(startOf(node), acrossOf(node) - breadth / 2)]))
   const along = Math.max(0, layers.length * (depth + layerGap) - layerGap)
-  const across = centres.length === 0 ? 0 : Math.round(Math.max(...centres) - least + breadth / 2)
+  const across = centers.length === 0 ? 0 : Math.round(Math.max(...centers) - least + breadth / 2)
   return {
     places,
     edges: routes,
@@ -88,14 +88,14 @@ export const layoutGraph = (
   }
 }
 
-/** Returns the place of each vertex in its layer: near its neighbours, and apart from the vertices next to it. */
+/** Returns the place of each vertex in its layer: near its neighbors, and apart from the vertices next to it. */
 const placeInLayers = (
   layers: ReadonlyArray<ReadonlyArray<number>>,
   sizeOf: (vertex: number) => number,
   before: ReadonlyArray<ReadonlyArray<number>>,
   after: ReadonlyArray<ReadonlyArray<number>>
 ): ReadonlyArray<number> => {
-  const centres: Array<number> = before.map(() => 0)
+  const centers: Array<number> = before.map(() => 0)
   const offsetsOf = layers.map((layer) => {
     let end = 0
     return layer.map((vertex) => {
@@ -106,20 +106,20 @@ const placeInLayers = (
   for (const [index, layer] of layers.entries()) {
     const offsets = offsetsOf[index] ?? []
     const middle = ((offsets[0] ?? 0) + (offsets.at(-1) ?? 0)) / 2
-    for (const [place, vertex] of layer.entries()) centres[vertex] = (offsets[place] ?? 0) - middle
+    for (const [place, vertex] of layer.entries()) centers[vertex] = (offsets[place] ?? 0) - middle
   }
-  const settle = (index: number, neighbours: (vertex: number) => ReadonlyArray<number>): void => {
+  const settle = (index: number, neighbors: (vertex: number) => ReadonlyArray<number>): void => {
     const layer = layers[index] ?? []
     const offsets = offsetsOf[index] ?? []
     const wanted = layer.map((vertex, place) => {
-      const near = neighbours(vertex)
+      const near = neighbors(vertex)
       let sum = 0
-      for (const each of near) sum += centres[each] ?? 0
-      return (near.length === 0 ? (centres[vertex] ?? 0) : sum / near.length) - (offsets[place] ?? 0)
+      for (const each of near) sum += centers[each] ?? 0
+      return (near.length === 0 ? (centers[vertex] ?? 0) : sum / near.length) - (offsets[place] ?? 0)
     })
     for (const [place, shift] of fitIncreasing(wanted).entries()) {
       const vertex = layer[place]
-      if (vertex !== undefined) centres[vertex] = shift + (offsets[place] ?? 0)
+      if (vertex !== undefined) centers[vertex] = shift + (offsets[place] ?? 0)
     }
   }
   const both = (vertex: number): ReadonlyArray<number> => [...(before[vertex] ?? []), ...(after[vertex] ?? [])]
@@ -131,7 +131,7 @@ const placeInLayers = (
       else settle(step, (vertex) => before[vertex] ?? [])
     }
   }
-  return centres
+  return centers
 }
 
 /** Returns the numbers that never decrease and are nearest to the given ones, by the sum of squares. */

@@ -16,7 +16,7 @@ export interface GraphQuestion {
   readonly hops: number
   /** Maximum number of cards around it. */
   readonly limit: number
-  /** Cards of which all neighbours are shown, as far as there is room. */
+  /** Cards of which all neighbors are shown, as far as there is room. */
   readonly expanded: ReadonlyArray<string>
   /** The position of the past moment; `undefined` for now. */
   readonly at: number | undefined

@@ -21,7 +21,7 @@ export const toAdjacency = (count: number, links: ReadonlyArray<PlacedEdge>): Ad
 const maxSweeps = 8
 
 /**
- * Orders the vertices of each layer so that few edges cross: each goes to the barycentre of its neighbours in the layer before,
+ * Orders the vertices of each layer so that few edges cross: each goes to the barycenter of its neighbors in the layer before,
  * and in the next sweep in the layer after. Returns the best order that was found.
  */
 export const orderLayers = (
@@ -34,7 +34,7 @@ export const orderLayers = (
   let fewest = countCrossings(layers, after)
   let current = layers
   for (let sweep = 0, misses = 0; sweep < maxSweeps && misses < 4 && fewest > 0; sweep++) {
-    // Vertices with the same barycentre change places in every other sweep of a direction, which leaves local optima.
+    // Vertices with the same barycenter change places in every other sweep of a direction, which leaves local optima.
     const isSwapping = sweep % 4 === 1 || sweep % 4 === 2
     current =
       sweep % 2 === 0
@@ -50,31 +50,31 @@ export const orderLayers = (
   return best
 }
 
-/** Sorts each layer by the barycentres of its vertices in the layer that is sorted before it. */
+/** Sorts each layer by the barycenters of its vertices in the layer that is sorted before it. */
 const sortLayers = (
   layers: ReadonlyArray<ReadonlyArray<number>>,
-  neighbours: ReadonlyArray<ReadonlyArray<number>>,
+  neighbors: ReadonlyArray<ReadonlyArray<number>>,
   isSwapping: boolean
 ): Array<Array<number>> => {
-  const places: Array<number> = neighbours.map(() => 0)
-  const centres: Array<number> = neighbours.map(() => 0)
+  const places: Array<number> = neighbors.map(() => 0)
+  const centers: Array<number> = neighbors.map(() => 0)
   return layers.map((layer, index) => {
     for (const [place, vertex] of layer.entries()) {
-      const near = neighbours[vertex] ?? []
+      const near = neighbors[vertex] ?? []
       let sum = 0
       for (const each of near) sum += places[each] ?? 0
-      // A vertex without neighbours keeps its place.
-      centres[vertex] = near.length === 0 || index === 0 ? place : sum / near.length
+      // A vertex without neighbors keeps its place.
+      centers[vertex] = near.length === 0 || index === 0 ? place : sum / near.length
     }
     const sorted = (isSwapping && index > 0 ? layer.toReversed() : [...layer]).sort(
-      (left, right) => (centres[left] ?? 0) - (centres[right] ?? 0)
+      (left, right) => (centers[left] ?? 0) - (centers[right] ?? 0)
     )
     for (const [place, vertex] of sorted.entries()) places[vertex] = place
     return sorted
   })
 }
 
-/** Counts the crossings of edges between neighbouring layers, in time n log n. */
+/** Counts the crossings of edges between neighboring layers, in time n log n. */
 export const countCrossings = (
   layers: ReadonlyArray<ReadonlyArray<number>>,
   after: ReadonlyArray<ReadonlyArray<number>>

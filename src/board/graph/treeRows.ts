@@ -1,6 +1,6 @@
 import type { CardGraph, GraphNode } from "./cardGraph.ts"
 
-/** A row of the tree: a card, a group of its neighbours, or the neighbours that the graph does not have. */
+/** A row of the tree: a card, a group of its neighbors, or the neighbors that the graph does not have. */
 export type TreeRow = {
   /** The path to the row: unique in the tree, and stable while the graph changes. */
   readonly key: string
@@ -33,7 +33,7 @@ export const treeRows = (graph: CardGraph, root: string, open: OpenRows): Readon
     before.set(to, [...(before.get(to) ?? []), from])
     after.set(from, [...(after.get(from) ?? []), to])
   }
-  const neighboursOf = (id: string, side: Side): ReadonlyArray<GraphNode> =>
+  const neighborsOf = (id: string, side: Side): ReadonlyArray<GraphNode> =>
     ((side === "dependencies" ? before : after).get(id) ?? []).flatMap((each) => graph.nodes.get(each) ?? [])
   const hiddenOf = (node: GraphNode, side: Side): number =>
     side === "dependencies" ? node.hiddenDependencies : node.hiddenDependents
@@ -45,9 +45,9 @@ export const treeRows = (graph: CardGraph, root: string, open: OpenRows): Readon
     ])
   const sideRows = (node: GraphNode, side: Side, key: string, level: number): ReadonlyArray<TreeRow> => {
     const hidden = hiddenOf(node, side)
-    const cards = neighboursOf(node.id, side).map((each) => {
+    const cards = neighborsOf(node.id, side).map((each) => {
       const cardKey = `${key}\n${each.id}`
-      const hasChildren = neighboursOf(each.id, side).length + hiddenOf(each, side) > 0
+      const hasChildren = neighborsOf(each.id, side).length + hiddenOf(each, side) > 0
       const isOpen = hasChildren ? (open.get(cardKey) ?? false) : undefined
       const row: Row = { _tag: "Card", key: cardKey, level, isOpen, node: each }
       return { row, children: () => sideRows(each, side, cardKey, level + 1) }
@@ -59,7 +59,7 @@ export const treeRows = (graph: CardGraph, root: string, open: OpenRows): Readon
   const node = graph.nodes.get(root)
   if (node === undefined) return []
   const groups = (["dependencies", "dependents"] as const).flatMap((side) => {
-    const count = neighboursOf(root, side).length + hiddenOf(node, side)
+    const count = neighborsOf(root, side).length + hiddenOf(node, side)
     if (count === 0) return []
     const row: Row = { _tag: "Group", key: side, level: 2, isOpen: open.get(side) ?? true, side, count }
     return [{ row, children: () => sideRows(node, side, side, 3) }]

@@ -37,7 +37,7 @@ export const fitDrawing = (drawing: Size, screen: Size): Viewport => {
 }
 
 /** Returns the viewport in which the drawing is readable: all of it if it fits, and otherwise the part around a point. */
-export const showReadable = (drawing: Size, screen: Size, centre: Point): Viewport => {
+export const showReadable = (drawing: Size, screen: Size, center: Point): Viewport => {
   const fitted = fitDrawing(drawing, screen)
   if (fitted.scale >= readableScale) return fitted
   const scale = readableScale
@@ -49,8 +49,8 @@ export const showReadable = (drawing: Size, screen: Size, centre: Point): Viewpo
   }
   return {
     scale,
-    x: place(drawing.width, screen.width, centre.x),
-    y: place(drawing.height, screen.height, centre.y)
+    x: place(drawing.width, screen.width, center.x),
+    y: place(drawing.height, screen.height, center.y)
   }
 }
 

@@ -160,7 +160,7 @@ const shellActions = (): ReadonlyArray<Action> => [
       openDialog.value = "saved"
     }
   },
-  { keys: "t", label: "Change the colours", group: "Everywhere", run: chooseNextTheme },
+  { keys: "t", label: "Change the colors", group: "Everywhere", run: chooseNextTheme },
   {
     label: "Return to now",
     group: "Everywhere",

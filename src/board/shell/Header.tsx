@@ -31,8 +31,8 @@ export const Header = () => (
       type="button"
       class="quiet"
       onClick={chooseNextTheme}
-      title={`Colours: ${theme.value} (t)`}
-      aria-label={`Colours: ${theme.value}. Change`}
+      title={`Colors: ${theme.value} (t)`}
+      aria-label={`Colors: ${theme.value}. Change`}
     >
       <Icon name="theme" />
     </button>
@@ -76,7 +76,7 @@ const FollowState = () => {
   }
 }
 
-/** Who calls, and the way to forget the token. */
+/** Shows the caller, and forgets the token on request. */
 const Account = () => {
   const state = session.value
   if (state._tag !== "Open" || token.value === undefined) return null

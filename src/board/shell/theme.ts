@@ -1,14 +1,14 @@
 import { effect, signal } from "@preact/signals"
 import { readSetting, writeSetting } from "./storage.ts"
 
-/** The colours of the page: `system` follows the setting of the operating system. */
+/** The colors of the page: `system` follows the setting of the operating system. */
 export type Theme = "system" | "light" | "dark"
 
 const themes: ReadonlyArray<Theme> = ["system", "light", "dark"]
 
 const chosen = signal<Theme>(themes.find((each) => each === readSetting("theme")) ?? "system")
 
-/** The colours that the reader has chosen. */
+/** The colors that the reader has chosen. */
 export const theme = chosen
 
 /** Chooses the next theme: system, light, dark. */

@@ -121,9 +121,9 @@ export const VerifyForm = () => {
         {refusal !== undefined && <p class="hint">{refusal}</p>}
       </form>
       {run._tag === "Running" && <Progress {...run} />}
-      {run._tag === "Cancelled" && (
+      {run._tag === "Canceled" && (
         <p class="hint" role="status">
-          The verification was cancelled. It says nothing about the log.
+          The verification was canceled. It says nothing about the log.
         </p>
       )}
       {run._tag === "Failed" && <FailureNotice failure={run.failure} onRetry={() => startVerification(anchor)} />}

@@ -12,7 +12,7 @@ export type VerificationRun =
   | { readonly _tag: "None" }
   | { readonly _tag: "Running"; readonly startedAt: number; readonly progress: VerifyProgress | undefined }
   | { readonly _tag: "Failed"; readonly failure: ApiFailure }
-  | { readonly _tag: "Cancelled" }
+  | { readonly _tag: "Canceled" }
   | {
       readonly _tag: "Ended"
       readonly report: VerifyReport
@@ -27,7 +27,7 @@ export type AnchorOutcome = "not given" | "continued" | "mismatch" | "unknown"
 const state = signal<VerificationRun>({ _tag: "None" })
 let running: AbortController | undefined
 
-/** The verification that this page carries out. It continues while the reader looks at other views. */
+/** The verification that this page carries out. It continues while the reader opens other views. */
 export const verification: ReadonlySignal<VerificationRun> = state
 
 /** A line of the response: the progress, and at the end the report. */
@@ -64,7 +64,7 @@ export const startVerification = async (anchor: Anchor | undefined): Promise<voi
     end(report, performance.now() - startedAt)
   } catch (cause) {
     if (controller.signal.aborted) {
-      state.value = { _tag: "Cancelled" }
+      state.value = { _tag: "Canceled" }
     } else {
       const failure = toFailure(cause)
       state.value = { _tag: "Failed", failure }

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { AuditService, BacklogService, GraphCard, Impact, Neighbourhood } from "../../index.ts"
-import { maxCountedNeighbours } from "../../domain/CardGraph.ts"
+import { maxCountedNeighbors } from "../../domain/CardGraph.ts"
 import { decodeCriticalPathOptions, decodeNeighbourhoodOptions } from "../../services/BacklogInput.ts"
 import { makeOutput } from "../CommandOutput.ts"
 import { defineCommand } from "../defineCommand.ts"
@@ -84,7 +84,7 @@ const describeNeighbourhood = (
       `${isComplete ? "" : "At least "}${waiting === 1 ? "1 open card waits" : `${waiting} open cards wait`} for it.`,
       leftOut === 0
         ? ""
-        : `${leftOutOf.includes(maxCountedNeighbours) ? "At least " : ""}${leftOut === 1 ? "1 dependency leads" : `${leftOut} dependencies lead`} from the cards above to cards that are not shown: use --hops or --limit.`
+        : `${leftOutOf.includes(maxCountedNeighbors) ? "At least " : ""}${leftOut === 1 ? "1 dependency leads" : `${leftOut} dependencies lead`} from the cards above to cards that are not shown: use --hops or --limit.`
     ]
       .filter((sentence) => sentence !== "")
       .join(" ")

@@ -85,7 +85,7 @@ export const searchCommand = defineCommand(
   "search",
   {
     description:
-      "Lists the cards whose id, title and body together contain all the words, or words that begin with them. Upper and lower case are the same. Of a body the first 100,000 characters are searched.",
+      "Lists the cards whose id, title and body together contain all the words, or words that begin with them. Case is ignored. Only the first 100,000 characters of a body are searched.",
     summary: "Search cards by words",
     examples: [
       { command: "backlog search login error" },

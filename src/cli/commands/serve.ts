@@ -219,7 +219,7 @@ const splitList = (given: string | undefined): ReadonlyArray<string> =>
 /** The export of traces, logs and metrics. */
 interface Telemetry {
   readonly layer: Layer.Layer<never>
-  /** How often gauges are measured. `undefined` if metrics are not exported. */
+  /** The interval at which gauges are measured. `undefined` if metrics are not exported. */
   readonly gaugeInterval: Duration.Duration | undefined
 }
 

@@ -52,7 +52,10 @@ export const workCommand = withHelp(
         "SECONDS"
       ),
       maxCards: integerFlag("max-cards", "End after this number of claims. Defaults to no limit"),
-      untilEmpty: switchFlag("until-empty", "End when no card is claimable or can become claimable")
+      untilEmpty: switchFlag(
+        "until-empty",
+        "End when each card that matches the filter is done, is blocked, or waits for a card that is blocked, does not exist, or does not match"
+      )
     },
     Effect.fnUntraced(function* ({ exec, gracePeriodSeconds = defaultGracePeriodSeconds, ...flags }) {
       if (exec.trim() === "") return yield* new InvalidInput({ problem: "--exec is empty: it takes a command" })

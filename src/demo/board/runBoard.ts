@@ -6,7 +6,7 @@ import { createPlan, runTeam } from "./team.ts"
 
 /** Options of `runBoard`. */
 interface BoardOptions {
-  /** How long the team works, in minutes. */
+  /** Time that the team works, in minutes. */
   readonly minutes: number
   /** Port to listen on. `undefined` means 4010, or a free port if it is in use. */
   readonly port: number | undefined

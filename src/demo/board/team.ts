@@ -7,7 +7,7 @@ interface Worker {
   readonly name: string
   /** Claims only cards with these labels. Defaults to all cards. */
   readonly labels?: ReadonlyArray<string>
-  /** Of 100 attempts, how many end with the death of the worker, a failure, a question, or a return of the card. */
+  /** How many of 100 attempts end with the death of the worker, a failure, a question, or a return of the card. */
   readonly dies: number
   readonly fails: number
   readonly asks: number
@@ -158,7 +158,7 @@ const answerQuestion = Effect.gen(function* () {
   const [oldest] = yield* backlog.list({ status: "blocked", limit: 1, fields: "summary" })
   if (oldest === undefined) return
   yield* backlog.note({ id: oldest.id, text: "Answered in the planning meeting.", actor: planner })
-  yield* backlog.unblock({ id: oldest.id, reason: "The question is answered.", actor: planner })
+  yield* backlog.unblock({ id: oldest.id, reason: "The question has an answer.", actor: planner })
 })
 
 const reopenLatest = Effect.gen(function* () {

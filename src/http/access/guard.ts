@@ -195,7 +195,7 @@ export const guard = ({
       if (!isAllowed(outerHost)) return yield* refuse(request, hostNotAllowed(outerHost))
       const scheme = isProxied && lastValue(headers["x-forwarded-proto"])?.toLowerCase() === "https" ? "https" : "http"
       const isOther = origin !== undefined && origin !== serverOrigin(scheme, outerHost)
-      // Browsers name the origin of each command. Of reads from the same origin they only say that it is the same one.
+      // Browsers send the origin of each command. For reads from the same origin they only send that it is the same one.
       const isOwn = origin === undefined ? headers["sec-fetch-site"] === "same-origin" : !isOther
       if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin, outerHost))
       if (isOther && request.method === "OPTIONS") return preflight(origin)

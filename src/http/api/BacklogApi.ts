@@ -6,7 +6,7 @@ import { completeDocument } from "./document.ts"
 import { problems } from "../problems.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
 
-/** Declares that every endpoint takes a token, and the errors of callers without the permission. */
+/** Declares that every endpoint takes a token, and the errors of a caller without permission. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization>()("mosaic-backlog/http/Authorization", {
   error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
   security: { token: HttpApiSecurity.bearer }

@@ -161,7 +161,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     }).annotateMerge(
       describeEndpoint(
         "Returns the cards around a card, and the edges between them",
-        "At most `limit` cards, at most `hops` edges away. `omitted` says where neighbours were left out."
+        "At most `limit` cards, at most `hops` edges away. `omitted` says where neighbors were left out."
       )
     ),
     HttpApiEndpoint.get("impact", "/impact", {

@@ -4,7 +4,7 @@ import { Name } from "../../domain/Text.ts"
 import { AccessRole } from "../../index.ts"
 import { describeEndpoint } from "./endpoint.ts"
 
-/** Who calls, what the caller may do, and which version of the program serves. */
+/** The caller of a server, what it may do, and the version of the server's program. */
 export const Caller = Schema.Struct({
   /** The actor of the caller's events. `null` if each command names its own actor. */
   actor: Schema.NullOr(Name),
@@ -19,7 +19,7 @@ export const Caller = Schema.Struct({
   operations: Schema.optionalKey(Schema.Array(Schema.String))
 }).annotate({ identifier: "Caller" })
 
-/** Who calls, what the caller may do, and which version of the program serves. */
+/** The caller of a server, what it may do, and the version of the server's program. */
 export interface Caller extends Schema.Schema.Type<typeof Caller> {}
 
 /** The endpoint about the caller. */

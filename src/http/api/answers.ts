@@ -45,7 +45,7 @@ export const Neighbourhood = Schema.Struct({
   cards: GraphCards
 }).annotate({ identifier: "Neighbourhood" })
 
-/** What depends on the completion of a card. */
+/** The cards that depend on the completion of a card. */
 export const Impact = Domain.Impact.annotate({ identifier: "Impact" })
 
 /** A completed card, the cards that its completion made claimable, and the card that was claimed next. */

@@ -80,7 +80,7 @@ const longRequests = /\/(events|await-claimable|await-claim-end|import-log)$/
 /** Requests that run for as long as there is work, and may send nothing at first. */
 const unboundedRequests = /\/(verify|rebuild|remove-erased|restored|export-log|import-log|create-many)$/
 
-/** How long a server may take to begin its response. No request waits for longer than 50 seconds on purpose. */
+/** Time in which a server must begin its response. No request deliberately waits longer than 50 seconds. */
 const responseTimeout = "2 minutes"
 
 /** Responses whose lines are passed on unchanged, to be checked by the import. */

@@ -44,7 +44,7 @@ export const followEvents = (endpoint: Endpoints["audit"]["events"], options: ty
       )
     )
     const frames = Stream.unwrap(Effect.map(connection, Stream.mapError(toServiceError)))
-    // `undefined` resets the schedule of reconnections.
+    // `undefined` resets the schedule of reconnects.
     const stable = Stream.fromEffect(Effect.as(Effect.sleep(stableAfter), undefined))
     const events = (follow ? Stream.merge(frames, stable, { haltStrategy: "left" }) : frames).pipe(
       Stream.mapEffect((frame) => {

@@ -6,12 +6,18 @@ import { connect, type HttpOptions } from "./connect.ts"
 import { requireOneEffect } from "../../services/requireOneEffect.ts"
 
 /**
- * Provides both services through a server that `backlog serve` runs, in place of a database.
+ * Provides both services through a server of `serve` or `backlog serve`, in place of a database. Building the layer sends no
+ * request.
  *
- * A server that cannot be reached or does not respond is `Unreachable`; a caller that it refuses is `Unauthorized`, `Forbidden`
- * or `TooManyRequests`. A failure of the server's database is a `SqlError`. Queries and commands with a `commandId` are retried
- * a few times; a stream of events reconnects after its last event. Commands are never part of the
- * caller's transaction, so `consume` passes each event to its handler at least once.
+ * - Queries, and commands with a `commandId`, are retried a few times. A stream of events reconnects after its last event.
+ * - Commands are never part of the caller's transaction, so `consume` passes each event to its handler at least once.
+ *
+ * **Errors**
+ *
+ * - `InvalidInput`: the URL or the token is invalid. The layer fails.
+ * - `Unreachable`: the server cannot be reached or does not respond.
+ * - `Unauthorized`, `Forbidden`, `TooManyRequests`: the server refuses the caller.
+ * - `SqlError`: the server's database failed.
  */
 export const layerHttp = (options: HttpOptions): Layer.Layer<BacklogService | AuditService, InvalidInput> =>
   Layer.effectContext(

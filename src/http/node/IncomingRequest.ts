@@ -161,7 +161,7 @@ const readBody = (message: IncomingMessage, limitBytes: number): Effect.Effect<U
 
 const connectionClosed = () => new Error("the connection was closed")
 
-/** The body as a stream with back pressure. Cancelling the stream leaves the connection open for the response. */
+/** The body as a stream with back pressure. Canceling the stream leaves the connection open for the response. */
 const toBodyStream = (message: IncomingMessage): ReadableStream<Uint8Array> => {
   let isOver = false
   abandonCallbacks.set(message, () => {

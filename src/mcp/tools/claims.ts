@@ -93,7 +93,7 @@ export const claimTool = agentTool(
 )
 
 /**
- * Claims without interruption, and releases the cards if the call was cancelled meanwhile. The agent would not learn of the
+ * Claims without interruption, and releases the cards if the call was canceled meanwhile. The agent would not learn of the
  * claim, and the cards would be blocked until it expires. A claim with a `commandId` is kept: a retry returns it.
  */
 export const releaseOnInterrupt = <A, E, R>(
@@ -116,10 +116,10 @@ const releaseAll = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
       Effect.flatMap(BacklogService, (backlog) =>
         claimToken === null
           ? Effect.void
-          : backlog.release({ id, token: claimToken, actor, reason: "The call that claimed it was cancelled." })
+          : backlog.release({ id, token: claimToken, actor, reason: "The call that claimed it was canceled." })
       ),
     { discard: true }
-  ).pipe(Effect.catchCause((cause) => Effect.logWarning("The cards of a cancelled call could not be released.", cause)))
+  ).pipe(Effect.catchCause((cause) => Effect.logWarning("The cards of a canceled call could not be released.", cause)))
 
 /**
  * Result: the summary of the card: `id`, `title`, `status`, `priority`, and if there are any `phase`, `labels`, `noteCount`,

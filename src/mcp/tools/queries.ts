@@ -53,7 +53,7 @@ export const listTool = agentTool(
       status: Schema.optional(oneOf(Status.literals)),
       phase: Schema.optional(string()),
       labels: Schema.optional(strings()),
-      owner: Schema.optional(string("Who holds it")),
+      owner: Schema.optional(string("Claim holder")),
       claimable: Schema.optional(boolean()),
       limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
       after: Schema.optional(string("Continue after this id"))

@@ -84,9 +84,9 @@ export class Receipts extends Context.Service<
 }
 
 /**
- * Removes every digest that can cover a text of a card from the receipts, in the caller's transaction: those of commands
- * whose outcome names the card, and those whose outcome names no card or is a refusal, since the log does not say which card
- * they named. Needs the privileges of the owner.
+ * Removes every digest that can cover a text of a card from the receipts, in the caller's transaction. These are the digests
+ * of commands whose outcome names the card, and of commands whose outcome names no card or is a refusal, because the log does
+ * not record which card those named. Needs the privileges of the owner.
  */
 export const forgetDigests = (sql: SqlClient.SqlClient, schema: string, id: CardId) => sql`
   UPDATE ${sql(`${schema}.receipts`)} SET salt = NULL, digest = NULL

@@ -389,7 +389,7 @@ const durability = ({ durability: of, server: { role, settings: names } }: Docto
           `As a superuser: GRANT EXECUTE ON FUNCTION pg_logical_emit_message TO ${JSON.stringify(role)}, once for each argument list that \\df pg_logical_emit_message shows.`
         )
     ],
-    "Commands release their locks before their commit is flushed, and are answered when it is durable."
+    "Commands release their locks before their commit is flushed, and return when it is durable."
   )
 }
 

@@ -45,7 +45,7 @@ const unreadableMillis = 1_000
  * Locks a directory for this process, and within the process for this scope, until the scope closes. The directory must
  * exist. `lockFiles.ts` describes the protocol.
  *
- * Waits interruptibly while another process holds the directory, and fails with `DirectoryLocked` when the holder makes
+ * Waits while another process holds the directory, can be interrupted, and fails with `DirectoryLocked` when the holder makes
  * no progress for as long as `wait`. For a holder that makes progress, by the processor time that it uses, the wait is
  * up to twelve times as long. `wait` defaults to 10 seconds. A holder that has ended never blocks the lock. A holder
  * that cannot be checked from here counts as running. Fails with `DirectoryUnusable` when the directory cannot be

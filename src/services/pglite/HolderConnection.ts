@@ -33,7 +33,7 @@ export class HolderConnection {
   private readonly received: MessageParser
   private readonly sent = new MessageParser({ first: false, largest: unlimited })
   private onPrepared: (() => void) | undefined
-  /** Message sequences that the holder has not answered yet. */
+  /** Message sequences without a response of the holder. */
   private unanswered = 0
   private isInTransaction = false
   private isHolderLeaving = false

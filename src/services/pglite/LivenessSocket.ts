@@ -27,7 +27,7 @@ export interface OpenLivenessSocket {
 
 /**
  * - `listening`: the process listens.
- * - `answering`: the process listens and has answered.
+ * - `answering`: the process listens and has responded.
  * - `ended`: the process certainly does not listen any more.
  * - `unknown`: the socket is missing, is another one, or refuses this user.
  */

@@ -37,7 +37,7 @@ export const templateSchema: string = BacklogSchema.defaultValue()
  */
 export type NewDatabase = (schema: string) => Promise<DatabaseFiles | undefined>
 
-/** Where the files of new embedded databases come from. Defaults to the template of this package. */
+/** The source of the files of new embedded databases. Defaults to the template of this package. */
 export const NewDatabase: Context.Reference<NewDatabase> = Context.Reference<NewDatabase>(
   "mosaic-backlog/NewDatabase",
   {

@@ -51,7 +51,7 @@ export const layerPgliteClient = (
   options: {
     /** The directory of the database. Defaults to a database in memory. */
     readonly dataDir?: string | undefined
-    /** How long to wait for a process that holds the directory and does not share it. Defaults to 10 seconds. */
+    /** Time to wait for a process that holds the directory and does not share it. Defaults to 10 seconds. */
     readonly lockWait?: Duration.Input | undefined
     /** With `existing`, a directory without a database fails with `BacklogMissing`. Defaults to `create`. */
     readonly opening?: Opening | undefined

@@ -63,10 +63,10 @@ export interface SessionOptions {
 }
 
 /**
- * The server's side of one connection: it answers the startup message, and runs the client's messages on the engine.
+ * The server's side of one connection: it responds to the startup message, and runs the client's messages on the engine.
  */
 export class WireSession {
-  /** Whether the startup message was answered. From then on, the client expects to be served. */
+  /** Whether the startup message got its response. From then on, the client expects to be served. */
   isStarted = false
   private isEnded = false
   private readonly parser: MessageParser
@@ -90,7 +90,7 @@ export class WireSession {
     }
   }
 
-  /** Receives bytes of the client. Resolves when they are answered, and rejects when the engine fails. */
+  /** Receives bytes of the client. Resolves when the responses are sent, and rejects when the engine fails. */
   async receive(chunk: Buffer): Promise<void> {
     if (this.isEnded) return
     let batch: Batch
@@ -132,7 +132,7 @@ export class WireSession {
     this.options.end()
   }
 
-  /** Answers the first message. Returns `false` when the connection ends with it. */
+  /** Responds to the first message. Returns `false` when the connection ends with it. */
   private start(bytes: Buffer, { body, end }: Message): boolean {
     const code = end < body + 4 ? 0 : bytes.readUInt32BE(body)
     if (code === cancelRequestCode) {

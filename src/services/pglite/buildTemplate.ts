@@ -65,7 +65,7 @@ const writeTemplate = async (
   manifest: typeof TemplateManifest.Type,
   archive: Uint8Array
 ): Promise<void> => {
-  // Without a slash at the end: the next directory is created beside this one, not in it.
+  // Without a slash at the end: the next directory is created next to this one, not in it.
   const directory = resolve(place)
   await mkdir(dirname(directory), { recursive: true })
   const next = await mkdtemp(`${directory}-`)

@@ -12,7 +12,7 @@ const graceMillis = 50
 /** The longest delay of a timer, in milliseconds. A longer one would fire at once. */
 const maxTimerMillis = 2 ** 31 - 1
 
-/** The SQLSTATE of a warning without a code of its own, such as that of a cancelled wait for a synchronous standby. */
+/** The SQLSTATE of a warning without a code of its own, such as that of a canceled wait for a synchronous standby. */
 const warningCode = "01000"
 
 /**
@@ -25,7 +25,7 @@ const heartbeatMillis = 4_000
 /**
  * Monitors a connection of `@effect/sql-pg` (decision 27): when the server last sent something, and whether it warned
  * while it committed. Closes a connection whose server does not answer, and sends no cancel request: the server reports
- * a commit as successful when the wait for its replication is cancelled.
+ * a commit as successful when the wait for its replication is canceled.
  */
 export class ConnectionMonitor {
   /** When something was last received, in milliseconds of `performance.now()`. */
@@ -98,7 +98,7 @@ export class ConnectionMonitor {
   /** Fails when the server stopped waiting for a standby while the statement committed. */
   readonly requireConfirmation = <A, E>(
     statement: Effect.Effect<A, E>,
-    makeError = () => possiblyCommittedError("its replication to a standby was cancelled")
+    makeError = () => possiblyCommittedError("its replication to a standby was canceled")
   ): Effect.Effect<A, E | SqlError.SqlError> =>
     Effect.suspend(() => {
       const before = this.unconfirmedCommits
@@ -108,7 +108,7 @@ export class ConnectionMonitor {
     })
 
   /**
-   * The warning of a cancelled wait arrives within COMMIT before its completion. For a statement that is a transaction
+   * The warning of a canceled wait arrives within COMMIT before its completion. For a statement that is a transaction
    * of its own, it arrives between the completion and ReadyForQuery. Its text is in the server's language.
    */
   private onMessage(message: ServerMessage): void {

@@ -348,9 +348,9 @@ class Unconfirmed extends Error {
 
 const unconfirmed = () =>
   makeError(
-    "what was read may be lost in a failover, because its replication to a standby was cancelled: read it again",
+    "what was read may be lost in a failover, because its replication to a standby was canceled: read it again",
     "query",
-    new Unconfirmed("its replication to a standby was cancelled")
+    new Unconfirmed("its replication to a standby was canceled")
   )
 
 const isBroken = ({ reason }: SqlError.SqlError): boolean =>

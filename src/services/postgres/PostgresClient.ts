@@ -45,11 +45,11 @@ export interface PostgresOptions {
 
 /** The timeouts of a client. */
 export interface ServerTimeouts {
-  /** How long the server may send nothing while a statement outside of batches runs. */
+  /** Time that the server may send nothing while a statement outside of batches runs. */
   readonly answerTimeout: Duration.Duration
-  /** How long the server may send nothing while a batch of commands runs. */
+  /** Time that the server may send nothing while a batch of commands runs. */
   readonly batchTimeout: Duration.Duration
-  /** How long to wait for a connection of the pool. */
+  /** Time to wait for a connection of the pool. */
   readonly acquireTimeout: Duration.Duration
 }
 

@@ -62,7 +62,7 @@ export class RoundTrips {
   }
 
   /**
-   * Sends statements, and returns their answers. `onFirst` is called when the first one has been answered: with
+   * Sends statements, and returns their answers. `onFirst` is called when the first answer has arrived: with
    * `flushFirst` the server sends that answer at once. An interruption waits for the answers.
    */
   send(

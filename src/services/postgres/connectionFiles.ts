@@ -86,8 +86,8 @@ export const readTlsOptions = ({
   if (ssl.mode === "verify-ca" && ca === undefined) {
     throw new ConnectionSettingRefused({
       problem:
-        "sslmode=verify-ca needs sslrootcert, a file with the certificate of the authority; for authorities that " +
-        "everybody trusts use verify-full"
+        "sslmode=verify-ca needs sslrootcert, a file with the certificate of the authority; for the " +
+        "authorities that Node trusts use verify-full"
     })
   }
   const isVerified = ssl.mode !== "require" || ca !== undefined

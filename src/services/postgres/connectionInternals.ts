@@ -31,7 +31,7 @@ export interface ConnectionInternals {
   }
   /** Receives every message before the consumer. */
   dispatch: (message: ServerMessage) => void
-  /** The statement that is being answered. */
+  /** The statement whose answer is arriving. */
   consumer: MessageConsumer | undefined
   /** The error that ended the connection. */
   readonly deadWith: SqlError.SqlError | undefined

@@ -31,7 +31,7 @@ export interface ConnectionSettings {
   readonly options: string | undefined
   /** Settings of the session. */
   readonly session: Readonly<Record<string, string>>
-  /** How long a connection is idle before the system probes it, in seconds; `off` for never. */
+  /** Idle time of a connection before the system probes it, in seconds; `off` for never. */
   readonly keepAlive: number | "off" | undefined
   readonly ssl: {
     readonly mode: SslMode

@@ -10,7 +10,7 @@ import { RoundTripFailed, RoundTrips, type StatementAnswer } from "./RoundTrips.
 
 /** How far the transaction of a batch has come. */
 export interface BatchProgress {
-  /** Whether the server has answered BEGIN. */
+  /** Whether the server has confirmed BEGIN. */
   hasBegun: boolean
   /** Whether COMMIT was sent, of a transaction that writes something or whose answer depends on another one. */
   commitSent: boolean
@@ -33,7 +33,7 @@ export const runBatch = <A>(
   session: PgConnection.PgConnection,
   batch: Batch<A>,
   options: {
-    /** Whether the server shall answer BEGIN at once. */
+    /** Whether the server must confirm BEGIN immediately. */
     readonly answersAtOnce: boolean
     readonly idleMillis: number | undefined
     readonly progress: BatchProgress

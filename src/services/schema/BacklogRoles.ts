@@ -79,10 +79,10 @@ const tableGrants: ReadonlyArray<TableGrants> = [
 const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: ReadonlyArray<Role> }> = [
   { name: "lock_and_load_v3", roles: ["writer"] },
   { name: "append_and_project_v3", roles: ["writer"] },
-  // Of versions 0.9 and 0.10, which may run at the same time as this one.
+  // For versions 0.9 and 0.10, which may run at the same time as this one.
   { name: "lock_and_load_v2", roles: ["writer"] },
   { name: "append_and_project_v2", roles: ["writer"] },
-  // Of version 0.8.
+  // For version 0.8.
   { name: "lock_and_load_v1", roles: ["writer"] },
   { name: "append_and_project_v1", roles: ["writer"] },
   { name: "begin_generation_v1", roles: ["writer"] },

@@ -205,7 +205,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               refuse(`the role ${role} lacks a privilege for this: ${databaseErrorText(error)}`)
             )
           )
-      // The first start of a backlog that was copied from a template. Of several programs, one gets the rows.
+      // The first start of a backlog that was copied from a template. If several programs start, one of them gets the rows.
       const copied =
         opening === "create" && found.some((row) => row.isFromTemplate)
           ? yield* sql<{ readonly id: number }>`

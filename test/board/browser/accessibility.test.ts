@@ -42,16 +42,16 @@ const settle = async (page: Page): Promise<void> => {
   )
 }
 
-/** The rules of axe-core that depend on colours. The result of any other rule is the same with light and with dark colours. */
-const colourRules = ["color-contrast", "link-in-text-block"]
+/** The rules of axe-core that depend on colors. The result of any other rule is the same with light and with dark colors. */
+const colorRules = ["color-contrast", "link-in-text-block"]
 
-/** Returns what axe-core finds on the page with light and with dark colours: the colours, the rule, and the elements. */
+/** Returns what axe-core finds on the page with light and with dark colors: the colors, the rule, and the elements. */
 const findings = async (page: Page): Promise<ReadonlyArray<string>> => {
   await settle(page)
   const found: Array<string> = []
   for (const [colorScheme, rules] of [
     ["light", undefined],
-    ["dark", colourRules]
+    ["dark", colorRules]
   ] as const) {
     await page.emulateMedia({ colorScheme })
     if (rules === undefined) await page.evaluate(axe.source)

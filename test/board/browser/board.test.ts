@@ -83,7 +83,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     expect(await page.locator(".tile").count()).toBe(1)
   })
 
-  it("shows a card: its attempts, its notes, its neighbours, what it frees, and its events with their hashes", async () => {
+  it("shows a card: its attempts, its notes, its neighbors, what it frees, and its events with their hashes", async () => {
     const server = await serve()
     await server.post("create", {
       id: "a",

@@ -52,7 +52,7 @@ describeInBrowser("the view Trust", ({ open, problems, serve }) => {
     await page.route("**/verify", () => undefined)
     await page.getByRole("button", { name: "Verify", exact: true }).click()
     await page.getByRole("button", { name: "Cancel" }).click()
-    await page.getByText("The verification was cancelled.").waitFor()
+    await page.getByText("The verification was canceled.").waitFor()
   })
 
   it("makes an anchor, which a verification with it accepts, from the clipboard's line or the downloaded file", async () => {

@@ -2,7 +2,7 @@ import { Console, DateTime, Effect, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { AuditService, keepAnchors } from "../../../src/index.ts"
 
-/** Tells of every event after the 1,200th, until it is interrupted. */
+/** Prints every event after the 1,200th, until it is interrupted. */
 export const tell = Effect.gen(function* () {
   const audit = yield* AuditService
   yield* audit

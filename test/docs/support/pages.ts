@@ -28,13 +28,20 @@ export interface Block {
   readonly line: number
 }
 
-const fence = /^```(.*)$/
+const fence = /^( *)```(.*)$/
+const listItem = /^ *(?:[-*+]|\d+[.)]) +/
 
-/** Returns the blocks of code on a page, in order. */
-export const blocksOn = (page: string): ReadonlyArray<Block> => {
+/** Returns the blocks of code on a page, in order. Their text has no indentation of the list that they are in. */
+export const blocksOn = (page: string): ReadonlyArray<Block> => blocksIn(read(page))
+
+/** Returns the blocks of code in Markdown, in order. */
+export const blocksIn = (markdown: string): ReadonlyArray<Block> => {
   const blocks: Array<Block> = []
   let heading = ""
   let open: { readonly language: string; readonly line: number; readonly lines: Array<string> } | undefined
+  /** The columns at which the texts of the enclosing list items begin. */
+  const columns: Array<number> = []
+  const column = (): number => columns.at(-1) ?? 0
   const close = (): void => {
     if (open === undefined) return
     const { language, line, lines } = open
@@ -42,25 +49,40 @@ export const blocksOn = (page: string): ReadonlyArray<Block> => {
     open = undefined
   }
   let wasBlank = true
-  for (const [index, text] of read(page).split("\n").entries()) {
-    const [, language] = fence.exec(text) ?? []
-    const isOpenFence = open !== undefined && open.language !== "indented"
-    if (isOpenFence) {
+  for (const [index, text] of markdown.split("\n").entries()) {
+    const spaces = text.length - text.trimStart().length
+    const [, indent = "", language] = fence.exec(text) ?? []
+    if (open !== undefined && open.language !== "indented") {
       if (language === "") close()
-      else open?.lines.push(text)
-    } else if (language !== undefined) {
-      close()
-      open = { language, line: index + 1, lines: [] }
-    } else if (text.startsWith("    ") && (open !== undefined || wasBlank)) {
+      else open.lines.push(spaces >= column() ? text.slice(column()) : text.trimStart())
+      continue
+    }
+    if (text.trim() === "") {
+      open?.lines.push("")
+      wasBlank = true
+      continue
+    }
+    const item = listItem.exec(text)?.[0]
+    // A line that is indented less ends the list, unless it continues a paragraph.
+    if (wasBlank || item !== undefined || language !== undefined) {
+      while (spaces < column()) columns.pop()
+    }
+    if (spaces >= column() + 4 && (open !== undefined || wasBlank)) {
       open ??= { language: "indented", line: index + 1, lines: [] }
-      open.lines.push(text.slice(4))
-    } else if (text === "" && open !== undefined) {
-      open.lines.push("")
+      open.lines.push(text.slice(column() + 4))
     } else {
       close()
-      if (/^#+ /.test(text)) heading = text.replace(/^#+ /, "")
+      if (language !== undefined) {
+        while (indent.length < column()) columns.pop()
+        open = { language, line: index + 1, lines: [] }
+      } else if (item !== undefined) {
+        columns.push(item.length)
+      } else if (/^#+ /.test(text)) {
+        columns.length = 0
+        heading = text.replace(/^#+ /, "")
+      }
     }
-    wasBlank = text === ""
+    wasBlank = false
   }
   close()
   return blocks

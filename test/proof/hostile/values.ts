@@ -51,7 +51,7 @@ const badTexts: ReadonlyArray<string> = [
 
 const megabyte = "x".repeat(2 ** 20)
 
-/** Texts at and beyond the maximum sizes, made once. */
+/** Texts at and beyond the maximum sizes. */
 const longTexts: ReadonlyArray<string> = [
   megabyte,
   `${megabyte}x`,

@@ -67,7 +67,7 @@ export const commandLine = (test: Test): void => {
       }
       const { code, error } = yield* runJson(writer.url, "migrate", "--auditor-role", auditor.name)
       expect([code, error._tag]).toEqual([6, "MigrationRefused"])
-      const missing = yield* runJson(owner.url, "migrate", "--auditor-role", "nobody at all")
+      const missing = yield* runJson(owner.url, "migrate", "--auditor-role", "no such role")
       expect([missing.code, missing.error._tag]).toEqual([6, "MigrationRefused"])
     })
   )

@@ -81,7 +81,7 @@ export const endOfLog = (test: Test): void => {
           append({ ...eventOf("a"), events: "(a,2,t,1,w,,,,2026-01-01,x)" }),
           /malformed record literal/
         ],
-        // Payloads that cannot be stored, and members beside the payload in the hashed text.
+        // Payloads that cannot be stored, and members next to the payload in the hashed text.
         ["no JSON", append(eventOf("a", { data: "{" })), /invalid input syntax for type json/],
         ["a second member", append(eventOf("a", { data: '{},"data":{}' })), /invalid input syntax for type json/],
         ["NUL", append(eventOf("a", { data: '{"priority":"\\u0000"}' })), /unsupported Unicode escape sequence/],
@@ -317,7 +317,7 @@ export const endOfLog = (test: Test): void => {
         "a large number": ["decode", { data: '{"priority":1e400}' }],
         "no object": ["decode", { data: "5" }],
         null: ["decode", { data: "null" }],
-        "a value beside the hashed one": ["content", { erasable: '{"priority":6}', commitments: "{}" }],
+        "a value next to the hashed one": ["content", { erasable: '{"priority":6}', commitments: "{}" }],
         "a value that the hash does not cover": ["content", { erasable: '{"body":"secret"}', commitments: "{}" }],
         "no commitment": ["content", { data: '{"title":"T"}' }],
         "no salt": [
@@ -336,7 +336,7 @@ export const endOfLog = (test: Test): void => {
         "commitments that are none": ["decode", { commitments: "[1]" }],
         // Events.
         "an unknown type": ["decode", { type: "CardBurnt" }],
-        "an unknown field": ["decode", { data: '{"colour":"red"}' }],
+        "an unknown field": ["decode", { data: '{"color":"red"}' }],
         "a version of a payload": ["decode", { schemaVersion: "99" }],
         "a value out of range": ["decode", { data: '{"priority":99999999999}' }],
         "a gap in the versions": ["version", { version: "4" }],

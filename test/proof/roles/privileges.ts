@@ -50,7 +50,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
   }
 }
 
-/** The functions that each role may execute, besides those of triggers, which only triggers can call. */
+/** The functions that each role may execute, except those of triggers, which only triggers can call. */
 const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> = {
   writer: [
     "append_and_project_v1",

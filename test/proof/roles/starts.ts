@@ -92,7 +92,7 @@ export const starts = (test: Test): void => {
       const superuser = yield* login("superuser")
       yield* alter((role) => `ALTER ROLE ${role} SUPERUSER`, superuser)
       const wrong: ReadonlyArray<readonly [object, RegExp]> = [
-        [{ writer: "nobody at all" }, /there is no role "nobody at all" on the server/],
+        [{ writer: "no such role" }, /there is no role "no such role" on the server/],
         [{ auditor: "" }, /there is no role ""/],
         [{ auditor: "public" }, /there is no role "public"/],
         [{ writer: "a\u0000b" }, /there is no role/],

@@ -49,7 +49,7 @@ export const observe = (url: string, schema: string): Observation => {
         Effect.sync(() => {
           const described = describeEvent(event)
           const before = events.get(event.position)
-          // Two different events at one position: the first one was taken back.
+          // Two different events at one position: the first one was lost.
           if (before === undefined) events.set(event.position, described)
           else if (before !== described) events.set(event.position, `${before}, then ${described}`)
           last = event.position

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import type { Random } from "../../support/random.ts"
 
-/** Where a connection is cut. */
+/** Where the proxy cuts a connection. */
 export type Cut =
   /** Before the server receives anything of a request. */
   | "before the request"
@@ -18,7 +18,7 @@ export type Cut =
 /** A proxy between clients and a server that cuts connections. */
 export interface Proxy {
   readonly port: number
-  /** How many connections were cut in each way. */
+  /** The number of connections that the proxy cut in each way. */
   readonly cuts: () => ReadonlyMap<Cut, number>
   /** Cuts at random in all ways from now on. */
   readonly begin: () => void
@@ -39,7 +39,7 @@ export interface Proxy {
 /** How Postgres confirms a commit. */
 const committed = Buffer.from("COMMIT\0")
 
-/** One of this many chunks in a direction is cut; the confirmation of one of this many commits is dropped. */
+/** The proxy cuts one of this many chunks in a direction, and drops the confirmation of one of this many commits. */
 const oneRequestIn = 120
 const oneAnswerIn = 120
 const oneCommitIn = 12

@@ -127,7 +127,7 @@ export const workOver = (url: string, name: string, random: Random): LoadWorker 
   }
 }
 
-/** Why a fiber ended that was not told to end. */
+/** Why a fiber ended that was not interrupted. */
 const endOf = (fiber: Fiber.Fiber<unknown, unknown>): Promise<unknown> =>
   Effect.runPromise(Fiber.await(fiber)).then((exit) => {
     if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return new Promise(() => {})
@@ -172,7 +172,7 @@ export const workByHand = (
         acknowledged.push({ id: key, op: "claim", unknown, none: true })
         continue
       }
-      if (status !== 200) throw new Error(`${name} was answered ${status} to a claim: ${JSON.stringify(answer)}`)
+      if (status !== 200) throw new Error(`${name} got status ${status} for a claim: ${JSON.stringify(answer)}`)
       const { claimToken: token, id: card, version } = answer
       acknowledged.push({ id: key, op: "claim", unknown, card, version, token })
       await setTimeout(random.below(longestWork))
@@ -182,7 +182,7 @@ export const workByHand = (
         acknowledged.push({ id: result, op: "complete", unknown: done.unknown, refused: done.answer._tag })
         continue
       }
-      if (done.status !== 200) throw new Error(`${name} was answered ${done.status}: ${JSON.stringify(done.answer)}`)
+      if (done.status !== 200) throw new Error(`${name} got status ${done.status}: ${JSON.stringify(done.answer)}`)
       acknowledged.push({ id: result, op: "complete", unknown: done.unknown, ...doneBy(done.answer) })
       // Completing a done card returns it unchanged, whichever worker completed it.
       if (done.answer.result === result) completed.push(card)
@@ -198,7 +198,7 @@ export const workByHand = (
   }
 }
 
-/** Why an effect failed that was not told to end. */
+/** Why an effect failed that was not interrupted. */
 const unlessOver = (work: Promise<unknown>, signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve) => {
     work.catch((error: unknown) => {
@@ -262,7 +262,7 @@ export const followEventSource = (url: string): Follower => {
       signal: over.signal,
       headers: last === undefined ? {} : { "last-event-id": String(last.position) }
     })
-    if (response.status !== 200) throw new Misled(`/events was answered ${response.status}`)
+    if (response.status !== 200) throw new Misled(`/events returned status ${response.status}`)
     connections++
     let rest = ""
     const decoder = new TextDecoder()

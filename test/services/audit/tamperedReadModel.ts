@@ -59,7 +59,7 @@ const damages: ReadonlyArray<Damage> = [
     ]
   ],
   [
-    "a number by less than a double tells",
+    "a number by less than a double can represent",
     `UPDATE @cards SET acceptance = jsonb_set(acceptance, '{rows}', '1.00000000000000000001') WHERE id = 'a'`,
     `UPDATE @cards SET acceptance = jsonb_set(acceptance, '{rows}', '1') WHERE id = 'a'`,
     [["card", "a", 7, "acceptance"]]

@@ -23,7 +23,7 @@ interface PlanNode {
 const total = 100_000
 
 /**
- * Inserts 100,000 cards directly into the tables. Of every ten, six are done or blocked, three have an unmet dependency and the
+ * Inserts 100,000 cards directly into the tables. Six of every ten are done or blocked, three have an unmet dependency and the
  * highest priorities, and one is ready. The ready cards with the highest priorities are deferred. The tables have no statistics.
  */
 const manyCards = Effect.gen(function* () {

@@ -52,7 +52,7 @@ export const graph = (test: Test): void => {
   )
 
   test(
-    "a neighbourhood has the cards within some hops, their edges, and what was left out",
+    "a neighborhood has the cards within some hops, their edges, and what was left out",
     Effect.gen(function* () {
       const backlog = yield* chain
       const one = yield* backlog.neighbourhood({ id: "d" })
@@ -79,7 +79,7 @@ export const graph = (test: Test): void => {
   )
 
   test(
-    "up to 1,000 left-out neighbours of each card are counted, in addition to those in the neighbourhood",
+    "up to 1,000 left-out neighbors of each card are counted, in addition to those in the neighborhood",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("hub"))

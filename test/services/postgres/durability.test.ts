@@ -122,7 +122,7 @@ describe("commits that are not durable yet", () => {
       ).pipe(Effect.provide(layerPostgresClient({ url: server.url, poolSize: 2 })))
     )
 
-  test("commands of other processes commit while one waits for its flush, and none is answered", ({
+  test("commands of other processes commit while one waits for its flush, and none returns", ({
     head,
     schema,
     setStandby,

@@ -79,7 +79,7 @@ describe("a hot standby", () => {
   }
   const troubleIn = (error: unknown) => (SqlError.isSqlError(error) ? replicaErrorOf(error) : undefined)
 
-  it("answers every read, verifies and exports", async () => {
+  it("serves every read, verifies and exports", async () => {
     // A backlog of a version without counts: a standby cannot count.
     await sqlOn(primary, "UPDATE backlog.counts SET position = 0")
     await on(primary, create("read"))
@@ -248,7 +248,7 @@ describe("a hot standby", () => {
     assert.isTrue(isBehind || row?.["known"] === true, String(found))
   })
 
-  it("reports a read that it cancelled, and which setting to change", async () => {
+  it("reports a read that it canceled, and which setting to change", async () => {
     await replayed()
     const conflicts = async () => {
       const [[row] = []] = await sqlOn(
@@ -263,7 +263,7 @@ describe("a hot standby", () => {
       await Effect.runPromise(until(Effect.promise(conflicts)))
     }
     let begun = 0
-    const cancelled = await on(
+    const canceled = await on(
       standby,
       Effect.gen(function* () {
         const audit = yield* AuditService
@@ -275,12 +275,12 @@ describe("a hot standby", () => {
         )
       })
     )
-    const trouble = troubleIn(cancelled)
-    assert.strictEqual(trouble?._tag, "ReplicaConflict", String(cancelled))
+    const trouble = troubleIn(canceled)
+    assert.strictEqual(trouble?._tag, "ReplicaConflict", String(canceled))
     assert.include(trouble?.message, "hot_standby_feedback")
   })
 
-  it("can be served: reads are answered, commands are refused, and it is ready as a read-only replica", async () => {
+  it("can be served: reads succeed, commands are refused, and it is ready as a read-only replica", async () => {
     const written = { stdout: "", stderr: "" }
     const output = (name: "stdout" | "stderr") => ({
       write: (text: string) => {

@@ -183,7 +183,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
     )
 
     test(
-      "a role that may not create functions is told what it lacks",
+      "a role that may not create functions gets an error with the missing privilege",
       Effect.gen(function* () {
         const { name, url } = yield* ownDatabase
         const within = yield* Layer.build(Layer.fresh(layerPostgresClient({ url, poolSize: 1 })))
