@@ -1,4 +1,4 @@
-/** What the build copies into the package from other packages: `scripts/licenses.mjs` states the licences. */
+/** What the build copies into the package from other packages: `scripts/licenses.mjs` states the licenses. */
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -8,7 +8,7 @@ const file = join(import.meta.dirname, "../dist/bundled.json")
 const isNotice = (comment) =>
   /copyright \(c\)|permission (?:is hereby granted|to use)|under (?:the )?\w+ licen[sc]e|vendored/i.test(comment)
 
-/** Records, by the name of a bundle, the packages whose code is in it, and their notices on code from elsewhere. */
+/** Records, by the name of a bundle, the packages whose code is in it, and what they state about code from elsewhere. */
 export const recordBundledPackages = (bundle, output) => {
   const packages = new Set()
   const notices = {}

@@ -1,6 +1,6 @@
 /**
  * Writes THIRD-PARTY-LICENSES.md: the packages that a user installs, and the code of other packages that the build copies into
- * the package, with their licences. Fails if a licence is not on the list of accepted ones, also of a development tool.
+ * the package, with their licenses. Fails if a license is not on the list of accepted ones, also of a development tool.
  *
  *     node scripts/licenses.mjs             writes the file
  *     node scripts/licenses.mjs --check     fails if the file is out of date
@@ -15,10 +15,19 @@ import { embeddedCode } from "./licenses/embeddedCode.mjs"
 const root = join(import.meta.dirname, "..")
 const read = (...path) => readFileSync(join(root, ...path), "utf8")
 
-/** Licences of what a user receives. All permit use in products under other licences, if the notices are kept. */
+/** Licenses of what a user receives. All permit use in products under other licenses, if the copyright lines are kept. */
 const accepted = new Set(["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "PostgreSQL"])
-/** Licences of tools that develop and test the package, and are not part of it. */
-const acceptedForTools = new Set([...accepted, "MPL-2.0", "BlueOak-1.0.0", "Unlicense", "Python-2.0", "CC0-1.0"])
+/** Licenses of tools that develop and test the package, and are not part of it. */
+const acceptedForTools = new Set([
+  ...accepted,
+  "MPL-2.0",
+  "BlueOak-1.0.0",
+  "Unlicense",
+  "Python-2.0",
+  "CC0-1.0",
+  "WTFPL",
+  "CC BY-SA 4.0"
+])
 
 const manifestOf = (name) => JSON.parse(read("node_modules", name, "package.json"))
 
@@ -51,14 +60,14 @@ const packages = names.map((name) => {
     )
   ]
   const file = readdirSync(join(root, "node_modules", name)).find((entry) => /^licen[sc]e/i.test(entry))
-  if (file === undefined) throw new Error(`${name} has no file with its licence: add its text to scripts/licenses/.`)
+  if (file === undefined) throw new Error(`${name} has no file with its license: add its text to scripts/licenses/.`)
   const notice = readdirSync(join(root, "node_modules", name)).find((entry) => /^notice/i.test(entry))
   const texts = [file, ...(notice === undefined ? [] : [notice])].map((entry) => read("node_modules", name, entry))
   return { name, version, license, where: where.join("; "), text: texts.join("\n\n") }
 })
 
 const problems = [...packages, ...embeddedCode].flatMap(({ license, name }) =>
-  accepted.has(license) ? [] : [`${name} has the licence ${license}, which is not accepted for what a user receives.`]
+  accepted.has(license) ? [] : [`${name} has the license ${license}, which is not accepted for what a user receives.`]
 )
 for (const { findSource, name, source } of embeddedCode) {
   const found = findSource()
@@ -67,13 +76,13 @@ for (const { findSource, name, source } of embeddedCode) {
   }
 }
 
-/** Every lock file of the repository. Packages of other platforms have no licence there; their parents have. */
+/** Every lock file of the repository. Packages of other platforms have no license there; their parents have. */
 const locks = [".", "bench", ...readdirSync(join(root, "scripts")).map((name) => `scripts/${name}`)]
   .map((folder) => join(folder, "package-lock.json"))
   .filter((lock) => existsSync(join(root, lock)))
-/** Licences that are in the packages' files, and not in their manifests. */
+/** Licenses that are in the packages' files, and not in their manifests. */
 const statedElsewhere = new Map([
-  // Both licences, by author, while the project changes from the first to the second.
+  // Both licenses, by author, while the project changes from the first to the second.
   ["inspector", "(MIT OR Apache-2.0)"],
   ["reserved", "MIT"]
 ])
@@ -83,10 +92,10 @@ for (const lock of locks) {
   for (const [path, entry] of Object.entries(JSON.parse(read(lock)).packages)) {
     const name = path.replace(/.*node_modules\//, "")
     const license = statedElsewhere.get(name) ?? entry.license
-    // A lock states no licence of packages for other platforms. The packages that need them have the same licence.
+    // A lock states no license of packages for other platforms. The packages that need them have the same license.
     if (path === "" || (license === undefined && entry.optional)) continue
     if (license === undefined || !isAccepted(license)) {
-      problems.push(`${lock}: ${name} has the licence ${license}, which is not accepted for a tool.`)
+      problems.push(`${lock}: ${name} has the license ${license}, which is not accepted for a tool.`)
     }
   }
 }
@@ -110,7 +119,7 @@ const uncomment = (comment) =>
       .replace(/\n@\w[^]*$/, "")
   )
 
-/** Licence texts with what they belong to. Packages with the same text share it. */
+/** License texts with what they belong to. Packages with the same text share it. */
 const sections = new Map()
 for (const { name, text } of packages) sections.set(tidy(text), [...(sections.get(tidy(text)) ?? []), name])
 for (const { name, text } of embeddedCode) sections.set(tidy(read("scripts/licenses", text)), [name])
@@ -126,12 +135,12 @@ const block = (text) => `\`\`\`text\n${text}\n\`\`\`\n`
 const rows = [...packages, ...embeddedCode].map(
   ({ license, name, version, where }) => `| ${name} | ${version} | ${license} | ${where} |`
 )
-const page = `# Licences of third parties
+const page = `# Licenses of third parties
 
-\`mosaic-backlog\` has the licence in LICENSE. This file lists the code of others: the packages that npm installs with it, in the
+\`mosaic-backlog\` has the license in LICENSE. This file lists the code of others: the packages that npm installs with it, in the
 versions that this release was tested with, and the code that the package contains. \`npm run licenses\` writes this file.
 
-| name | version | licence | where |
+| name | version | license | where |
 |---|---|---|---|
 ${rows.join("\n")}
 
@@ -140,7 +149,7 @@ ${rows.join("\n")}
 ${[...sections].map(([text, of]) => `### ${of.join(", ")}\n\n${block(text)}`).join("\n")}
 ## Notices
 
-Bundled packages contain code that comes from elsewhere. These are the notices in their files.
+Bundled packages contain code that comes from elsewhere. This is what their files state about it.
 
 ${[...notices].map(([text, of]) => `### ${of.join(", ")}\n\n${block(text)}`).join("\n")}`
 

@@ -85,7 +85,7 @@ export default defineConfig({
         _render: (source, env, markdown) => {
           const html = markdown.render(source, env)
           if (env.frontmatter?.search === false) return ""
-          // Of the API, the names: its texts and types would be most of the index.
+          // The names of the API are enough: its texts and types would be most of the index.
           return env.relativePath.startsWith("api/") ? (html.match(/<h[1-3][\s\S]*?<\/h[1-3]>/g) ?? []).join("") : html
         }
       }

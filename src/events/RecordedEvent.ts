@@ -36,7 +36,7 @@ export const RecordedEvent = Schema.Struct({
   data: Schema.Record(Schema.String, Schema.Json),
   /** The fields of `data` that were erased and are missing. */
   redacted: Schema.Array(ErasablePart),
-  /** Who caused the event. */
+  /** The actor that caused the event. */
   actor: Name,
   /** The id that events which belong together share. */
   correlationId: Schema.NullOr(Name),
