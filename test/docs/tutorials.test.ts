@@ -19,6 +19,12 @@ const serverIn = (block: string): McpServer =>
 /** Fails if the page shows other outputs. `vitest run -u` writes the outputs of this run into the page. */
 const expectSame = (page: string, text: string) => expect(text).toMatchFileSnapshot(join(root, page))
 
+/** The variables that docs/first-hour.md leaves in the shell. */
+const leftByFirstHour = { BACKLOG_ACTOR: "ada", BACKLOG_DATABASE_URL: "postgres://me@127.0.0.1:1/work" }
+
+/** The variables that docs/agents.md leaves in the shell. Its server has ended. */
+const leftByAgents = { BACKLOG_DATABASE_URL: "http://127.0.0.1:1", BACKLOG_TOKEN: "mbk_left" }
+
 describe("the tutorials", { timeout: 900_000 }, () => {
   it("every command of docs/first-hour.md prints what the page shows", async () => {
     const database = `first_hour_${randomBytes(6).toString("hex")}`
@@ -51,7 +57,7 @@ describe("the tutorials", { timeout: 900_000 }, () => {
 
   it("every command of docs/agents.md prints what the page shows", async () => {
     const home = await temporaryDirectory()
-    const ran = await runTutorial("docs/agents.md", { home, startsIn: home })
+    const ran = await runTutorial("docs/agents.md", { home, startsIn: home, left: leftByFirstHour })
     assert.deepStrictEqual(ran.failures, [], ran.failed)
     await expectSame("docs/agents.md", ran.page)
   })
@@ -66,7 +72,7 @@ describe("the tutorials", { timeout: 900_000 }, () => {
 
   it("every command of docs/what-happened.md prints what the page shows", async () => {
     const home = await temporaryDirectory()
-    const ran = await runTutorial("docs/what-happened.md", { home, startsIn: home })
+    const ran = await runTutorial("docs/what-happened.md", { home, startsIn: home, left: leftByAgents })
     assert.deepStrictEqual(
       ran.failures,
       [

@@ -46,7 +46,7 @@ export const mcpCommand = withHelp(
       const agent = { role, actor, owner: owned ?? actor }
       if (caller !== undefined && caller.actor !== null && actor !== caller.actor) {
         return yield* new InvalidInput({
-          problem: `--actor must be ${JSON.stringify(caller.actor)}, to whom the token in BACKLOG_TOKEN belongs: omit it`
+          problem: `the actor must be ${JSON.stringify(caller.actor)}, to whom the token in BACKLOG_TOKEN belongs. Omit --actor and BACKLOG_ACTOR`
         })
       }
       if (caller?.role === "worker" && !actsFor(actor, [], agent.owner)) {

@@ -17,6 +17,8 @@ interface TutorialOptions {
   readonly without?: RegExp
   /** Texts on the page and their replacements: addresses. */
   readonly instead?: ReadonlyArray<readonly [string, string]>
+  /** Variables that earlier tutorials left in the shell. */
+  readonly left?: Readonly<Record<string, string>>
 }
 
 /** The outcome of a tutorial. */
@@ -51,7 +53,7 @@ const aboutJobs = /^(?:\[\d\]\+|.*\/script: line \d+:).*\n/gm
  */
 export const runTutorial = async (
   page: string,
-  { home, instead = [], startsIn, without }: TutorialOptions
+  { home, instead = [], left = {}, startsIn, without }: TutorialOptions
 ): Promise<TutorialResult> => {
   const bin = join(home, "bin")
   await mkdir(bin, { recursive: true })
@@ -78,7 +80,7 @@ export const runTutorial = async (
     )
   ]
   await writeFile(join(home, "script"), `${script.join("\n")}\n`)
-  const env = { PATH: `${bin}:${process.env["PATH"]}`, HOME: home, USER: "ada" }
+  const env = { ...left, PATH: `${bin}:${process.env["PATH"]}`, HOME: home, USER: "ada" }
   const shell = spawn("bash", ["--norc", join(home, "script")], { cwd: startsIn, env, stdio: "ignore" })
   await new Promise((resolve) => shell.once("exit", resolve))
 
