@@ -8,6 +8,8 @@ import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { pathToFileURL } from "node:url"
 
+// Without it, the connections to the database would keep a process whose parent was killed.
+process.once("disconnect", () => process.exit())
 const [place] = await once(process, "message")
 const { BacklogService, layerPostgres } = await import(pathToFileURL(join(place.build, "index.js")).href)
 
