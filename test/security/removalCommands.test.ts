@@ -77,7 +77,7 @@ onServer("a pending removal", (test) => {
           layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }),
           Layer.succeed(RemovalSchedule)("off")
         )
-        const owner = yield* connect(login, { schema })
+        const owner = yield* Effect.provideService(connect(login, { schema }), RemovalSchedule, "off")
         yield* owner.backlog.create({ id: "a", title: "T", body: "B", acceptance: "A", actor })
         const redact = (part: "body" | "acceptance") =>
           owner.audit.redact({ id: "a", parts: [part], reason: "a key", actor })

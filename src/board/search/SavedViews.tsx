@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks"
-import { Dialog } from "../components/Dialog.tsx"
 import { Icon } from "../components/Icon.tsx"
 import { closeDialog } from "../shell/dialogs.ts"
 import { hrefTo } from "../shell/location.ts"
+import { ShellDialog } from "../shell/ShellDialog.tsx"
 import { describeView, forgetView, savedViews, saveView } from "./savedViews.ts"
 
 /** The views that the reader has saved in this browser, and the way to save the current one. */
@@ -11,14 +11,14 @@ const SavedViews = () => {
   const current = hrefTo({ parameters: { card: undefined } })
   const isTaken = savedViews.value.some((each) => each.name === name.trim())
   return (
-    <Dialog title="Saved views" onClose={closeDialog}>
+    <ShellDialog title="Saved views">
       {savedViews.value.length === 0 ? (
         <p class="hint">No view is saved in this browser.</p>
       ) : (
         <ul class="saved-views">
           {savedViews.value.map((view) => (
             <li key={view.name}>
-              <a href={view.fragment} onClick={closeDialog} dir="auto">
+              <a href={view.fragment} onClick={() => closeDialog()} dir="auto">
                 {view.name}
               </a>
               <span class="hint" dir="auto">
@@ -57,7 +57,7 @@ const SavedViews = () => {
           {isTaken ? "Replace" : "Save"}
         </button>
       </form>
-    </Dialog>
+    </ShellDialog>
   )
 }
 

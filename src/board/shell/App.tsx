@@ -9,7 +9,7 @@ import { Lazy } from "../components/Lazy.tsx"
 import { alarm } from "../trust/alarm.ts"
 import { AlarmBar } from "../trust/AlarmBar.tsx"
 import { savedViews } from "../search/savedViews.ts"
-import { closeDialog, openDialog } from "./dialogs.ts"
+import { closeDialog, openDialog, showDialog } from "./dialogs.ts"
 import { Header } from "./Header.tsx"
 import { type Action, useActions } from "./keys.ts"
 import { hrefTo, moment, navigate, openCard, route } from "./location.ts"
@@ -30,6 +30,7 @@ export const App = () => {
   useActions(savedViewActions, [savedViews.value])
   const view = views.find(({ name }) => name === route.value.view)
   const card = openCard.value
+  const dialog = openDialog.value
   useEffect(() => {
     document.title = `${view?.title ?? "Not found"} · Mosaic Backlog`
   }, [view])
@@ -53,9 +54,9 @@ export const App = () => {
           <CardPanel key={card} id={card} />
         )}
       </div>
-      {openDialog.value === "palette" && <Lazy load={loadPalette} what="the palette" />}
-      {openDialog.value === "keys" && <Lazy load={loadKeyList} what="the list of keys" />}
-      {openDialog.value === "saved" && <Lazy load={loadSavedViews} what="the saved views" />}
+      {dialog?.name === "palette" && <Lazy key={dialog.number} load={loadPalette} what="the palette" />}
+      {dialog?.name === "keys" && <Lazy key={dialog.number} load={loadKeyList} what="the list of keys" />}
+      {dialog?.name === "saved" && <Lazy key={dialog.number} load={loadSavedViews} what="the saved views" />}
       {openCommand.value !== undefined && <Lazy load={loadCommand} what="the form" />}
       <ToastLine />
     </div>
@@ -143,7 +144,7 @@ const shellActions = (): ReadonlyArray<Action> => [
     label: "Find a card or an action",
     group: "Everywhere",
     run: () => {
-      openDialog.value = "palette"
+      showDialog("palette")
     }
   },
   {
@@ -157,7 +158,7 @@ const shellActions = (): ReadonlyArray<Action> => [
     label: "Show the saved views",
     group: "Everywhere",
     run: () => {
-      openDialog.value = "saved"
+      showDialog("saved")
     }
   },
   { keys: "t", label: "Change the colors", group: "Everywhere", run: chooseNextTheme },
@@ -171,10 +172,11 @@ const shellActions = (): ReadonlyArray<Action> => [
     label: "List all keys",
     group: "Everywhere",
     run: () => {
-      openDialog.value = openDialog.peek() === "keys" ? undefined : "keys"
+      if (openDialog.peek()?.name === "keys") closeDialog()
+      else showDialog("keys")
     }
   },
-  { keys: "Escape", label: "Close", group: "Everywhere", run: closeDialog }
+  { keys: "Escape", label: "Close", group: "Everywhere", run: () => closeDialog() }
 ]
 
 const savedViewActions = (): ReadonlyArray<Action> =>

@@ -6,7 +6,7 @@ import { formatBriefDuration } from "../components/durations.ts"
 import { Icon } from "../components/Icon.tsx"
 import { formatNumber } from "../components/Times.tsx"
 import { SearchField } from "../search/SearchField.tsx"
-import { openDialog } from "./dialogs.ts"
+import { showDialog } from "./dialogs.ts"
 import { chooseNextTheme, theme } from "./theme.ts"
 
 /** The search field, the state of the connection, and what concerns the whole page. */
@@ -17,7 +17,7 @@ export const Header = () => (
       type="button"
       class="quiet"
       onClick={() => {
-        openDialog.value = "saved"
+        showDialog("saved")
       }}
       title="Saved views (v)"
       aria-label="Saved views"
@@ -40,7 +40,7 @@ export const Header = () => (
       type="button"
       class="quiet"
       onClick={() => {
-        openDialog.value = "keys"
+        showDialog("keys")
       }}
       title="Keys (?)"
       aria-label="Keys"

@@ -1,6 +1,5 @@
-import { Dialog } from "../components/Dialog.tsx"
 import { Keys } from "../components/Keys.tsx"
-import { closeDialog } from "./dialogs.ts"
+import { ShellDialog } from "./ShellDialog.tsx"
 import { type Action, currentActions } from "./keys.ts"
 
 /** Every key that does something on the page as it is. */
@@ -12,7 +11,7 @@ const KeyList = () => {
     groups.set(action.group, group.set(action.label, [...(group.get(action.label) ?? []), action]))
   }
   return (
-    <Dialog title="Keys" onClose={closeDialog} className="key-list">
+    <ShellDialog title="Keys" className="key-list">
       <div class="key-groups">
         {Array.from(groups, ([title, labels]) => (
           <section key={title}>
@@ -35,7 +34,7 @@ const KeyList = () => {
           </section>
         ))}
       </div>
-    </Dialog>
+    </ShellDialog>
   )
 }
 

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "preact/hooks"
 import { getJson } from "../api/request.ts"
 import type { CardSummary } from "../api/types.ts"
-import { Dialog } from "../components/Dialog.tsx"
 import { Keys } from "../components/Keys.tsx"
 import { StatusMark } from "../components/Claimability.tsx"
-import { closeDialog, openDialog } from "./dialogs.ts"
+import { closeDialog } from "./dialogs.ts"
 import { currentActions } from "./keys.ts"
 import { navigate } from "./location.ts"
+import { ShellDialog } from "./ShellDialog.tsx"
 
 /** An entry of the palette. */
 interface Entry {
@@ -19,11 +19,6 @@ interface Entry {
 }
 
 const maxCards = 8
-
-/** Closes the palette. The action that it ran can have opened another dialog. */
-const close = (): void => {
-  if (openDialog.peek() === "palette") closeDialog()
-}
 
 /** The command palette: finds actions of the page, views and cards. */
 const Palette = () => {
@@ -40,7 +35,7 @@ const Palette = () => {
     entry.run()
   }
   return (
-    <Dialog title="Find a card or an action" onClose={close} className="palette">
+    <ShellDialog title="Find a card or an action" className="palette">
       <input
         type="text"
         role="combobox"
@@ -91,7 +86,7 @@ const Palette = () => {
         ))}
       </ul>
       {entries.length === 0 && <p class="hint">Nothing is found.</p>}
-    </Dialog>
+    </ShellDialog>
   )
 }
 

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { describeInBrowser } from "./support.ts"
+import { describeInBrowser, soon } from "./support.ts"
 
 const column = (page: Page, kind: string) => page.locator(`.column.${kind}`)
 
@@ -24,9 +24,9 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     await tile(page, "deferred", "Later").waitFor()
     await tile(page, "done", "Old").waitFor()
     for (const kind of ["claimable", "waiting", "blocked", "deferred", "done"]) {
-      expect(await countOf(page, kind)).toBe("1")
+      await soon(() => countOf(page, kind)).toBe("1")
     }
-    expect(await countOf(page, "expired")).toBe("0")
+    await soon(() => countOf(page, "expired")).toBe("0")
     expect(problems).toEqual([])
   })
 
@@ -52,7 +52,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     await tile(page, "claimable", "Short lease").waitFor()
     // The page receives the claim. On a slow machine the lease may end before the page shows it.
     await server.post("claim", { owner: "w", ttlSeconds: 2 })
-    await tile(page, "expired", "Short lease").waitFor({ timeout: 20_000 })
+    await tile(page, "expired", "Short lease").waitFor()
   })
 
   it("says why nothing is claimable", async () => {
@@ -62,7 +62,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     const page = await open(server.url)
     const sentence = page.locator(".outlook")
     await sentence.waitFor()
-    expect(await sentence.innerText()).toContain("Nothing is claimable: 1 waiting for dependencies, 1 blocked.")
+    await soon(() => sentence.innerText()).toContain("Nothing is claimable: 1 waiting for dependencies, 1 blocked.")
   })
 
   it("keeps everything in the URL: the card, the search and the way back", async () => {
@@ -81,7 +81,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     expect(page.url()).toContain("q=label%3Aui")
     await page.reload()
     await tile(page, "claimable", "Other").waitFor()
-    expect(await page.locator(".tile").count()).toBe(1)
+    await soon(() => page.locator(".tile").count()).toBe(1)
   })
 
   it("shows a card: its attempts, its notes, its neighbors, what it frees, and its events with their hashes", async () => {
@@ -97,13 +97,15 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     await server.post("release", { id: "a", token: claimToken, reason: "No time", retryAfterSeconds: 0 })
     const page = await open(`${server.url}#/card?card=a`)
     await page.locator(".part h2", { hasText: "Attempts 1" }).waitFor()
-    const text = await page.locator(".card").innerText()
-    expect(text).toContain("A worker can claim it now.")
-    expect(text).toContain("The dependent")
-    expect(text).toContain("1 open card waits for it")
-    expect(text).toContain("Half done")
-    expect(text).toContain("1 renewal · 1 note")
-    expect(text).toContain("No time")
+    for (const part of [
+      "A worker can claim it now.",
+      "The dependent",
+      "1 open card waits for it",
+      "Half done",
+      "1 renewal · 1 note",
+      "No time"
+    ])
+      await soon(() => page.locator(".card").innerText()).toContain(part)
     expect(
       await page.locator(".card .text a").evaluateAll((links) => links.map((each) => each.getAttribute("href")))
     ).toEqual(["https://example.com/x"])
@@ -123,8 +125,8 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     await page.locator(".panel h1", { hasText: "First title" }).waitFor()
     await page.getByText("As of position 1").waitFor()
     const complete = page.locator(".card-commands button", { hasText: "Complete" })
-    expect(await complete.getAttribute("aria-disabled")).toBe("true")
-    expect(await complete.getAttribute("title")).toContain("past moment")
+    await soon(() => complete.getAttribute("aria-disabled")).toBe("true")
+    await soon(() => complete.getAttribute("title")).toContain("past moment")
     await page.getByRole("link", { name: "Return to now" }).click()
     await tile(page, "claimed", "Second title").waitFor()
   })
@@ -163,9 +165,9 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
       .getByText(/Not current/)
       .first()
       .waitFor()
-    expect(await page.locator(".tile", { hasText: "Before" }).count()).toBe(1)
+    await soon(() => page.locator(".tile", { hasText: "Before" }).count()).toBe(1)
     await server.start()
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: 60_000 })
+    await page.getByText("Live", { exact: true }).waitFor()
     await page
       .getByText(/Not current/)
       .first()
@@ -184,7 +186,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     await server.post("create-many", { cards })
     const page = await open(server.url)
     await column(page, "claimable").getByText("Card 2", { exact: true }).waitFor()
-    expect(await countOf(page, "claimable")).toBe("1,000")
+    await soon(() => countOf(page, "claimable")).toBe("1,000")
     const list = column(page, "claimable").locator(".column-cards")
     for (const _ of Array.from({ length: 5 })) {
       const before = await list.evaluate((element) => element.scrollHeight)
@@ -208,9 +210,7 @@ describeInBrowser("the board", ({ context, open, problems, serve, serveProgram }
     await narrow.getByText("Ready card").waitFor()
     await narrow.getByRole("tab", { name: /blocked/ }).click()
     await narrow.getByText("Blocked card").waitFor()
-    await expect
-      .poll(() => narrow.evaluate(() => document.documentElement.scrollWidth), { timeout: 30_000 })
-      .toBeLessThanOrEqual(390)
+    await soon(() => narrow.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
     const page = await open(server.url)
     await page.getByText("Ready card").waitFor()
     await page.getByText("Blocked card").waitFor()

@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
 import type { AccessRole } from "../../../src/index.ts"
-import { describeInBrowser, type ServedBoard } from "./support.ts"
+import { describeInBrowser, type ServedBoard, soon } from "./support.ts"
 
 const openForm = async (page: Page, verb: string): Promise<void> => {
   await page.locator(".card-commands button", { hasText: verb }).click()
@@ -127,9 +127,7 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
     await server.post("complete", { id: "b" })
     await dialog.getByRole("button", { name: "Block 2 cards" }).click()
     await dialog.getByText("1 done, 1 failed, 1 not applicable.").waitFor()
-    await expect
-      .poll(() => dialog.locator("li", { hasText: "Ready two" }).innerText(), { timeout: 30_000 })
-      .toContain("done")
+    await soon(() => dialog.locator("li", { hasText: "Ready two" }).innerText()).toContain("done")
     expect(await server.get("get?id=a")).toMatchObject({ status: "blocked" })
     expect(await server.get("get?id=b")).toMatchObject({ status: "done" })
   })
@@ -164,7 +162,7 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
     await page.getByLabel("Depends on the card").fill("a")
     await page.locator("dialog.command button[type=submit]").click()
     await page.getByRole("alert").waitFor()
-    await expect.poll(() => page.getByRole("alert").innerText(), { timeout: 30_000 }).toContain("itself")
+    await soon(() => page.getByRole("alert").innerText()).toContain("itself")
     await page.keyboard.press("Escape")
     await openForm(page, "Complete")
     await page.getByLabel("Result (JSON)").fill("done")
@@ -199,8 +197,8 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
     const page = await open(server.url)
     await showCard(page, "a")
     const button = page.locator(".card-commands button", { hasText: "Complete" })
-    expect(await button.getAttribute("aria-disabled")).toBe("true")
-    expect(await button.getAttribute("title")).toContain("--board=write")
+    await soon(() => button.getAttribute("aria-disabled")).toBe("true")
+    await soon(() => button.getAttribute("title")).toContain("--board=write")
     await button.click({ force: true })
     expect(await page.locator("dialog.command").count()).toBe(0)
     await page.keyboard.press("n")
@@ -224,10 +222,10 @@ describeInBrowser("the commands of the board", ({ open, problems, serve }) => {
       await page.getByText("Live", { exact: true }).waitFor()
       return page.locator('.card-commands button[aria-disabled="false"]').allInnerTexts()
     }
-    expect(await permitted("orchestrator")).toEqual(["Complete", "Note", "Revise", "Block", "Link"])
-    expect(await permitted("worker")).toEqual(["Note"])
-    expect(await permitted("worker", "b")).toEqual(["Complete", "Note", "Block", "Release"])
-    expect(await permitted("auditor")).toEqual([])
+    await soon(() => permitted("orchestrator")).toEqual(["Complete", "Note", "Revise", "Block", "Link"])
+    await soon(() => permitted("worker")).toEqual(["Note"])
+    await soon(() => permitted("worker", "b")).toEqual(["Complete", "Note", "Block", "Release"])
+    await soon(() => permitted("auditor")).toEqual([])
     const page = await open(server.url)
     await page.getByLabel("Token").fill("mbk_wrong")
     await page.getByRole("button", { name: "Open the board" }).click()

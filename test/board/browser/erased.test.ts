@@ -1,11 +1,8 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { describeInBrowser } from "./support.ts"
+import { describeInBrowser, soon } from "./support.ts"
 
 const secret = "hunter2"
-
-/** How long polls wait for the page. */
-const patient = { timeout: 30_000 }
 
 const parts = ["title", "body", "acceptance", "result", "reason", "blockedReason", "text"]
 
@@ -50,26 +47,25 @@ describeInBrowser("an erased card", ({ open, problems, serve }) => {
       await page.getByText("Live", { exact: true }).waitFor()
       await page.locator(".part h2", { hasText: "Events" }).waitFor()
       for (const part of ["Title", "Body", "Note", "Release", "Other", "Block"]) {
-        await expect.poll(() => textOf(page), patient).toContain(`${part} ${secret}`)
+        await soon(() => textOf(page)).toContain(`${part} ${secret}`)
       }
     }
 
     // The pages are open while the card is redacted, and show it at once.
     await server.post("redact", { id: "a", parts, reason: "It was a secret" })
     for (const page of [now, past]) {
-      await expect.poll(() => textOf(page), patient).not.toContain(secret)
-      await expect.poll(() => page.locator(".card h1").innerText(), patient).toBe("[redacted]")
-      await expect.poll(() => section(page, "Description").locator(".text").innerText(), patient).toBe("[redacted]")
-      await expect
-        .poll(() => section(page, "Acceptance criteria").locator(".text").innerText(), patient)
-        .toBe("[redacted]")
-      await expect.poll(() => page.locator(".card .explanation").innerText(), patient).toBe("It is blocked: [redacted]")
-      await expect
-        .poll(() => section(page, "Notes").locator(".notes .text").allInnerTexts(), patient)
-        .toEqual(["[redacted]", "[redacted]"])
-      await expect
-        .poll(() => section(page, "Attempts").locator(".reason").allInnerTexts(), patient)
-        .toEqual(["reason erased from the log"])
+      await soon(() => textOf(page)).not.toContain(secret)
+      await soon(() => page.locator(".card h1").innerText()).toBe("[redacted]")
+      await soon(() => section(page, "Description").locator(".text").innerText()).toBe("[redacted]")
+      await soon(() => section(page, "Acceptance criteria").locator(".text").innerText()).toBe("[redacted]")
+      await soon(() => page.locator(".card .explanation").innerText()).toBe("It is blocked: [redacted]")
+      await soon(() => section(page, "Notes").locator(".notes .text").allInnerTexts()).toEqual([
+        "[redacted]",
+        "[redacted]"
+      ])
+      await soon(() => section(page, "Attempts").locator(".reason").allInnerTexts()).toEqual([
+        "reason erased from the log"
+      ])
       const events = (await readEvents(page)).map((text) => text.replace(/^\d+ /, ""))
       const erasedParts = events.map((text) => [
         text.split(" ")[0],
@@ -96,8 +92,8 @@ describeInBrowser("an erased card", ({ open, problems, serve }) => {
     // The event of a position shows its erased parts as well.
     await past.goto(`${server.url}#/time?at=1`)
     await past.locator(".time-event summary").click()
-    await expect.poll(() => past.locator(".time-event .erased").count(), patient).toBe(4)
-    await expect.poll(() => past.locator(".time-columns").innerText(), patient).toContain("[redacted]")
+    await soon(() => past.locator(".time-event .erased").count()).toBe(4)
+    await soon(() => past.locator(".time-columns").innerText()).toContain("[redacted]")
     expect(await past.locator("body").innerText()).not.toContain(secret)
     expect(problems).toEqual([])
   })
@@ -112,11 +108,11 @@ describeInBrowser("an erased card", ({ open, problems, serve }) => {
     await server.post("redact", { id: "a", parts: ["result"], reason: "It was a secret" })
     await server.post("redact", { id: "b", parts: ["text"], reason: "It was a secret" })
     const page = await open(`${server.url}#/board?card=a`)
-    await expect.poll(() => section(page, "Result").locator(".text").innerText(), patient).toBe("[redacted]")
+    await soon(() => section(page, "Result").locator(".text").innerText()).toBe("[redacted]")
     await page.goto(`${server.url}#/claims?card=b`)
     await page.locator(".card h1", { hasText: "Another card" }).waitFor()
-    await expect.poll(() => page.locator("main").innerText(), patient).toContain("[redacted]")
-    await expect.poll(() => page.locator(".notes .text").allInnerTexts(), patient).toEqual(["[redacted]"])
+    await soon(() => page.locator("main").innerText()).toContain("[redacted]")
+    await soon(() => page.locator(".notes .text").allInnerTexts()).toEqual(["[redacted]"])
     expect(await page.locator("body").innerText()).not.toContain(secret)
     expect(await page.locator("body").innerText()).not.toContain("undefined")
     expect(problems).toEqual([])

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { describeInBrowser, type ServedBoard } from "./support.ts"
+import { describeInBrowser, type ServedBoard, soon } from "./support.ts"
 
 const complete = async (server: ServedBoard, id: string, owner: string): Promise<void> => {
   const { claimToken } = await server.post("claim", { id, owner })
@@ -32,8 +32,8 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
     await work(server)
     const page = await open(`${server.url}#/flow?range=1h`)
     await chart(page, "Throughput").locator(".plot-line").first().waitFor()
-    expect(await chart(page, "Throughput").locator(".plot-line").count()).toBe(3)
-    expect(await chart(page, "Throughput").locator(".chart-legend").innerText()).toMatch(
+    await soon(() => chart(page, "Throughput").locator(".plot-line").count()).toBe(3)
+    await soon(() => chart(page, "Throughput").locator(".chart-legend").innerText()).toMatch(
       /created\s+4\s+claimed\s+3\s+completed\s+3/
     )
     const cells = await table(page, "By time")
@@ -65,7 +65,7 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
       ["build", "1", "1", "1"],
       ["no phase", "1", "0", "0"]
     ])
-    expect(await chart(page, "Completed").locator(".chart-legend li").allInnerTexts()).toEqual([
+    await soon(() => chart(page, "Completed").locator(".chart-legend li").allInnerTexts()).toEqual([
       expect.stringMatching(/design\s+2/),
       expect.stringMatching(/build\s+1/),
       expect.stringMatching(/no phase\s+0/)
@@ -74,7 +74,7 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
     await chart(page, "Completed").locator(".chart-legend li", { hasText: "build" }).waitFor({ state: "detached" })
     await page.reload()
     await chart(page, "Completed").locator(".chart-legend li", { hasText: "design" }).waitFor()
-    expect(await chart(page, "Completed").locator(".chart-legend li").count()).toBe(2)
+    await soon(() => chart(page, "Completed").locator(".chart-legend li").count()).toBe(2)
     await page.keyboard.press("o")
     await table(page, "By owner").getByRole("link", { name: "worker-1" }).click()
     expect(page.url()).toContain("q=owner%3Aworker-1")
@@ -86,16 +86,14 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
     const page = await open(`${server.url}#/flow?range=1h`)
     const slider = page.getByRole("slider", { name: "Throughput: bucket" })
     await slider.focus()
-    expect(await slider.getAttribute("aria-valuetext")).toBe("Whole range: created 4, claimed 3, completed 3")
+    await soon(() => slider.getAttribute("aria-valuetext")).toBe("Whole range: created 4, claimed 3, completed 3")
     await page.keyboard.press("Home")
-    await expect
-      .poll(() => slider.getAttribute("aria-valuetext"), { timeout: 30_000 })
-      .toContain("created 0, claimed 0, completed 0")
+    await soon(() => slider.getAttribute("aria-valuetext")).toContain("created 0, claimed 0, completed 0")
     // Every chart shows the same bucket.
     const other = page.getByRole("slider", { name: "Lead time: bucket" })
-    expect(await other.getAttribute("aria-valuenow")).toBe("0")
+    await soon(() => other.getAttribute("aria-valuenow")).toBe("0")
     await page.keyboard.press("Escape")
-    await expect.poll(() => slider.getAttribute("aria-valuetext"), { timeout: 30_000 }).toContain("Whole range")
+    await soon(() => slider.getAttribute("aria-valuetext")).toContain("Whole range")
   })
 
   it("shows a range between two local times, which is in the URL", async () => {
@@ -123,7 +121,9 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
     const page = await open(`${server.url}#/flow?at=1&range=1h`)
     await page.getByText("As of position 1").waitFor()
     await chart(page, "Throughput").waitFor()
-    expect(await chart(page, "Throughput").locator(".chart-legend").innerText()).toMatch(/created\s+1\s+claimed\s+0/)
+    await soon(() => chart(page, "Throughput").locator(".chart-legend").innerText()).toMatch(
+      /created\s+1\s+claimed\s+0/
+    )
   })
 
   it("counts what happens while it is shown", async () => {
@@ -136,6 +136,6 @@ describeInBrowser("the view Flow", ({ open, problems, serve }) => {
     await server.post("create", { id: "b", title: "B" })
     await chart(page, "Throughput")
       .locator(".chart-legend li", { hasText: /created\s*2/ })
-      .waitFor({ timeout: 60_000 })
+      .waitFor()
   })
 })

@@ -1,8 +1,6 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { describeInBrowser } from "./support.ts"
-
-const timeout = { timeout: 30_000 }
+import { describeInBrowser, soon } from "./support.ts"
 
 /** What has the focus: the name of its element, and its text or the label of its field. */
 const focusOf = (page: Page): Promise<string> =>
@@ -24,7 +22,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
     await server.post("create", { id: "a", title: "A" })
     const page = await open(`${server.url}#/board?card=a`)
     await commandButton(page, "Note").click()
-    await expect.poll(() => focusOf(page), timeout).toBe("textarea Note")
+    await soon(() => focusOf(page)).toBe("textarea Note")
     await page.keyboard.type("Some words")
     const field = await dialog(page).locator("textarea").boundingBox()
     await page.mouse.move((field?.x ?? 0) + 60, (field?.y ?? 0) + 12)
@@ -32,16 +30,16 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
     await page.mouse.move(20, 400, { steps: 3 })
     await page.mouse.up()
     await page.mouse.click(20, 400)
-    expect(await dialog(page).locator("textarea").inputValue()).toBe("Some words")
+    await soon(() => dialog(page).locator("textarea").inputValue()).toBe("Some words")
     await page.keyboard.press("Tab")
     await submitButton(page).click()
     await page.getByText("a has a new note.").waitFor()
-    await expect.poll(() => focusOf(page), timeout).toBe("button Note")
+    await soon(() => focusOf(page)).toBe("button Note")
     // The command that was sent is not among those that the new status permits.
     await commandButton(page, "Complete").click()
     await submitButton(page).click()
     await commandButton(page, "Reopen").waitFor()
-    await expect.poll(() => focusOf(page), timeout).toBe("button Note")
+    await soon(() => focusOf(page)).toBe("button Note")
     expect(problems).toEqual([])
   })
 
@@ -67,7 +65,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
     await dialog(page).getByLabel("Reason").fill("Typed meanwhile")
     held[0]?.()
     await page.getByText("a has a new note.").waitFor()
-    expect(await dialog(page).getByLabel("Reason").inputValue()).toBe("Typed meanwhile")
+    await soon(() => dialog(page).getByLabel("Reason").inputValue()).toBe("Typed meanwhile")
     await page.keyboard.press("Escape")
     await send("Second")
     held[1]?.()
@@ -97,7 +95,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
     await page.getByLabel("Title").fill("A card")
     await page.getByLabel("Acceptance criteria").fill("{")
     await submitButton(page).click()
-    await expect.poll(() => focusOf(page), timeout).toBe("textarea Acceptance criteria (JSON)")
+    await soon(() => focusOf(page)).toBe("textarea Acceptance criteria (JSON)")
   })
 
   it("acts on what was typed last, even if no frame was rendered since then", async () => {
@@ -125,7 +123,7 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
     await page.locator(".bulk-bar").getByRole("button", { name: "Complete" }).click()
     await dialog(page).getByRole("button", { name: "Complete 1 card", exact: true }).click()
     await dialog(page).getByText("1 done, 0 failed, 1 not applicable.").waitFor()
-    await expect.poll(() => focusOf(page), timeout).toBe("button Close")
+    await soon(() => focusOf(page)).toBe("button Close")
     expect(await dialog(page).locator("button[type=submit]").count()).toBe(0)
   })
 })
@@ -136,10 +134,10 @@ describeInBrowser("the keyboard of the board", ({ open, serve }) => {
     const page = await open(server.url)
     const field = page.getByRole("searchbox")
     await field.pressSequentially("login ")
-    await expect.poll(() => page.url(), timeout).toContain("q=login")
+    await soon(() => page.url()).toContain("q=login")
     await field.pressSequentially("page")
-    await expect.poll(() => page.url(), timeout).toContain("q=login+page")
-    expect(await field.inputValue()).toBe("login page")
+    await soon(() => page.url()).toContain("q=login+page")
+    await soon(() => field.inputValue()).toBe("login page")
   })
 
   it("selects cards one after the other, in columns and in lanes", async () => {
@@ -156,7 +154,7 @@ describeInBrowser("the keyboard of the board", ({ open, serve }) => {
       await page.getByText("2 cards selected").waitFor()
       await page.keyboard.press("Escape")
       await page.locator(".bulk-bar").waitFor({ state: "detached" })
-      await expect.poll(() => focusOf(page), timeout).toContain("Card b")
+      await soon(() => focusOf(page)).toContain("Card b")
     }
   })
 
@@ -166,7 +164,7 @@ describeInBrowser("the keyboard of the board", ({ open, serve }) => {
     const page = await open(`${server.url}#/time?at=2`)
     await page.getByRole("slider").focus()
     await page.keyboard.press(",")
-    await expect.poll(() => page.url(), timeout).toContain("at=1")
+    await soon(() => page.url()).toContain("at=1")
   })
 
   it("goes where an action of the palette leads", async () => {
@@ -175,11 +173,35 @@ describeInBrowser("the keyboard of the board", ({ open, serve }) => {
     await page.getByText("The backlog is empty").waitFor()
     await page.keyboard.press("Control+k")
     await page.getByRole("option", { name: /^Everywhere Search/ }).click()
-    await expect.poll(() => page.evaluate(() => document.activeElement?.id), timeout).toBe("search")
+    await soon(() => page.evaluate(() => document.activeElement?.id)).toBe("search")
     await page.locator("#search").blur()
     await page.keyboard.press("Control+k")
     await page.getByRole("option", { name: /List all keys/ }).click()
     await page.getByRole("dialog", { name: "Keys" }).waitFor()
+  })
+
+  it("opens the palette again before the browser has reported the end of the first one", async () => {
+    const server = await serve()
+    const page = await open(server.url)
+    await page.getByText("The backlog is empty").waitFor()
+    await page.keyboard.press("Control+k")
+    await page.getByRole("option", { name: /^Everywhere Search/ }).waitFor()
+    // Within one frame, at whose end the browser reports it.
+    const isOpenLater = await page.evaluate(async () => {
+      const first = document.querySelector("dialog.palette")
+      const reported = new Promise((resolve) => first?.addEventListener("close", resolve))
+      document.querySelector<HTMLElement>("[role=option]")?.click()
+      await Promise.resolve()
+      document.querySelector<HTMLElement>("#search")?.blur()
+      document.body.dispatchEvent(
+        new KeyboardEvent("keydown", { key: "k", ctrlKey: true, bubbles: true, cancelable: true })
+      )
+      await reported
+      await new Promise(requestAnimationFrame)
+      return document.querySelector("dialog.palette") !== null
+    })
+    expect(isOpenLater).toBe(true)
+    await page.getByRole("option", { name: /List all keys/ }).waitFor()
   })
 })
 
@@ -224,10 +246,10 @@ describeInBrowser("a view that is loaded when it is opened", ({ open, serveProgr
     release()
     await page.getByText("Nothing happened in this range").waitFor()
     await server.stop()
-    await page.getByText(/Offline for/).waitFor(timeout)
+    await page.getByText(/Offline for/).waitFor()
     await page.getByRole("link", { name: "Claims" }).click()
     await page.getByText("No connection to the server").waitFor()
     await server.start()
-    await page.getByText("No card is claimed").waitFor({ timeout: 60_000 })
+    await page.getByText("No card is claimed").waitFor()
   })
 })

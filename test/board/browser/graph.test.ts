@@ -1,14 +1,11 @@
 import type { Locator, Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { describeInBrowser, type ServedBoard } from "./support.ts"
+import { describeInBrowser, type ServedBoard, soon } from "./support.ts"
 
 const node = (page: Page, id: string) => page.locator(`.graph-node[data-id="${id}"]`)
 
 const nodeIds = (page: Page): Promise<ReadonlyArray<string>> =>
   page.locator(".graph-node").evaluateAll((all) => all.flatMap((each) => each.getAttribute("data-id") ?? []).toSorted())
-
-/** How long polls wait for the page. */
-const patient = { timeout: 30_000 }
 
 /** Whether all of an element is in the window. */
 const isVisible = (element: Locator): Promise<boolean> =>
@@ -44,12 +41,12 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
     await createPlan(server)
     const page = await open(`${server.url}#/graph`)
     await node(page, "ship").waitFor()
-    expect(await nodeIds(page)).toEqual(["build", "design", "ship", "test"])
-    expect(await node(page, "design").innerText()).toContain("ready")
-    expect(await node(page, "build").innerText()).toContain("waiting")
+    await soon(() => nodeIds(page)).toEqual(["build", "design", "ship", "test"])
+    await soon(() => node(page, "design").innerText()).toContain("ready")
+    await soon(() => node(page, "build").innerText()).toContain("waiting")
     const x = async (id: string): Promise<number> => (await node(page, id).boundingBox())?.x ?? 0
-    expect(await x("design")).toBeLessThan(await x("build"))
-    expect(await x("test")).toBeLessThan(await x("ship"))
+    await soon(() => x("design")).toBeLessThan(await x("build"))
+    await soon(() => x("test")).toBeLessThan(await x("ship"))
     const { claimToken } = await server.post("claim", { owner: "w", id: "design" })
     await server.post("complete", { id: "design", token: claimToken })
     await node(page, "design").waitFor({ state: "detached" })
@@ -72,7 +69,7 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
     // The keyboard reaches what is not in the visible part of the drawing, and the drawing moves to it.
     const stub = page.getByRole("button", { name: /Show 8 more dependents of design/ })
     await stub.focus()
-    await expect.poll(() => isVisible(stub), patient).toBe(true)
+    await soon(() => isVisible(stub)).toBe(true)
     await page.keyboard.press("Enter")
     await page.getByText(/^48 cards\./).waitFor()
     expect(page.url()).toContain("expanded=design")
@@ -85,7 +82,7 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
     await page.locator(".panel h1", { hasText: "A new title" }).waitFor()
     await page.keyboard.press("o")
     await page.waitForFunction(() => location.hash.includes("root=test"))
-    await expect.poll(() => node(page, "test").getAttribute("aria-current"), { timeout: 30_000 }).toBe("true")
+    await soon(() => node(page, "test").getAttribute("aria-current")).toBe("true")
     expect(problems).toEqual([])
   })
 
@@ -123,7 +120,7 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
       ["ArrowDown", "Needed by 1"]
     ] as const) {
       await page.keyboard.press(key)
-      await expect.poll(() => focusedRow(page), patient).toContain(row)
+      await soon(() => focusedRow(page)).toContain(row)
     }
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Enter")
@@ -142,19 +139,19 @@ describeInBrowser("the graph", ({ open, problems, serve }) => {
     await page.mouse.down()
     await page.mouse.move(before.x + 60, before.y + 50, { steps: 4 })
     await page.mouse.up()
-    await expect.poll(async () => (await box()).x - before.x, patient).toBe(50)
+    await soon(async () => (await box()).x - before.x).toBe(50)
     expect(await page.locator(".panel").count()).toBe(0)
     await page.keyboard.press("ArrowLeft")
-    await expect.poll(async () => (await box()).x - before.x, patient).toBe(130)
+    await soon(async () => (await box()).x - before.x).toBe(130)
     await page.keyboard.press("+")
-    await expect.poll(async () => (await box()).width / before.width, patient).toBeCloseTo(1.25)
+    await soon(async () => (await box()).width / before.width).toBeCloseTo(1.25)
     const zoomed = await box()
     await page.mouse.move(zoomed.x, zoomed.y)
     await page.mouse.wheel(0, 100)
-    await expect.poll(async () => (await box()).width < zoomed.width, patient).toBe(true)
+    await soon(async () => (await box()).width < zoomed.width).toBe(true)
     expect(Math.abs((await box()).x - zoomed.x)).toBeLessThan(1)
     await page.keyboard.press("0")
-    await expect.poll(async () => (await box()).width, patient).toBe(216)
+    await soon(async () => (await box()).width).toBe(216)
   })
 
   it("shows the graph of a past moment", async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { describeInBrowser } from "./support.ts"
+import { describeInBrowser, soon } from "./support.ts"
 
 const script = `<img src=x onerror="alert(1)"><script>alert(2)</script>`
 
@@ -36,7 +36,7 @@ describeInBrowser("hostile texts on the board", ({ open, problems, serve }) => {
       await page.locator(".part h2", { hasText: "Events" }).waitFor()
       await page.locator(".events summary").last().click()
       await page.locator(".events .hash").first().waitFor()
-      await expect.poll(() => page.locator(".panel h1").textContent(), { timeout: 30_000 }).toBe(texts[id])
+      await soon(() => page.locator(".panel h1").textContent()).toBe(texts[id])
       const panel = await page.locator(".panel").evaluate((element) => [element.scrollWidth, element.clientWidth])
       expect(panel[0]).toBe(panel[1])
     }
@@ -59,9 +59,7 @@ describeInBrowser("hostile texts on the board", ({ open, problems, serve }) => {
     expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(1_500)
     await more.click()
     await page.getByRole("button", { name: "Show less" }).waitFor()
-    await expect
-      .poll(() => page.locator(".card .text").first().textContent(), { timeout: 30_000 })
-      .toContain(body.slice(-200))
+    await soon(() => page.locator(".card .text").first().textContent()).toContain(body.slice(-200))
     expect(problems).toEqual([])
   })
 })

@@ -12,14 +12,12 @@ import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { amount, seed } from "../../support/soak.ts"
 import { makeRandom } from "../../support/random.ts"
 import { countsAt, longLog } from "./longLog.ts"
-import { describeInBrowser, type ServedBacklog } from "./support.ts"
+import { describeInBrowser, type ServedBacklog, soon } from "./support.ts"
 
 /** `npm run test:soak` has the million. Its import takes more than two minutes on a busy machine. */
 const events = amount(100_000, 1_000_000)
 
 /** How long the test waits for the page. */
-const patient = { timeout: 60_000 }
-
 const importLog = Effect.gen(function* () {
   const audit = yield* AuditService
   let number = 0
@@ -62,14 +60,12 @@ const expectMoment = async (page: Page, server: ServedBacklog, position: number)
   const { stats } = (await server.get(`backlog-at?position=${position}`)) as unknown as BacklogAt
   const counts = columnCounts(stats)
   expect(counts).toEqual(countsAt(position))
-  await expect
-    .poll(() => readMoment(page, Object.keys(counts)), patient)
-    .toEqual({
-      banner: `As of position ${position.toLocaleString("en-US")}`,
-      at: String(position),
-      isRead: true,
-      counts
-    })
+  await soon(() => readMoment(page, Object.keys(counts))).toEqual({
+    banner: `As of position ${position.toLocaleString("en-US")}`,
+    at: String(position),
+    isRead: true,
+    counts
+  })
 }
 
 describeInBrowser(`the slider over a log of ${events.toLocaleString("en-US")} events`, ({ open, problems, serve }) => {
@@ -78,8 +74,8 @@ describeInBrowser(`the slider over a log of ${events.toLocaleString("en-US")} ev
     await server.run(importLog)
     await server.run(writeKeyframes)
     const page = await open(`${server.url}#/time`)
-    await page.locator(".time-columns").waitFor(patient)
-    expect(await positionIn(page)).toBe(events)
+    await page.locator(".time-columns").waitFor()
+    await soon(() => positionIn(page)).toBe(events)
 
     const random = makeRandom(seed)
     const field = page.getByRole("spinbutton", { name: "Position", exact: true })
@@ -110,18 +106,14 @@ describeInBrowser(`the slider over a log of ${events.toLocaleString("en-US")} ev
     const widthOfPixel = events / box.width
     for (const share of [0.1, 0.9, 0.5]) {
       await page.mouse.click(box.x + box.width * share, y)
-      await expect
-        .poll(async () => Math.abs((await positionIn(page)) - events * share), patient)
-        .toBeLessThan(20 * widthOfPixel)
+      await soon(async () => Math.abs((await positionIn(page)) - events * share)).toBeLessThan(20 * widthOfPixel)
       await expectMoment(page, server, await positionIn(page))
     }
     await page.mouse.move(box.x + box.width * 0.5, y)
     await page.mouse.down()
     await page.mouse.move(box.x + box.width * 0.2, y, { steps: 60 })
     await page.mouse.up()
-    await expect
-      .poll(async () => Math.abs((await positionIn(page)) - events * 0.2), patient)
-      .toBeLessThan(20 * widthOfPixel)
+    await soon(async () => Math.abs((await positionIn(page)) - events * 0.2)).toBeLessThan(20 * widthOfPixel)
     await expectMoment(page, server, await positionIn(page))
 
     // A part of the log, in which a pixel is few events.
@@ -131,16 +123,16 @@ describeInBrowser(`the slider over a log of ${events.toLocaleString("en-US")} ev
     await page.waitForFunction(() => location.hash.includes("from="))
     await expectMoment(page, server, before)
     await page.mouse.click(box.x + box.width * 0.75, y)
-    await expect.poll(async () => (await positionIn(page)) - before, patient).toBeGreaterThan(0)
+    await soon(async () => (await positionIn(page)) - before).toBeGreaterThan(0)
     const near = await positionIn(page)
     expect(near - before).toBeLessThan(events / 100)
     await expectMoment(page, server, near)
 
     // The other views show the same moment.
     await page.goto(`${server.url}#/board?at=${middle}`)
-    await expect
-      .poll(() => page.locator(".column.done h2 .count").innerText(), patient)
-      .toBe(countsAt(middle).done.toLocaleString("en-US"))
+    await soon(() => page.locator(".column.done h2 .count").innerText()).toBe(
+      countsAt(middle).done.toLocaleString("en-US")
+    )
     expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThanOrEqual(1_500)
     expect(problems).toEqual([])
   })

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
 import { BacklogService } from "../../../src/index.ts"
-import { describeInBrowser } from "./support.ts"
+import { describeInBrowser, soon } from "./support.ts"
 
 const total = 100_000
 
@@ -31,8 +31,6 @@ const createCards = Effect.gen(function* () {
 })
 
 /** How long the test waits for the page. */
-const patient = { timeout: 60_000 }
-
 const column = (page: Page, kind: string) => page.locator(`.column.${kind}`)
 
 const countsOf = async (page: Page): Promise<Readonly<Record<string, string>>> =>
@@ -61,7 +59,7 @@ const scrollTo = async (page: Page, kind: string, wanted: number): Promise<numbe
   const lastRow = async (): Promise<number> => Math.max(...(await rowsOf(page, kind)).map(([row]) => row))
   for (let last = await lastRow(); last + 1 < wanted; last = await lastRow()) {
     await list.evaluate((element) => element.scrollTo(0, element.scrollHeight))
-    await expect.poll(lastRow, patient).toBeGreaterThan(last)
+    await soon(lastRow).toBeGreaterThan(last)
     most = Math.max(most, await elementsOf(page))
   }
   return most
@@ -74,11 +72,11 @@ describeInBrowser("the board with 100,000 cards", ({ open, problems, serve }) =>
     const page = await open(server.url)
     const quarter = (total / kinds.length).toLocaleString("en-US")
     const counts = { claimable: quarter, claimed: "0", expired: "0", deferred: "0", waiting: quarter, blocked: quarter }
-    await expect.poll(() => countsOf(page), patient).toEqual({ ...counts, done: quarter })
+    await soon(() => countsOf(page)).toEqual({ ...counts, done: quarter })
     for (const kind of kinds) {
       await column(page, kind)
         .getByText(new RegExp(`^Showing \\d+ of ${quarter}. Scroll for more.`))
-        .waitFor(patient)
+        .waitFor()
     }
     expect(await elementsOf(page)).toBeLessThanOrEqual(1_500)
 
@@ -96,23 +94,23 @@ describeInBrowser("the board with 100,000 cards", ({ open, problems, serve }) =>
     await column(page, "claimable")
       .locator(".column-cards")
       .evaluate((element) => element.scrollTo(0, 0))
-    await column(page, "claimable").getByText("Card 0", { exact: true }).waitFor(patient)
+    await column(page, "claimable").getByText("Card 0", { exact: true }).waitFor()
     await server.post("revise", { id: "c000004", title: "Revised card" })
-    await column(page, "claimable").getByText("Revised card").waitFor(patient)
+    await column(page, "claimable").getByText("Revised card").waitFor()
     const { claimToken } = await server.post("claim", { id: "c000000", owner: "worker-1" })
-    await column(page, "claimed").getByText("Card 0", { exact: true }).waitFor(patient)
+    await column(page, "claimed").getByText("Card 0", { exact: true }).waitFor()
     await server.post("create", { id: "new", title: "Urgent card", priority: 9 })
-    await column(page, "claimable").getByText("Urgent card").waitFor(patient)
-    await expect.poll(() => countsOf(page), patient).toEqual({ ...counts, claimed: "1", done: quarter })
+    await column(page, "claimable").getByText("Urgent card").waitFor()
+    await soon(() => countsOf(page)).toEqual({ ...counts, claimed: "1", done: quarter })
     await server.post("complete", { id: "c000000", token: claimToken })
     const changed = { claimable: "25,001", waiting: "24,999", done: "25,001" }
-    await expect.poll(() => countsOf(page), patient).toEqual({ ...counts, ...changed })
+    await soon(() => countsOf(page)).toEqual({ ...counts, ...changed })
     expect(await elementsOf(page)).toBeLessThanOrEqual(1_500)
 
     // A search finds a card that is on no loaded page.
     await page.fill("#search", "c099996")
-    await column(page, "claimable").getByText("Card 99996", { exact: true }).waitFor(patient)
-    await page.locator(".tile", { hasText: "Urgent card" }).waitFor({ state: "detached", ...patient })
+    await column(page, "claimable").getByText("Card 99996", { exact: true }).waitFor()
+    await page.locator(".tile", { hasText: "Urgent card" }).waitFor({ state: "detached" })
     expect(problems).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
-import { afterAll, afterEach, beforeAll, describe } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect } from "vitest"
 import { chromiumFlags, chromiumPath, whyNoChromium } from "../../../scripts/chromium.mjs"
 import type { ServeOptions } from "../../../src/http/index.ts"
 import { openServing, type ServedBacklog, type Serving } from "./serveInProcess.ts"
@@ -7,6 +7,12 @@ import { type ServedProgram, serveProgram } from "./serveProgram.ts"
 
 export type { ServedBoard } from "./boardClient.ts"
 export type { ServedBacklog } from "./serveInProcess.ts"
+
+/** How long tests wait for the page, in milliseconds: an overloaded machine shows a change late. */
+const patienceMillis = 60_000
+
+/** Expects something of the page soon: it shows each part when it has read it. */
+export const soon = <A>(read: () => A | Promise<A>) => expect.poll(read, { timeout: patienceMillis })
 
 /** What tests in a browser use. `open` opens a page of its own context; its problems fail the test. */
 export interface InBrowser {
@@ -62,6 +68,7 @@ export const describeInBrowser = (name: string, define: (inBrowser: InBrowser) =
       },
       open: async (url, { context, width = 1280 } = {}) => {
         const page = await (context ?? (await browser.newContext({ viewport: { width, height: 800 } }))).newPage()
+        page.setDefaultTimeout(patienceMillis)
         page.on("pageerror", (error) => problems.push(`error: ${error.message}`))
         page.on("dialog", (dialog) => {
           problems.push(`dialog: ${dialog.message()}`)

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
-import { describeInBrowser, type ServedBoard } from "./support.ts"
+import { describeInBrowser, type ServedBoard, soon } from "./support.ts"
 
 const slider = (page: Page) => page.getByRole("slider", { name: "Position in the log" })
 
@@ -9,9 +9,6 @@ const countOf = (page: Page, kind: string): Promise<string> =>
 
 const positionIn = (page: Page): Promise<number> =>
   slider(page).evaluate((each) => (each as HTMLInputElement).valueAsNumber)
-
-/** How long polls wait for the page. */
-const patient = { timeout: 30_000 }
 
 /** Three cards, one of which is claimed and completed: five events. */
 const createPast = async (server: ServedBoard): Promise<void> => {
@@ -28,15 +25,15 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     await createPast(server)
     const page = await open(`${server.url}#/time`)
     await page.locator(".time-column.claimable").getByText("Third task").waitFor()
-    expect(await positionIn(page)).toBe(5)
+    await soon(() => positionIn(page)).toBe(5)
     await page.keyboard.press(",")
     await page.locator(".time-event", { hasText: "Completed a by test" }).waitFor()
     await page.getByText(/^As of position 4/).waitFor()
     expect(page.url()).toContain("at=4")
     await page.getByRole("button", { name: "Previous event" }).click()
     await page.locator(".time-event", { hasText: "Claimed a" }).waitFor()
-    await expect.poll(() => countOf(page, "claimed"), { timeout: 30_000 }).toBe("1")
-    expect(await countOf(page, "done")).toBe("0")
+    await soon(() => countOf(page, "claimed")).toBe("1")
+    await soon(() => countOf(page, "done")).toBe("0")
     await page.locator(".time-column.claimed").getByText("worker-1").waitFor()
     await page.keyboard.press("g")
     await page.keyboard.press("b")
@@ -78,7 +75,7 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     await page.locator(".time-column.claimable h2 .count", { hasText: String(position - 1) }).waitFor()
     await page.keyboard.press("Home")
     await page.getByText("Before the first event").waitFor()
-    await expect.poll(() => countOf(page, "claimable"), { timeout: 30_000 }).toBe("0")
+    await soon(() => countOf(page, "claimable")).toBe("0")
   })
 
   it("plays until the end, and pauses", async () => {
@@ -90,14 +87,14 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     await page.getByRole("combobox", { name: "Speed" }).selectOption("100")
     await page.keyboard.press("p")
     await page.getByRole("button", { name: "Pause" }).waitFor()
-    await expect.poll(() => positionIn(page), patient).toBeGreaterThan(30)
+    await soon(() => positionIn(page)).toBeGreaterThan(30)
     await page.keyboard.press("p")
     await page.getByRole("button", { name: "Play" }).waitFor()
-    await expect.poll(() => positionIn(page), { timeout: 30_000 }).toBeLessThan(300)
+    await soon(() => positionIn(page)).toBeLessThan(300)
     await page.keyboard.press("p")
     await page.getByText(/^As of position/).waitFor({ state: "detached" })
     await page.getByRole("button", { name: "Play" }).waitFor()
-    expect(await positionIn(page)).toBe(300)
+    await soon(() => positionIn(page)).toBe(300)
   })
 
   it("compares two moments, and says how each card changed", async () => {
@@ -113,9 +110,9 @@ describeInBrowser("the past", ({ open, problems, serve }) => {
     await page.getByText(/^3 cards changed from position 2 to 6: 1 created, 1 completed, 1 changed\./).waitFor()
     const change = async (id: string): Promise<string> =>
       (await page.locator(".time-diffs li", { hasText: id }).innerText()).replaceAll(/\s+/g, " ")
-    expect(await change("Another title")).toContain("title Second task → Another title priority 0 → 4")
-    expect(await change("First task")).toContain("ready → done")
-    expect(await change("Third task")).toContain("created, ready")
+    await soon(() => change("Another title")).toContain("title Second task → Another title priority 0 → 4")
+    await soon(() => change("First task")).toContain("ready → done")
+    await soon(() => change("Third task")).toContain("created, ready")
     await page.getByRole("button", { name: "Start of the log" }).click()
     await page.getByText(/^3 cards changed from position 0 to 6: 3 created/).waitFor()
     expect(page.url()).toContain("compare=0")

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises"
 import { expect, it } from "vitest"
-import { describeInBrowser } from "./support.ts"
+import { describeInBrowser, soon } from "./support.ts"
 
 interface ServedAnchor {
   readonly position: number
@@ -83,7 +83,7 @@ describeInBrowser("the view Trust", ({ open, problems, serve }) => {
     const page = await open(`${server.url}#/trust`)
     await page.getByLabel("Anchor to compare with").fill("not an anchor")
     await page.getByText("The text is not an anchor.").waitFor()
-    expect(await page.locator(".verify-start").getAttribute("aria-disabled")).toBe("true")
+    await soon(() => page.locator(".verify-start").getAttribute("aria-disabled")).toBe("true")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     expect(await server.get("verifications")).toEqual([])
@@ -147,7 +147,7 @@ describeInBrowser("the view Trust", ({ open, problems, serve }) => {
     await page.getByRole("button", { name: "Open the board" }).click()
     const verify = page.getByRole("button", { name: "Verify", exact: true })
     await verify.waitFor()
-    expect(await verify.getAttribute("aria-disabled")).toBe("true")
+    await soon(() => verify.getAttribute("aria-disabled")).toBe("true")
     await page.getByText("Your token has the role worker, which does not permit this.").first().waitFor()
   })
 })
