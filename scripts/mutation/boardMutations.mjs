@@ -11,6 +11,13 @@ const overHttp = ["test/http/observations.test.ts"]
 
 export const boardMutations = [
   {
+    name: "the end of a dialog closes no other one",
+    file: "src/board/shell/dialogs.ts",
+    find: "if (openDialog.peek() === dialog) openDialog.value = undefined",
+    replace: "openDialog.value = undefined",
+    tests: ["test/board/browser/forms.test.ts"]
+  },
+  {
     name: "a page of the server may only read",
     file: guard,
     find: "isOwnPage && !ownPagesMayWrite",

@@ -3,6 +3,13 @@ const tests = ["test/services/audit/keyframes.test.ts"]
 
 export const keyframeMutations = [
   {
+    name: "a lock that another process would refuse is not asked for",
+    file: "src/projections/KeyframeWriter.ts",
+    find: "mode = 'ShareUpdateExclusiveLock' AND granted",
+    replace: "false",
+    tests
+  },
+  {
     name: "what is kept in memory is used only while the log still has it",
     file: "src/projections/Keyframes.ts",
     find: "row !== undefined && (one.writtenAt",

@@ -24,7 +24,7 @@ const eventsPerCard = 1 / 8
 export interface KeyframeWriter {
   /**
    * Writes the first keyframe that is due up to a position and does not exist. Returns whether there was one. There is none for a
-   * session that may not write to the table. Fails while another session writes one.
+   * session that may not write to the table, or while another session writes one. Fails if that session began at the same time.
    */
   readonly writeNext: (upTo: number) => Effect.Effect<boolean, SqlError.SqlError | UndecodableEvent>
   /** Releases the memory of the last keyframe that was written. */
@@ -46,12 +46,18 @@ export const makeKeyframeWriter = (
   /** The cards of the last keyframe that this process wrote. */
   let last: { readonly columns: CardColumns; readonly base: number } | undefined
 
+  // The lock of another writer is looked for first: a lock that is refused is an error in the server's log.
   const findDue = (upTo: number) =>
     Effect.map(
       sql<{ readonly position: number }>`
         SELECT due::float8 AS position FROM pg_catalog.generate_series(
           ${BigInt(interval)}::int8, ${BigInt(upTo)}::int8, ${BigInt(interval)}::int8) AS due
         WHERE current_setting('transaction_read_only') = 'off' AND has_table_privilege(${tableName}, 'INSERT')
+          AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_locks
+            WHERE relation = ${tableName}::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted
+              AND pid <> pg_catalog.pg_backend_pid()
+              AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
           AND NOT EXISTS (SELECT FROM ${table} WHERE position = due AND part = 0 AND format = ${keyframeFormat})
         ORDER BY due LIMIT 1`,
       ([row]) => row?.position

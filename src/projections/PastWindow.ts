@@ -66,12 +66,12 @@ export class PastWindow {
       const page: Array<WindowEvent> = []
       const unknown = new Set<CardId>()
       const ask = (id: CardId): void => void (this.#known.has(id) || unknown.add(id))
-      for (const { chainHash: _, data, redacted, schemaVersion, type, ...row } of rows) {
+      for (const { actor, cardId, data, occurredAt, position, redacted, schemaVersion, type, version } of rows) {
         const decoded = decodeRecordedEvent({ type, schemaVersion, data: JSON.parse(data), redacted })
         if (Result.isFailure(decoded)) return yield* decoded.failure
         const event = decoded.success
-        page.push({ ...row, event })
-        if (event._tag !== "CardCreated") ask(row.cardId)
+        page.push({ position, cardId, version, occurredAt, actor, event })
+        if (event._tag !== "CardCreated") ask(cardId)
         if (event._tag === "CardCreated") for (const id of event.dependsOn) ask(id)
         if (event._tag === "CardLinked") ask(event.dependsOn)
       }

@@ -64,7 +64,7 @@ export const makeAppendAndProject = (
       ${call.changed}, ${call.revised}, ${call.noted}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
       ${call.madeClaimable}, ${call.firstExpiry}, ${call.firstRetry}, ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
   )
-  const bindCall = (call: Partial<Call>) => bind({ ...emptyCall, ...call, override: clockOverride() })
+  const bindCall = (call: Call) => bind({ ...call, override: clockOverride() })
 
   return {
     bindWrites: (batch) => {
@@ -73,7 +73,7 @@ export const makeAppendAndProject = (
         const call = wholeCall(batch, rows)
         if (sizeOf(call) <= charactersOfOneCall) return [() => bindCall(call)]
       }
-      return splitCalls(batch, rows).map((call) => () => bindCall(call()))
+      return splitCalls(batch, rows).map((call) => () => bindCall({ ...emptyCall, ...call() }))
     },
     awaitStandby: bind({ ...emptyCall, awaitsStandby: true, override: null })
   }
@@ -229,22 +229,38 @@ const earlier = (left: DateTime.Utc | null, right: DateTime.Utc | null): DateTim
 const countsRecord = ({ changedCounts: { blocked, claimed, done, ready, waiting } }: LockedState["state"]): string =>
   `(${ready},${waiting},${claimed},${blocked},${done})`
 
-/** One call for the whole batch. */
-const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: ChangedRows): Partial<Call> => ({
-  ...(pending.length === 0 ? undefined : encodeEventLines(pending)),
-  generation: pending.length + changes.length === 0 ? null : String(locked.generation),
-  createdStates: joinLines(rows.created.map(toStateLine)),
-  createdContents: joinLines(rows.created.map(toContentLine)),
-  changed: joinLines(rows.changed.map(toStateLine)),
-  revised: joinLines(rows.revised.map(toContentLine)),
-  noted: joinLines(rows.noted.map(toNoteLine)),
-  counters: joinLines(rows.counters),
-  addedEdges: joinLines(rows.addedEdges),
-  removedEdges: joinLines(rows.removedEdges),
-  counted: pending.length === 0 ? null : countsRecord(locked.state),
-  ...rows.claimsFrom,
-  receipts: joinLines(receipts)
-})
+const noEvents = { events: null, data: null, erasable: null, commitments: null } as const
+
+/**
+ * One call for the whole batch. Every member is written out: V8 defines those after a spread one after the other, each with a new
+ * hidden class, which took a twentieth of the processor time of a small batch.
+ */
+const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: ChangedRows): Call => {
+  const { commitments, data, erasable, events } = pending.length === 0 ? noEvents : encodeEventLines(pending)
+  const { firstExpiry, firstRetry, madeClaimable } = rows.claimsFrom
+  return {
+    events,
+    data,
+    erasable,
+    commitments,
+    continues: false,
+    generation: pending.length + changes.length === 0 ? null : String(locked.generation),
+    createdStates: joinLines(rows.created.map(toStateLine)),
+    createdContents: joinLines(rows.created.map(toContentLine)),
+    changed: joinLines(rows.changed.map(toStateLine)),
+    revised: joinLines(rows.revised.map(toContentLine)),
+    noted: joinLines(rows.noted.map(toNoteLine)),
+    counters: joinLines(rows.counters),
+    addedEdges: joinLines(rows.addedEdges),
+    removedEdges: joinLines(rows.removedEdges),
+    counted: pending.length === 0 ? null : countsRecord(locked.state),
+    madeClaimable,
+    firstExpiry,
+    firstRetry,
+    receipts: joinLines(receipts),
+    awaitsStandby: false
+  }
+}
 
 /** Maximum number of events of a batch that is written with one call. Few batches have more. */
 const eventsOfOneCall = 500

@@ -59,6 +59,9 @@ export const limitLockWait = (sql: SqlClient.SqlClient) => sql`
 /** Seconds after its last step at which a rebuild or removal counts as ended. */
 const aliveSeconds = 15
 
+/** How long work that has ended tries to drop the shadow schema. */
+const endTimeout = Duration.seconds(5)
+
 /** The time between two tries, at first and at most, in milliseconds. Commands continue meanwhile. */
 const retryDelay = { first: 100, longest: 1_000 } as const
 
@@ -169,16 +172,24 @@ export const createShadowTables = Effect.fnUntraced(function* <E, E2, E3, E4>(op
         return yield* effect
       })
     )
+  const drop = step(Effect.andThen(limitLockWait(sql), dropShadowSchema(sql, shadow)), "exclusive")
   /**
-   * Marks this work as ended and drops its copies of text, then drops the schema if the locks can be taken. Otherwise the
-   * next work drops it.
+   * Marks this work as ended and drops its copies of text, then drops the schema if the locks can be taken within 5 seconds.
+   * Otherwise the next work drops it.
    */
   const end = Effect.gen(function* () {
     yield* Effect.ignore(
       step(Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, shadow)))
     )
-    yield* Effect.ignore(step(Effect.andThen(limitLockWait(sql), dropShadowSchema(sql, shadow)), "exclusive"))
-  }).pipe(Effect.provideService(AnswerTimeout, Duration.seconds(5)))
+    // After a swap these are the former live tables, which other transactions may still use.
+    yield* Effect.ignore(
+      retryOnLockConflict(drop, {
+        timeout: endTimeout,
+        longestDelay: retryDelay.longest,
+        onTimeout: (waitedSeconds) => Effect.fail(options.blocked(waitedSeconds))
+      })
+    )
+  }).pipe(Effect.provideService(AnswerTimeout, endTimeout))
   return { shadow, step, end }
 })
 

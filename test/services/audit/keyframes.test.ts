@@ -12,7 +12,8 @@ import { KeyframeSchedule } from "../../../src/services/audit/writeKeyframes.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { simulate } from "../../../src/testing/index.ts"
 import { currentClient, headPosition, plain, tables } from "../../support/backlogs.ts"
-import { onBothDatabases, type Test } from "../../support/databases.ts"
+import { onBothDatabases, onServer, type Test } from "../../support/databases.ts"
+import { pool } from "../../support/pools.ts"
 import { until } from "../../support/waiting.ts"
 
 const interval = 7
@@ -51,7 +52,7 @@ const withWriter = Effect.gen(function* () {
   const table = sql(`${schema}.keyframes`)
   const rows = sql<{ readonly position: number; readonly base: number; readonly data: string }>`
     SELECT position::int4 AS position, base::int4 AS base, part, encode(data, 'hex') AS data FROM ${table} ORDER BY position, part`
-  return { rows, sql, table, writeAll }
+  return { end: headPosition, makeWriter, rows, sql, table, writeAll }
 })
 
 /** A random history with every kind of event, among them edges to cards that are created later. */
@@ -280,3 +281,23 @@ const reading = (test: Test): void => {
 }
 
 onBothDatabases("keyframes", reading)
+
+onServer("keyframes of several processes", (test) => {
+  test(
+    "are written by one of them at a time, and the others cause no error on the server",
+    Effect.gen(function* () {
+      yield* makeHistory
+      const { end, makeWriter, rows, table } = yield* withWriter
+      const upTo = yield* end
+      const other = yield* pool()
+      yield* other.sql.withTransaction(
+        Effect.gen(function* () {
+          yield* other.sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE`
+          expect(yield* makeWriter().writeNext(upTo)).toBe(false)
+        })
+      )
+      expect(yield* rows).toEqual([])
+      expect(yield* makeWriter().writeNext(upTo)).toBe(true)
+    })
+  )
+})
