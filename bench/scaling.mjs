@@ -10,6 +10,7 @@ import { backlogs } from "./lib/scaling/backlogs.mjs"
 import { checkSimulation } from "./lib/scaling/headRow.mjs"
 import { oneServer } from "./lib/scaling/oneServer.mjs"
 import { pooler } from "./lib/scaling/pooler.mjs"
+import { reads } from "./lib/scaling/reads.mjs"
 import { replica } from "./lib/scaling/replica.mjs"
 import { scalingTables } from "./lib/scaling/tables.mjs"
 import { makeTemporaryDirectory } from "./lib/temporaryDirectory.mjs"
@@ -17,7 +18,7 @@ import { fillScalingPage } from "./page.mjs"
 
 const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--quick] [--repetitions N] [--build DIR] [--previous-build DIR] [--results FILE]
 
-  --only PARTS       Measures only these parts: oneServer,pooler,replica,backlogs. Keeps the results of the others
+  --only PARTS       Measures only these parts: oneServer,reads,pooler,replica,backlogs. Keeps the results of the others
   --pgbouncer PATH   A PgBouncer to measure; repeatable. Defaults to an installed one
   --quick            Measures everything once and briefly. Writes results/quick-scaling.json, and no page
   --repetitions N    Number of times that everything is measured, alternating. Defaults to 3, with --quick to 1
@@ -27,7 +28,7 @@ const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--qu
   --results FILE     Writes the results into this file, and no page. Defaults to results/scaling.json
 `
 
-const parts = { oneServer, pooler, replica, backlogs }
+const parts = { oneServer, reads, pooler, replica, backlogs }
 
 const parseArguments = (args) => {
   try {

@@ -88,6 +88,8 @@ export const copySettings = Effect.fnUntraced(function* (
       UNION ALL SELECT 3, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET (%I = %L)', name, attname, option_name,
         option_value)
       FROM columns, pg_options_to_table(attoptions)
+      -- The server sets this itself, from 15.20 on, and ignores another value.
+      WHERE option_name <> 'pg_attver'
       UNION ALL SELECT 3, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE %s', name, attname,
         CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END)
       FROM columns WHERE attstorage <> made_storage

@@ -16,7 +16,8 @@ export const catalogOf = Effect.fnUntraced(function* (names: ReadonlyArray<strin
   const columns = yield* sql`
     SELECT relname, attnum, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
       attcollation::regcollation::text AS collation, coalesce(attstattarget, -1)::int4 AS statistics, attstorage,
-      attcompression, attoptions::text AS attoptions,
+      attcompression, (SELECT array_agg(option ORDER BY option) FROM unnest(attoptions) AS option
+        WHERE option NOT LIKE 'pg_attver=%')::text AS attoptions,
       (SELECT array_agg(item::text ORDER BY item::text) FROM unnest(attacl) AS item)::text AS acl,
       col_description(attrelid, attnum) AS comment
     FROM (${those}) AS those JOIN pg_attribute ON attrelid = those.oid

@@ -1,6 +1,6 @@
 /** The capacity of one server, with one and several processes, at its own and at higher commit latencies. */
 import { availableParallelism } from "node:os"
-import { median, percentile } from "../statistics.mjs"
+import { median } from "../statistics.mjs"
 import { verify } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
 import { fitCosts, fitHeldShare, simulate } from "./headRow.mjs"
@@ -12,10 +12,7 @@ const processors = availableParallelism()
 const sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 /** The delays before each commit that the server is configured with, in milliseconds. */
-const delays = [0, 2, 5]
-
-/** How long a reader waits between two reads of a card, in milliseconds. */
-const readsPauseMs = 2
+export const delays = [0, 2, 5]
 
 const rowsOf = (delayMs) =>
   (delayMs === 0
@@ -40,19 +37,11 @@ const rowsOf = (delayMs) =>
       ]
   ).map(([workers, processes, commandsEach = 1]) => ({ delayMs, workers, processes, commandsEach }))
 
-/** Reads of a card in another process, while nothing is written, and while as many workers write as the server can carry. */
-const readsOf = (delayMs) =>
-  [
-    [0, 0],
-    [40, 1],
-    [40, 4]
-  ].map(([workers, processes]) => ({ delayMs, workers, processes, readsPauseMs }))
-
 const schema = "bench_scaling_0"
 
-/** The most processes of a row, and one that reads. */
+/** The most processes of a row. */
 const crewOf = (name) =>
-  Array.from({ length: Math.max(...rowsOf(0).map(({ processes }) => processes)) + 1 }, () => ({ schema: name }))
+  Array.from({ length: Math.max(...rowsOf(0).map(({ processes }) => processes)) }, () => ({ schema: name }))
 
 /** Measures the cost of a batch by its size, from concurrent commands of single callers. */
 const measureBatches = async (context, crew) => {
@@ -110,19 +99,6 @@ const measureServer = async (context, say, crew, previous) => {
     )
     return { ...one, previousPerSecond: before?.perSecond }
   })
-  const reads = []
-  for (let repetition = 0; repetition < context.repetitions; repetition++) {
-    for (const row of delays.flatMap(readsOf)) {
-      await set(context.url, { commit_delay: row.delayMs * 1000 })
-      const percentilesOf = ({ readMs }) => [0.5, 0.99].map((part) => percentile(readMs, part))
-      const [p50Ms, p99Ms] = percentilesOf(await crew.measure(row))
-      const [, previousP99Ms] = previous === undefined ? [] : percentilesOf(await previous.measure(row))
-      say(
-        `reads, ${row.processes} processes write, ${row.delayMs} ms more: p99 ${p99Ms.toFixed(1)} ms, before ${previousP99Ms?.toFixed(1)}`
-      )
-      reads.push({ ...row, p50Ms, p99Ms, previousP99Ms })
-    }
-  }
   await verify(context, schema)
   await set(context.url, { commit_delay: 0 })
 
@@ -164,13 +140,6 @@ const measureServer = async (context, say, crew, previous) => {
       processors
     },
     rows,
-    reads: delays.flatMap(readsOf).map((row) => {
-      const same = reads.filter((one) => one.delayMs === row.delayMs && one.processes === row.processes)
-      const medians = ["p50Ms", "p99Ms", "previousP99Ms"]
-        .filter((field) => same[0][field] !== undefined)
-        .map((field) => [field, precise(median(same.map((one) => one[field])))])
-      return { ...row, commitMs: commitMs.get(row.delayMs), ...Object.fromEntries(medians) }
-    }),
     simulated: simulatedFor({ ...costs, heldShare })
   }
 }

@@ -66,7 +66,7 @@ const checkedOf = ({ rows }) =>
     rows
   )
 
-const readsOf = ({ reads }) => {
+const readsOf = (reads) => {
   const idle = ({ delayMs }) => reads.find((row) => row.delayMs === delayMs && row.processes === 0)
   return markdownTable(
     [
@@ -77,7 +77,10 @@ const readsOf = ({ reads }) => {
       right("p99 ms", ({ p99Ms }) => milliseconds(p99Ms)),
       right("p99, more than without writers, ms", (row) =>
         row.processes === 0 ? "" : milliseconds(row.p99Ms - idle(row).p99Ms)
-      )
+      ),
+      ...(reads[0].previousP99Ms === undefined
+        ? []
+        : [right("p99 of the previous version, ms", ({ previousP99Ms }) => milliseconds(previousP99Ms))])
     ],
     reads
   )
@@ -176,14 +179,14 @@ const backlogsOf = (rows) => {
 
 /** The tables for which results exist. */
 export const scalingTables = (results) => {
-  const { backlogs, oneServer, pooler, replica } = results
+  const { backlogs, oneServer, pooler, reads, replica } = results
   return Object.fromEntries(
     [
       ["machine", results.about && machineOf(results)],
       ["processes", oneServer && processesOf(oneServer)],
       ["batches", oneServer && batchesOf(oneServer)],
       ["checked", oneServer && checkedOf(oneServer)],
-      ["reads", oneServer?.reads && readsOf(oneServer)],
+      ["reads", reads && readsOf(reads)],
       ["head row", oneServer && headRowOf(oneServer)],
       ["pooler", pooler !== undefined && poolerOf(pooler)],
       ["replica", replica && replicaOf(replica)],
