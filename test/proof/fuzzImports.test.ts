@@ -76,7 +76,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
           yield* verifiesItself
           report({ "hostile inputs": files })
         }).pipe(Effect.provide(Layer.fresh(freshBacklog))),
-      amount(120_000, 600_000)
+      amount(120_000, 1_800_000)
     )
   }
 

@@ -50,7 +50,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
           }
           report({ "hostile inputs": rounds * inputsOfRound })
         }),
-      amount(120_000, 600_000)
+      amount(120_000, 1_800_000)
     )
   }
 )

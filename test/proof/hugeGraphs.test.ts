@@ -15,7 +15,7 @@ const width = amount(2_000, 50_000)
 const length = amount(10_000, 100_000)
 
 /** Far more than any of them takes. */
-const limit = 600_000
+const limit = amount(600_000, 1_800_000)
 
 const name = (index: number): string => `c${String(index).padStart(6, "0")}`
 

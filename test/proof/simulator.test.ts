@@ -49,7 +49,7 @@ describe("programs in memory", () => {
           report({ programs, operations })
         }
       }),
-    600_000
+    amount(600_000, 1_800_000)
   )
 
   it.effect("programs cause every event and every rejection", () =>
@@ -74,7 +74,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
       Effect.gen(function* () {
         report({ ...(yield* simulate({ seed: firstSeed, programs: amount(25, 1000) })) })
       }).pipe(Effect.provide(Layer.fresh(freshBacklog))),
-    600_000
+    amount(600_000, 1_800_000)
   )
 
   onPglite.effect("every position of the log keeps the invariants", () =>

@@ -90,8 +90,11 @@ const measureServer = async (context, say, crew, previous) => {
     // Measured at intervals, under the same conditions as the rows.
     if (turn++ % wanted.length === 0) await batchesOnce()
     await latencyAt(row.delayMs)
-    const before = await previous?.measure(row)
+    // Alternating, because a crew that has just worked still writes keyframes while the other one is measured.
+    const isFirst = turn % 2 === 0
+    const early = isFirst ? undefined : await previous?.measure(row)
     const one = await crew.measure(row)
+    const before = isFirst ? await previous?.measure(row) : early
     say(
       `${row.workers} workers in ${row.processes}, ${row.commandsEach} a call, ${row.delayMs} ms more: ` +
         `${one.perSecond.toFixed(0)} cards/s, ${one.cpuMicrosEach.toFixed(0)} µs of the client for each` +
