@@ -2,7 +2,15 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useId, useRef } from "preact/hooks"
 import { Icon } from "./Icon.tsx"
 
-/** A dialog over the page. The browser keeps the focus inside. Afterwards, it is where it was. Escape closes it. */
+const focusable = "button:not(:disabled), a[href], input:not(:disabled)"
+
+const withAncestors = (element: Element | null): ReadonlyArray<Element> =>
+  element === null ? [] : [element, ...withAncestors(element.parentElement)]
+
+/**
+ * A dialog over the page. The browser keeps the focus inside. Afterwards, it is where it was, or next to it if that element was removed
+ * meanwhile. Escape closes it.
+ */
 export const Dialog = ({
   children,
   className = "",
@@ -22,10 +30,17 @@ export const Dialog = ({
   const isPressedOutside = useRef(false)
   useEffect(() => {
     const before = document.activeElement
+    const places = withAncestors(before)
     dialog.current?.showModal()
     return () => {
       // The browser returns the focus from a dialog that is closed, but not from one that is removed.
-      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus()
+      if (document.activeElement !== document.body || !(before instanceof HTMLElement)) return
+      if (before.isConnected) before.focus()
+      else
+        places
+          .find((each) => each.isConnected)
+          ?.querySelector<HTMLElement>(focusable)
+          ?.focus()
     }
   }, [])
   return (

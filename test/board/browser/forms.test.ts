@@ -43,6 +43,21 @@ describeInBrowser("a form of the board", ({ open, problems, serve }) => {
     expect(problems).toEqual([])
   })
 
+  it("returns the focus next to its button, if the page has removed that before the answer arrived", async () => {
+    const server = await serve({ board: "write" })
+    await server.post("create", { id: "a", title: "A" })
+    const page = await open(`${server.url}#/board?card=a`)
+    await page.route("**/complete", async (route) => {
+      const response = await route.fetch()
+      await page.locator(".card-commands button", { hasText: "Reopen" }).waitFor({ state: "attached" })
+      await route.fulfill({ response })
+    })
+    await commandButton(page, "Complete").click()
+    await submitButton(page).click()
+    await dialog(page).waitFor({ state: "detached" })
+    await soon(() => focusOf(page)).toBe("button Note")
+  })
+
   it("that was closed reports the outcome of its command, and leaves the next form as it is", async () => {
     const server = await serve({ board: "write" })
     await server.post("create", { id: "a", title: "A" })
