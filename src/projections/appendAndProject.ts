@@ -232,8 +232,8 @@ const countsRecord = ({ changedCounts: { blocked, claimed, done, ready, waiting 
 const noEvents = { events: null, data: null, erasable: null, commitments: null } as const
 
 /**
- * One call for the whole batch. Every member is written out: V8 defines those after a spread one after the other, each with a new
- * hidden class, which took a twentieth of the processor time of a small batch.
+ * One call for the whole batch. Every member is written out: V8 defines members that follow a spread one by one, each with a new hidden
+ * class, which shows in the profile of small batches.
  */
 const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: ChangedRows): Call => {
   const { commitments, data, erasable, events } = pending.length === 0 ? noEvents : encodeEventLines(pending)
