@@ -232,6 +232,14 @@ const mutations = [
     replace: "if (work === undefined) return\n  yield* sql`UPDATE",
     tests: ["test/security/removal.test.ts"],
     startsPrograms: false
+  },
+  {
+    name: "work that a redaction has ended drops its tables",
+    file: shadowTables,
+    find: "work?.nonce === nonce || work?.nonce === abandonedNonce",
+    replace: "work?.nonce === nonce",
+    tests: ["test/services/audit/rebuild.test.ts"],
+    startsPrograms: false
   }
 ]
 

@@ -46,15 +46,17 @@ export interface RebuildResult {
 }
 
 /**
- * Another process began a rebuild of the same backlog, which continues. Nothing was changed.
+ * Another process began a rebuild of the same backlog, which continues, or a redaction ended this one because it had done nothing for
+ * 15 seconds. Nothing was changed.
  *
- * What to do: wait for the other rebuild.
+ * What to do: wait for the other rebuild, or start it again if there is none.
  */
 export class RebuildSuperseded extends Schema.TaggedError<RebuildSuperseded>()("RebuildSuperseded", {
   schema: Schema.String
 }) {
   override get message(): string {
-    return `The rebuild of ${JSON.stringify(this.schema)} was superseded by another that began later. Nothing was changed.`
+    const name = JSON.stringify(this.schema)
+    return `The rebuild of ${name} was superseded by a later one, or was too slow and was ended by a redaction. Nothing was changed.`
   }
 }
 

@@ -59,6 +59,9 @@ export const limitLockWait = (sql: SqlClient.SqlClient) => sql`
 /** Seconds after its last step at which a rebuild or removal counts as ended. */
 const aliveSeconds = 15
 
+/** The nonce of work that was ended by a redaction. */
+const abandonedNonce = ""
+
 /** How long work that has ended tries to drop the shadow schema. */
 const endTimeout = Duration.seconds(5)
 
@@ -172,7 +175,15 @@ export const createShadowTables = Effect.fnUntraced(function* <E, E2, E3, E4>(op
         return yield* effect
       })
     )
-  const drop = step(Effect.andThen(limitLockWait(sql), dropShadowSchema(sql, shadow)), "exclusive")
+  const drop = inTransaction(sql)(
+    Effect.gen(function* () {
+      yield* limitLockWait(sql)
+      yield* lockShadowSchema(sql, schema, "exclusive")
+      const work = yield* found
+      // A redaction may have found this work ended or too slow. Other work would have replaced the schema.
+      if (work?.nonce === nonce || work?.nonce === abandonedNonce) yield* dropShadowSchema(sql, shadow)
+    })
+  )
   /**
    * Marks this work as ended and drops its copies of text, then drops the schema if the locks can be taken within 5 seconds.
    * Otherwise the next work drops it.
@@ -222,7 +233,7 @@ export const dropAbandonedCopies = Effect.fnUntraced(function* (sql: SqlClient.S
   const shadow = yield* shadowSchema(sql, schema)
   const work = yield* findWork(sql, shadow)
   if (work === undefined || work.isAlive) return
-  yield* sql`UPDATE ${sql(`${shadow}.work`)} SET nonce = ''`
+  yield* sql`UPDATE ${sql(`${shadow}.work`)} SET nonce = ${abandonedNonce}`
   yield* dropCopies(sql, shadow)
 })
 

@@ -466,6 +466,28 @@ onServer("a rebuild", (test) => {
   )
 
   test(
+    "is ended by a redaction that finds it too slow, and drops its tables",
+    Effect.gen(function* () {
+      const { audit } = yield* backlogWithEveryEvent
+      const { sql } = yield* tables
+      const shadows = Effect.provideContext(findShadowSchemas, yield* Effect.context<SqlClient.SqlClient>())
+      const ended = yield* Effect.exit(
+        audit.rebuild({
+          onProgress: Effect.fnUntraced(function* ({ phase }) {
+            if (phase !== "counting") return
+            const [shadow] = yield* shadows
+            yield* sql`UPDATE ${sql(`${shadow}.work`)} SET touched_at = touched_at - interval '1 minute'`
+            yield* audit.redact({ id: "c6", parts: ["body"], reason: "a key", actor: "ann" })
+          }, Effect.orDie)
+        })
+      )
+      expect(Option.getOrUndefined(Exit.findErrorOption(ended))).toMatchObject({ _tag: "RebuildSuperseded" })
+      expect(yield* findShadowSchemas).toEqual([])
+      yield* isWhole
+    })
+  )
+
+  test(
     "fails while a transaction holds the tables, without stopping commands, and succeeds afterwards",
     Effect.gen(function* () {
       const { audit, backlog } = yield* backlogWithEveryEvent
