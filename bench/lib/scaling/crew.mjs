@@ -4,6 +4,7 @@
  */
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import { setTimeout } from "node:timers/promises"
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { createAll, fill, withBacklog } from "../systems/mosaic.mjs"
@@ -15,8 +16,26 @@ const program = new URL("serviceProcess.mjs", import.meta.url)
 const shares = (whole, parts) =>
   Array.from({ length: parts }, (_, index) => Math.floor(whole / parts) + (index < whole % parts ? 1 : 0))
 
-/** How many cards are claimable before a round, at least: more than any round completes. */
-const leastCards = ({ quick }) => (quick ? 10_000 : 60_000)
+/** How many cards a round completes at most. */
+const cardsOfRound = ({ quick }) => (quick ? 10_000 : 40_000)
+
+/** How many cards are claimable at first, and after more were created. */
+const leastCards = (context) => 3 * cardsOfRound(context)
+
+const eventsPerKeyframe = 2_000
+
+/** Waits until the processes have written the keyframes of all events, for at most a minute. */
+const awaitKeyframes = (url, schema) =>
+  withConnection(url, async (client) => {
+    const until = performance.now() + 60_000
+    for (;;) {
+      const { rows } = await client.query(
+        `SELECT (SELECT position FROM ${schema}.head) - coalesce((SELECT max(position) FROM ${schema}.keyframes), 0) AS missing`
+      )
+      if (Number(rows[0].missing) < eventsPerKeyframe || performance.now() > until) return
+      await setTimeout(200)
+    }
+  })
 
 /**
  * Starts processes, each over a backlog at `{ url, schema, options }`, and fills the backlogs. Those that are equal share one backlog.
@@ -42,18 +61,28 @@ export const startCrew = async (context, places) => {
   })
   await Promise.all(members.map(({ ready }) => ready))
 
-  const topUp = async (schema) => {
-    const ready = await withConnection(context.url, async (client) => {
+  const kill = () => {
+    for (const { child } of members) child.kill("SIGKILL")
+  }
+  process.once("exit", kill)
+
+  const readyCards = (schema) =>
+    withConnection(context.url, async (client) => {
       const { rows } = await client.query(`SELECT ready FROM ${schema}.counts`)
       return Number(rows[0].ready)
     })
-    const missing = leastCards(context) - ready
-    if (missing <= 0) return
+
+  /** Creates cards where a round could need more than there are, many at once: what the processes do with their events must end too. */
+  const topUp = async (schema) => {
+    const ready = await readyCards(schema)
+    if (ready >= cardsOfRound(context)) return
     const from = created.get(schema)
+    const missing = leastCards(context) - ready
     created.set(schema, from + missing)
     await withBacklog(context, { database: "postgres", schema, keyframes: "off" }, (backlog) =>
       createAll(backlog, plainCards(missing, from))
     )
+    await awaitKeyframes(context.url, schema)
   }
 
   /** Sends a round to each of the first processes, or of those from another one on. Returns what they measured. */
@@ -121,10 +150,9 @@ export const startCrew = async (context, places) => {
       const ended = Promise.all(members.map(({ child }) => once(child, "exit")))
       for (const { child } of members) child.send(null)
       await ended
+      process.off("exit", kill)
     },
-    kill: () => {
-      for (const { child } of members) if (child.connected) child.kill()
-    }
+    kill
   }
 }
 

@@ -4,8 +4,7 @@ import { median } from "../statistics.mjs"
 import { verify } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
 import { fitCosts, fitHeldShare, simulate } from "./headRow.mjs"
-import { withCrew } from "./crew.mjs"
-import { measureAlternating } from "./together.mjs"
+import { mediansOf, turnsOf, withEachBuild } from "./together.mjs"
 
 const processors = availableParallelism()
 
@@ -40,8 +39,7 @@ const rowsOf = (delayMs) =>
 const schema = "bench_scaling_0"
 
 /** The most processes of a row. */
-const crewOf = (name) =>
-  Array.from({ length: Math.max(...rowsOf(0).map(({ processes }) => processes)) }, () => ({ schema: name }))
+const places = Array.from({ length: Math.max(...rowsOf(0).map(({ processes }) => processes)) }, () => ({ schema }))
 
 /** Measures the cost of a batch by its size, from concurrent commands of single callers. */
 const measureBatches = async (context, crew) => {
@@ -59,17 +57,8 @@ const measureBatches = async (context, crew) => {
 /** Rounds a value for display. */
 const precise = (value, digits = 3) => Number(value.toPrecision(digits))
 
-/** Measures with crews of this build, and of the previous one if there is one: each row with one after the other. */
-export const oneServer = (context, say) =>
-  withCrew(context, crewOf(schema), say, (crew) =>
-    context.previousBuild === undefined
-      ? measureServer(context, say, crew)
-      : withCrew({ ...context, build: context.previousBuild }, crewOf("bench_scaling_previous"), say, (previous) =>
-          measureServer(context, say, crew, previous)
-        )
-  )
-
-const measureServer = async (context, say, crew, previous) => {
+/** Measures this build, and the previous one if there is one. */
+export const oneServer = async (context, say) => {
   await set(context.url, { commit_siblings: 0 })
   const latencies = new Map()
   const latencyAt = async (delayMs) => {
@@ -78,32 +67,35 @@ const measureServer = async (context, say, crew, previous) => {
     latencies.set(delayMs, [...(latencies.get(delayMs) ?? []), one])
   }
   const bursts = []
-  const batchesOnce = async () => {
-    await latencyAt(0)
-    const batches = await measureBatches(context, crew)
-    say(`a batch of 1: ${batches[0].milliseconds.toFixed(2)} ms, of 256: ${batches.at(-1).milliseconds.toFixed(1)} ms`)
-    bursts.push(batches)
-  }
   const wanted = delays.flatMap(rowsOf)
-  let turn = 0
-  const measured = await measureAlternating(wanted, context.repetitions, async (row) => {
-    // Measured at intervals, under the same conditions as the rows.
-    if (turn++ % wanted.length === 0) await batchesOnce()
-    await latencyAt(row.delayMs)
-    // Alternating, because a crew that has just worked still writes keyframes while the other one is measured.
-    const isFirst = turn % 2 === 0
-    const early = isFirst ? undefined : await previous?.measure(row)
-    const one = await crew.measure(row)
-    const before = isFirst ? await previous?.measure(row) : early
-    say(
-      `${row.workers} workers in ${row.processes}, ${row.commandsEach} a call, ${row.delayMs} ms more: ` +
-        `${one.perSecond.toFixed(0)} cards/s, ${one.cpuMicrosEach.toFixed(0)} µs of the client for each` +
-        (before === undefined ? "" : `; before ${before.perSecond.toFixed(0)}`)
-    )
-    return { ...one, previousPerSecond: before?.perSecond }
+  const rates = { now: wanted.map(() => []), before: wanted.map(() => []) }
+  await withEachBuild(context, places, say, async (crew, name, repetition) => {
+    if (name === "now") {
+      await latencyAt(0)
+      const batches = await measureBatches(context, crew)
+      say(
+        `a batch of 1: ${batches[0].milliseconds.toFixed(2)} ms, of 256: ${batches.at(-1).milliseconds.toFixed(1)} ms`
+      )
+      bursts.push(batches)
+    }
+    for (const index of turnsOf(wanted, repetition)) {
+      const { commandsEach, delayMs, processes, workers } = wanted[index]
+      await latencyAt(delayMs)
+      const one = await crew.measure(wanted[index])
+      rates[name][index].push(one)
+      say(
+        `${name}: ${workers} workers in ${processes}, ${commandsEach} a call, ${delayMs} ms more: ` +
+          `${one.perSecond.toFixed(0)} cards/s, ${one.cpuMicrosEach.toFixed(0)} µs of the client for each`
+      )
+    }
+    await set(context.url, { commit_delay: 0 })
+    if (name === "now") await verify(context, schema)
   })
-  await verify(context, schema)
-  await set(context.url, { commit_delay: 0 })
+  const measured = wanted.map((row, index) => ({
+    ...row,
+    ...mediansOf(rates.now[index]),
+    ...(context.previousBuild === undefined ? {} : { previousPerSecond: mediansOf(rates.before[index]).perSecond })
+  }))
 
   const commitMs = new Map([...latencies].map(([delayMs, all]) => [delayMs, precise(median(all))]))
   const batches = sizes.map((size, index) => ({

@@ -1,8 +1,8 @@
 /** Reads of one card in a process of its own, while nothing is written, and while as many workers write as the server can carry. */
 import { median, percentile } from "../statistics.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
-import { withCrew } from "./crew.mjs"
 import { delays } from "./oneServer.mjs"
+import { turnsOf, withEachBuild } from "./together.mjs"
 
 /** How long a reader waits between two reads of a card, in milliseconds. */
 const readsPauseMs = 2
@@ -18,39 +18,26 @@ const rows = delays.flatMap((delayMs) =>
 const schema = "bench_scaling_reads"
 
 /** The most processes that write, and one that reads. */
-const crewOf = (name) =>
-  Array.from({ length: Math.max(...rows.map(({ processes }) => processes)) + 1 }, () => ({ schema: name }))
+const places = Array.from({ length: Math.max(...rows.map(({ processes }) => processes)) + 1 }, () => ({ schema }))
 
-/** Measures with crews of this build, and of the previous one if there is one: in another order in every repetition. */
-export const reads = (context, say) =>
-  withCrew(context, crewOf(schema), say, (crew) =>
-    context.previousBuild === undefined
-      ? measureReads(context, say, { now: crew })
-      : withCrew({ ...context, build: context.previousBuild }, crewOf("bench_scaling_reads_previous"), say, (before) =>
-          measureReads(context, say, { now: crew, before })
-        )
-  )
-
-const measureReads = async (context, say, crews) => {
+/** Measures this build, and the previous one if there is one. */
+export const reads = async (context, say) => {
   await set(context.url, { commit_siblings: 0 })
   const measured = rows.map((row) => ({ row, times: { now: [], before: [] }, perSecond: [], commitMs: [] }))
-  for (let repetition = 0; repetition < context.repetitions; repetition++) {
-    const names = Object.keys(crews)
-    if (repetition % 2 === 1) names.reverse()
-    for (const { commitMs, perSecond, row, times } of measured) {
+  await withEachBuild(context, places, say, async (crew, name, repetition) => {
+    for (const index of turnsOf(rows, repetition)) {
+      const { commitMs, perSecond, row, times } = measured[index]
       await set(context.url, { commit_delay: row.delayMs * 1000 })
       commitMs.push(await commitLatency(context.url))
-      for (const name of names) {
-        const one = await crews[name].measure(row)
-        times[name].push(one.readMs)
-        if (name === "now") perSecond.push(one.perSecond)
-        say(
-          `reads ${name}, ${row.processes} processes write, ${row.delayMs} ms more: p99 ${percentile(one.readMs, 0.99).toFixed(1)} ms`
-        )
-      }
+      const one = await crew.measure(row)
+      times[name].push(one.readMs)
+      if (name === "now") perSecond.push(one.perSecond)
+      say(
+        `reads ${name}, ${row.processes} processes write, ${row.delayMs} ms more: p99 ${percentile(one.readMs, 0.99).toFixed(1)} ms`
+      )
     }
-  }
-  await set(context.url, { commit_delay: 0 })
+    await set(context.url, { commit_delay: 0 })
+  })
   const medianOf = (all, part) => Number(median(all.map((readMs) => percentile(readMs, part))).toPrecision(3))
   return measured.map(({ commitMs, perSecond, row, times }) => ({
     ...row,
