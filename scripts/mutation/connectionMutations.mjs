@@ -1,5 +1,5 @@
 /** Silent connections, and commits that wait for a standby: see docs/faults.md. */
-const commandFunctions = "migrations/0013_labels_and_notes.sql"
+const commandFunctions = "migrations/0017_fewer_expressions.sql"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
 const sessionWatch = "src/services/postgres/ConnectionMonitor.ts"
@@ -19,15 +19,15 @@ const mutations = [
   {
     name: "commands of a role with synchronous_commit = off wait for a standby",
     file: commandFunctions,
-    find: "PERFORM set_config('synchronous_commit', 'on', true);\n  END IF;\n  IF awaits_standby",
-    replace: "PERFORM set_config('synchronous_commit', 'local', true);\n  END IF;\n  IF awaits_standby",
+    find: "setting := set_config('synchronous_commit', 'on', true);",
+    replace: "setting := set_config('synchronous_commit', 'local', true);",
     tests: standby
   },
   {
     name: "commands of a role with synchronous_commit = local wait for a standby",
     file: commandFunctions,
-    find: "waits for.\n  IF current_setting('synchronous_commit') IN ('off', 'local') THEN",
-    replace: "waits for.\n  IF current_setting('synchronous_commit') IN ('off') THEN",
+    find: "ELSIF current_setting('synchronous_commit') IN ('off', 'local') THEN",
+    replace: "ELSIF current_setting('synchronous_commit') IN ('off') THEN",
     tests: conformance
   },
   {

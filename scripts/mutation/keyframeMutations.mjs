@@ -10,6 +10,20 @@ export const keyframeMutations = [
     tests
   },
   {
+    name: "processes do not take turns at writing keyframes",
+    file: "src/services/audit/writeKeyframes.ts",
+    find: "return hasWritten || checks >= checksBeforeWriting",
+    replace: "return true",
+    tests: ["test/services/audit/writeKeyframes.test.ts"]
+  },
+  {
+    name: "writing keyframes leaves the processor to commands",
+    file: "src/services/audit/writeKeyframes.ts",
+    find: "isBusy ? shareWhileBusy : shareWhileQuiet",
+    replace: "shareWhileQuiet",
+    tests: ["test/services/audit/writeKeyframes.test.ts"]
+  },
+  {
     name: "what is kept in memory is used only while the log still has it",
     file: "src/projections/Keyframes.ts",
     find: "row !== undefined && (one.writtenAt",

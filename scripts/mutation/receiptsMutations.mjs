@@ -1,5 +1,5 @@
 /** Locks that readers cannot take, and receipts: see docs/decisions/0037-receipts-and-locks.md. */
-const commandFunctions = "migrations/0013_labels_and_notes.sql"
+const commandFunctions = "migrations/0017_fewer_expressions.sql"
 const receipts = "src/services/commands/Receipts.ts"
 const receipt = "src/services/commands/Receipt.ts"
 const digests = "src/services/commands/Receipt.ts"

@@ -27,7 +27,7 @@ const mutations = [
   {
     name: "a change of server is recognized",
     file: lockAndLoad,
-    find: "row.is_same_server === false",
+    find: "isSameServer === false",
     replace: "row.is_same_server === undefined",
     tests: restored
   },

@@ -1,5 +1,5 @@
 /** Independence of the settings of servers, databases and roles: see docs/servers.md. */
-const commandFunctions = "migrations/0013_labels_and_notes.sql"
+const commandFunctions = "migrations/0017_fewer_expressions.sql"
 const sessionProblem = "src/services/schema/findSessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const logWriter = "src/events/LogWriter.ts"

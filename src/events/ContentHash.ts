@@ -7,7 +7,7 @@
  *     chain hash    SHA-256(previous chain hash ‖ content hash)               the first one over 32 zero bytes
  *
  * Canonical JSON is RFC 8785. Erasing a field together with its salt leaves all hashes valid, and nothing to guess it by.
- * The database computes the same hashes for new events: see `append_and_project_v3` in migrations/0013_labels_and_notes.sql. Decisions 4
+ * The database computes the same hashes for new events: see `append_and_project_v4` in migrations/0017_fewer_expressions.sql. Decisions 4
  * and 40 in docs/decisions/.
  */
 import canonicalize from "canonicalize"

@@ -1,5 +1,5 @@
 /*
- * The statements that write the log without a command. The function `append_and_project_v3` of the migrations appends the
+ * The statements that write the log without a command. The function `append_and_project_v4` of the migrations appends the
  * events of commands, which `eventLines.ts` encodes. Storage format of `events`: one row an event, with its position, card and version,
  * payload, commitments, origin, times and hashes; `head`: one row with the last position, chain hash and time. See
  * ContentHash.ts for what the hashes cover.

@@ -16,7 +16,7 @@ interface Origin {
 /** A decided event with its place in its card's stream, not yet appended. */
 export interface PendingEvent extends StreamEvent, Origin {}
 
-/** Events as the function `append_and_project_v3` receives them: a line for each event. */
+/** Events as the function `append_and_project_v4` receives them: a line for each event. */
 export interface EventLines {
   /** Records of the type `event_v1`. */
   readonly events: string

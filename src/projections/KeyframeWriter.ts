@@ -25,13 +25,21 @@ export interface KeyframeWriter {
   /**
    * Writes the first keyframe that is due up to a position and does not exist. Returns whether there was one. There is none for a
    * session that may not write to the table, or while another session writes one. Fails if that session began at the same time.
+   *
+   * `mayWrite` is called with the position of a keyframe whose predecessor this writer did not write, and returns whether it is
+   * written. Defaults to always.
    */
-  readonly writeNext: (upTo: number) => Effect.Effect<boolean, SqlError.SqlError | UndecodableEvent>
+  readonly writeNext: (
+    upTo: number,
+    mayWrite?: (due: number) => boolean
+  ) => Effect.Effect<boolean, SqlError.SqlError | UndecodableEvent>
   /** Releases the memory of the last keyframe that was written. */
   readonly forget: () => void
 }
 
 const deflate = promisify(deflateRaw)
+
+const always = () => true
 
 export const makeKeyframeWriter = (
   sql: SqlClient.SqlClient,
@@ -122,10 +130,10 @@ export const makeKeyframeWriter = (
   })
 
   return {
-    writeNext: (upTo) =>
+    writeNext: (upTo, mayWrite = always) =>
       Effect.gen(function* () {
         const due = yield* findDue(upTo)
-        if (due === undefined) return false
+        if (due === undefined || (last?.columns.position !== due - interval && !mayWrite(due))) return false
         yield* sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT`
         // Another session may have written it before it released the lock.
         if ((yield* findDue(due)) !== due) return true

@@ -16,8 +16,8 @@
  * 5. **The head row of the log** (`Generations.recordServer` may lock it before the batch is decided). Only a transaction that holds it changes the row of counts.
  * 6. **Receipts**, in the order of their ids and actors (`encodeReceipts`).
  *
- * `planLocks` in `LockPlan.ts` decides which of these a batch needs. The function `lock_and_load_v3` takes 2 to 4, and
- * `append_and_project_v3` takes 5 and 6. Rebuilds and removals lock whole tables between 4 and 5.
+ * `planLocks` in `LockPlan.ts` decides which of these a batch needs. The function `lock_and_load_v4` takes 2 to 4, and
+ * `append_and_project_v4` takes 5 and 6. Rebuilds and removals lock whole tables between 4 and 5.
  *
  * A statement that waits for a lock continues with the current version of the rows that it waited for, but reads everything
  * else as of its start. So facts are read by statements that begin after the locks are taken: each statement of the functions

@@ -6,7 +6,7 @@ import { compareClaimOrder, isClaimable } from "../domain/Claimability.ts"
 import { formatTime } from "../domain/Time.ts"
 import { encodeEventLines, type PendingEvent, payloadSize } from "../events/eventLines.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { chunkRows, type LazyStatement } from "../sql/bulkStatements.ts"
+import { chunkRows, type LazyWrite } from "../sql/bulkStatements.ts"
 import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { joinLines, textField } from "../sql/recordLines.ts"
 import {
@@ -37,14 +37,14 @@ export interface BatchWrite {
   readonly receipts: ReadonlyArray<string>
 }
 
-/** Calls of `append_and_project_v3` of the migrations, in the caller's transaction. */
+/** Calls of `append_and_project_v4` of the migrations, in the caller's transaction. */
 export interface AppendAndProject {
   /**
    * The statements that append events, update the read model and write receipts: one, or several for a large batch, to be run
    * in this order. The first locks the head row, which is the last lock of a transaction but for the receipts. They fail with a
    * `SerializationError` when the generation of the log is greater than the one that was loaded.
    */
-  readonly bindWrites: (batch: BatchWrite) => ReadonlyArray<LazyStatement>
+  readonly bindWrites: (batch: BatchWrite) => ReadonlyArray<LazyWrite>
   /**
    * Makes the commit of a read-only transaction wait for the synchronous standby, like the commits that it has read.
    * Does nothing where no synchronous standby is configured.
@@ -57,29 +57,32 @@ export const makeAppendAndProject = (
   schema: string,
   clockOverride: () => Date | null
 ): AppendAndProject => {
-  const { bind } = prepareStatement<Call & { readonly override: Date | null }>(
+  const { bind } = prepareStatement<Call & { readonly commitsEarly: boolean; readonly override: Date | null }>(
     sql,
-    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v3`)}(${call.events}, ${call.data}, ${call.erasable},
+    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v4`)}(${call.events}, ${call.data}, ${call.erasable},
       ${call.commitments}, ${call.continues}, ${call.generation}, ${call.createdStates}, ${call.createdContents},
       ${call.changed}, ${call.revised}, ${call.noted}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
-      ${call.madeClaimable}, ${call.firstExpiry}, ${call.firstRetry}, ${call.receipts}, ${call.awaitsStandby}, ${call.override})`
+      ${call.madeClaimable}, ${call.firstExpiry}, ${call.firstRetry}, ${call.receipts}, ${call.awaitsStandby}, ${call.isSingle},
+      ${call.commitsEarly}, ${call.override})`
   )
-  const bindCall = (call: Call) => bind({ ...call, override: clockOverride() })
+  const bindCall = (call: Call, commitsEarly = false) => bind({ ...call, commitsEarly, override: clockOverride() })
 
   return {
     bindWrites: (batch) => {
       const rows = summarize(batch)
       if (hasFewRows(batch, rows)) {
         const call = wholeCall(batch, rows)
-        if (sizeOf(call) <= charactersOfOneCall) return [() => bindCall(call)]
+        if (sizeOf(call) <= charactersOfOneCall) return [(commitsEarly) => bindCall(call, commitsEarly)]
       }
-      return splitCalls(batch, rows).map((call) => () => bindCall({ ...emptyCall, ...call() }))
+      return splitCalls(batch, rows).map(
+        (call) => (commitsEarly) => bindCall({ ...emptyCall, ...call() }, commitsEarly)
+      )
     },
-    awaitStandby: bind({ ...emptyCall, awaitsStandby: true, override: null })
+    awaitStandby: bind({ ...emptyCall, awaitsStandby: true, commitsEarly: false, override: null })
   }
 }
 
-/** The arguments of `append_and_project_v3`. */
+/** The arguments of `append_and_project_v4`. */
 interface Call {
   readonly events: string | null
   readonly data: string | null
@@ -104,6 +107,8 @@ interface Call {
   readonly firstRetry: string | null
   readonly receipts: string | null
   readonly awaitsStandby: boolean
+  /** Whether the call has one event without erasable fields, and changes one existing card and no other row. */
+  readonly isSingle: boolean
 }
 
 const emptyCall: Call = {
@@ -126,7 +131,8 @@ const emptyCall: Call = {
   firstExpiry: null,
   firstRetry: null,
   receipts: null,
-  awaitsStandby: false
+  awaitsStandby: false,
+  isSingle: false
 }
 
 /** What changes in the tables: the net effect of the row changes. */
@@ -258,9 +264,23 @@ const wholeCall = ({ changes, locked, pending, receipts }: BatchWrite, rows: Cha
     firstExpiry,
     firstRetry,
     receipts: joinLines(receipts),
-    awaitsStandby: false
+    awaitsStandby: false,
+    isSingle: pending.length === 1 && commitments === null && changesOneCard(rows)
   }
 }
+
+/** Whether only the state of one existing card changes. */
+const changesOneCard = ({
+  addedEdges,
+  changed,
+  counters,
+  created,
+  noted,
+  removedEdges,
+  revised
+}: ChangedRows): boolean =>
+  changed.length === 1 &&
+  created.length + revised.length + noted.length + counters.length + addedEdges.length + removedEdges.length === 0
 
 /** Maximum number of events of a batch that is written with one call. Few batches have more. */
 const eventsOfOneCall = 500

@@ -5,8 +5,8 @@ import type { Divergences } from "./Divergence.ts"
 
 /*
  * Where claims begin (decision 46): columns of the head row say that no claimable card is before a place of the claim order, that
- * no claim expires before a time, and that no retry time is before another. `append_and_project_v3` maintains them, and
- * `lock_and_load_v3` reads them. They count only while `claims_from_position` is the position of the head.
+ * no claim expires before a time, and that no retry time is before another. `append_and_project_v4` maintains them, and
+ * `lock_and_load_v4` reads them. They count only while `claims_from_position` is the position of the head.
  */
 
 /** Makes the next claims begin at the beginning, in the caller's transaction, which has locked the head. */

@@ -31,13 +31,13 @@ export interface LockedState {
   readonly now: DateTime.Utc
 }
 
-/** The result of `lock_and_load_v3`. */
+/** The result of `lock_and_load_v4`. */
 export interface Loaded extends LockedState {
   readonly receipts: ReadonlyArray<ReceiptColumns>
 }
 
 /**
- * Calls of `lock_and_load_v3` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
+ * Calls of `lock_and_load_v4` of the migrations, in the caller's transaction: it takes the locks of a plan in the lock order of
  * `ReadModel.ts`, and loads what a batch decides on.
  */
 export interface LockAndLoad {
@@ -66,10 +66,10 @@ export const makeLockAndLoad = (
 ): LockAndLoad => {
   const { bind } = prepareStatement<LockAndLoadArguments, LoadedRow>(
     sql,
-    (plan) => sql`SELECT * FROM ${sql(`${schema}.lock_and_load_v3`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
+    (plan) => sql`SELECT ${sql(`${schema}.lock_and_load_v4`)}(${plan.graphLock}, ${plan.cards}, ${plan.keys},
       ${plan.doneChanges}, ${plan.completed}, ${plan.edgeTargets}, ${plan.haveDependents}, ${plan.claimedById},
       ${plan.limit}, ${plan.phases}, ${plan.priorities}, ${plan.limits}, ${plan.labelled}, ${plan.edgesFrom}, ${plan.edgesTo}, ${plan.reclaims},
-      ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override})`
+      ${plan.commandIds}, ${plan.actors}, ${plan.idleTimeout}, ${plan.override}) AS loaded`
   )
   const bindLoad: LockAndLoad["bindLoad"] = (plan, receipts, idleMillis) =>
     bind(toArguments(plan, receipts, idleMillis, clockOverride()))
@@ -77,10 +77,12 @@ export const makeLockAndLoad = (
   const decodeLoaded: LockAndLoad["decodeLoaded"] = (rows) => {
     const [row] = rows as ReadonlyArray<LoadedRow>
     if (row === undefined) throw new Error("the database returned no facts")
-    return row.is_same_server === false
-      ? Effect.map(recordServer, (generation) => decodeRow(row, generation))
+    const facts = JSON.parse(row.loaded) as LoadedFacts
+    const [, generation, isSameServer] = facts
+    return isSameServer === false
+      ? Effect.map(recordServer, (begun) => decodeFacts(facts, begun))
       : // Null where the head row is missing: only a damaged backlog has none, and nothing can be appended to it.
-        Effect.succeed(decodeRow(row, Number(row.generation ?? 0)))
+        Effect.succeed(decodeFacts(facts, generation ?? 0))
   }
 
   const execute = executeStatement(sql)
@@ -95,7 +97,7 @@ export const makeLockAndLoad = (
   }
 }
 
-/** The arguments of `lock_and_load_v3`. Arrays are array literals; null when they are empty. */
+/** The arguments of `lock_and_load_v4`. Arrays are array literals; null when they are empty. */
 interface LockAndLoadArguments {
   readonly graphLock: string | null
   readonly cards: string | null
@@ -184,19 +186,22 @@ const leastPriority = -(2 ** 31)
 
 const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
 
-/** The result of `lock_and_load_v3`. */
 interface LoadedRow {
-  /** Milliseconds since 1970. A bigint or its text, as is the generation. */
-  readonly now: bigint | string
-  readonly generation: bigint | string | null
-  readonly is_same_server: boolean | null
-  /** A JSON array of `LoadedCard`. */
-  readonly cards: string | null
-  /** JSON of `Facts`. */
-  readonly facts: string | null
+  /** JSON of `LoadedFacts`. */
+  readonly loaded: string
 }
 
-type Facts = readonly [
+/** The result of `lock_and_load_v4`. */
+type LoadedFacts = readonly [
+  /** Milliseconds since 1970. */
+  now: number,
+  generation: number | null,
+  isSameServer: boolean | null,
+  cards: ReadonlyArray<readonly [row: LoadedCard, dependsOn: ReadonlyArray<CardId>]>,
+  others: OtherFacts | null
+]
+
+type OtherFacts = readonly [
   statuses: ReadonlyArray<readonly [id: CardId, status: Status]> | null,
   dependents: ReadonlyArray<
     readonly [id: CardId, dependsOn: CardId, status: Status, unmetDependencies: number, notBefore: number | null]
@@ -205,98 +210,100 @@ type Facts = readonly [
   receipts: ReadonlyArray<ReceiptColumns> | null
 ]
 
-const decodeRow = ({ cards, facts, now }: LoadedRow, generation: number): Loaded => {
+const decodeFacts = ([now, , , cards, others]: LoadedFacts, generation: number): Loaded => {
   const state = new ReadModelState(generation)
-  if (cards !== null) {
-    for (const loaded of JSON.parse(cards) as ReadonlyArray<LoadedCard>) {
-      state.putCard(decodeLoadedCard(loaded), loaded[4])
-    }
-  }
-  const loaded = { state, now: timeOf(Number(now)), generation }
-  if (facts === null) return { ...loaded, receipts: [] }
-  const [statuses, dependents, edges, receipts] = JSON.parse(facts) as Facts
+  for (const [row, dependsOn] of cards) state.putCard(decodeLoadedCard(row, dependsOn), row.unmet_dependencies)
+  const loaded = { state, now: timeAt(now), generation }
+  if (others === null) return { ...loaded, receipts: [] }
+  const [statuses, dependents, edges, receipts] = others
   for (const [id, status] of statuses ?? []) {
     if (state.summary(id) === undefined) state.putSummary(id, { status, notBefore: null, unmetDependencies: 0 })
   }
   for (const [id, dependsOn, status, unmetDependencies, notBefore] of dependents ?? []) {
     if (state.card(id) === undefined)
-      state.putSummary(id, { status, notBefore: timeOrNull(notBefore), unmetDependencies })
+      state.putSummary(id, { status, notBefore: notBefore === null ? null : timeAt(notBefore), unmetDependencies })
     state.putDependency(id, dependsOn)
   }
   for (const [id, dependsOn] of edges ?? []) state.putDependency(id, dependsOn)
   return { ...loaded, receipts: receipts ?? [] }
 }
 
-/**
- * The columns of a loaded card. Those after the claim are missing when all of them are null, and those of labels and notes
- * when there are none.
- */
-type LoadedCard = readonly [
-  id: CardId,
-  title: string,
-  priority: number,
-  status: Status,
-  unmetDependencies: number,
-  attempts: number,
-  version: number,
-  createdAt: number,
-  updatedAt: number,
-  dependsOn: ReadonlyArray<CardId>,
-  claimOwner: string | null,
-  claimTtlSeconds: number | null,
-  claimedAt: number | null,
-  claimExpiresAt: number | null,
-  claimToken: number | null,
-  body?: string | null,
-  phase?: string | null,
-  idempotencyKey?: string | null,
-  blockedReason?: string | null,
-  acceptance?: Card["acceptance"],
-  result?: Card["result"],
-  notBefore?: number | null,
-  completedAt?: number | null,
-  labels?: ReadonlyArray<string>,
-  noteCount?: number,
-  lastNote?: string | null,
-  lastNoteActor?: string | null,
-  lastNoteAt?: number | null
-]
+/** The columns of a row of the table `cards` that a card has. Times are texts of ISO 8601. */
+interface LoadedCard {
+  readonly id: CardId
+  readonly title: string
+  readonly body: string | null
+  readonly phase: string | null
+  readonly labels: ReadonlyArray<string>
+  readonly priority: number
+  readonly status: Status
+  readonly unmet_dependencies: number
+  readonly claim_owner: string | null
+  readonly claim_ttl_seconds: number | null
+  readonly claimed_at: string | null
+  readonly claim_expires_at: string | null
+  readonly claim_token_high: number
+  readonly claim_token: number | null
+  readonly attempts: number
+  readonly not_before: string | null
+  readonly idempotency_key: string | null
+  readonly acceptance: Card["acceptance"]
+  readonly result: Card["result"]
+  readonly blocked_reason: string | null
+  readonly note_count: number
+  readonly last_note: string | null
+  readonly last_note_actor: string | null
+  readonly last_note_at: string | null
+  readonly created_at: string
+  readonly updated_at: string
+  readonly completed_at: string | null
+  readonly version: number
+}
 
 /** The types of the columns leave nothing to check. A verification compares the rows with the log. */
-const decodeLoadedCard = (from: LoadedCard): Card => ({
-  id: from[0],
-  title: from[1],
-  body: from[15] ?? null,
-  phase: from[16] ?? null,
-  labels: from[23] ?? noLabels,
-  priority: from[2],
-  status: from[3],
-  dependsOn: from[9],
-  claimOwner: from[10],
-  claimTtlSeconds: from[11],
-  claimedAt: timeOrNull(from[12]),
-  claimExpiresAt: timeOrNull(from[13]),
-  claimToken: from[14],
-  attempts: from[5],
-  notBefore: timeOrNull(from[21]),
-  idempotencyKey: from[17] ?? null,
-  acceptance: from[19] ?? null,
-  result: from[20] ?? null,
-  blockedReason: from[18] ?? null,
-  noteCount: from[24] ?? 0,
-  lastNote: from[25] == null ? null : { text: from[25], actor: from[26] ?? "", at: timeOf(from[27] ?? 0) },
-  createdAt: timeOf(from[7]),
-  updatedAt: timeOf(from[8]),
-  completedAt: timeOrNull(from[22]),
-  version: from[6]
+const decodeLoadedCard = (row: LoadedCard, dependsOn: ReadonlyArray<CardId>): Card => ({
+  id: row.id,
+  title: row.title,
+  body: row.body,
+  phase: row.phase,
+  labels: row.labels,
+  priority: row.priority,
+  status: row.status,
+  dependsOn,
+  claimOwner: row.claim_owner,
+  claimTtlSeconds: row.claim_ttl_seconds,
+  claimedAt: timeOrNull(row.claimed_at),
+  claimExpiresAt: timeOrNull(row.claim_expires_at),
+  claimToken: row.claim_token === null ? null : row.claim_token_high * 2 ** 31 + row.claim_token,
+  attempts: row.attempts,
+  notBefore: timeOrNull(row.not_before),
+  idempotencyKey: row.idempotency_key,
+  acceptance: row.acceptance,
+  result: row.result,
+  blockedReason: row.blocked_reason,
+  noteCount: row.note_count,
+  lastNote:
+    row.last_note === null
+      ? null
+      : { text: row.last_note, actor: row.last_note_actor ?? "", at: timeOf(row.last_note_at ?? "") },
+  createdAt: timeOf(row.created_at),
+  updatedAt: timeOf(row.updated_at),
+  completedAt: timeOrNull(row.completed_at),
+  version: row.version
 })
 
-const noLabels: ReadonlyArray<string> = []
+const timeAt = (millis: number): DateTime.Utc => DateTime.makeUnsafe(millis)
 
-let lastTime = DateTime.makeUnsafe(0)
+let lastText = ""
+let lastTime = timeAt(0)
 
-/** Times of a batch repeat: cards that were created together share one. */
-const timeOf = (millis: number): DateTime.Utc =>
-  lastTime.epochMilliseconds === millis ? lastTime : (lastTime = DateTime.makeUnsafe(millis))
+/** Reads a time. Times of a batch repeat: cards that were created together share one. */
+const timeOf = (text: string): DateTime.Utc => {
+  if (text !== lastText) {
+    lastTime = timeAt(Date.parse(text))
+    lastText = text
+  }
+  return lastTime
+}
 
-const timeOrNull = (millis: number | null | undefined): DateTime.Utc | null => (millis == null ? null : timeOf(millis))
+const timeOrNull = (text: string | null): DateTime.Utc | null => (text === null ? null : timeOf(text))

@@ -32,6 +32,9 @@ const sizePerStatement = 8 * 1024 * 1024
 /** A statement that is bound only when it is its turn: those of a large batch are large. */
 export type LazyStatement = () => BoundStatement
 
+/** A statement that writes. With `commitsEarly` its transaction commits without waiting for the flush. Defaults to `false`. */
+export type LazyWrite = (commitsEarly?: boolean) => BoundStatement
+
 /** Executes statements as `sendInOrder` runs them. */
 export const executeInOrder = (
   sql: SqlClient.SqlClient,

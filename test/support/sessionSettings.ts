@@ -21,7 +21,8 @@ export const unusualSettings: Readonly<Record<string, string>> = {
   array_nulls: "off",
   DateStyle: "German",
   IntervalStyle: "sql_standard",
-  TimeZone: "Asia/Kathmandu",
+  // Its offset had seconds until 1972.
+  TimeZone: "Africa/Monrovia",
   bytea_output: "escape",
   extra_float_digits: "-15",
   standard_conforming_strings: "off",

@@ -1,7 +1,7 @@
 import { Context, Data, Effect, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { executeInOrder, type LazyStatement } from "../../sql/bulkStatements.ts"
+import { executeInOrder, type LazyWrite } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 import { type BoundStatement, executeStatement } from "../../sql/prepareStatement.ts"
 
@@ -17,7 +17,7 @@ export interface Batch<A> {
 export interface Decided<A> {
   readonly answer: A
   /** The last statements of the transaction, in order. Those that append events return the last position. */
-  readonly writes: ReadonlyArray<LazyStatement>
+  readonly writes: ReadonlyArray<LazyWrite>
   /**
    * Whether the transaction appends events. Then it may commit before the commit is durable: readers wait for the positions. A
    * receipt without events has no position for which others could wait.

@@ -1,7 +1,7 @@
 import type { PgConnection } from "@effect/sql-pg"
 import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { type LazyStatement, sendInOrder } from "../../sql/bulkStatements.ts"
+import { type LazyStatement, type LazyWrite, sendInOrder } from "../../sql/bulkStatements.ts"
 import { type BoundStatement, executeStatement, isObserved } from "../../sql/prepareStatement.ts"
 import { type Batch, beginStatement, type Decided } from "../commands/BatchTransaction.ts"
 import { ConnectionMonitor, rolledBackError, toSqlConnection } from "./ConnectionMonitor.ts"
@@ -92,14 +92,17 @@ const planEnding = ({ appends, events, readEnd, writes }: LastStep, durability: 
   // Receipts without events have no position, for which others could wait.
   const isEarly = durability?.paysOff() === true && appends
   return {
-    statements: [
-      ...(isUnwritten && durability !== undefined ? [() => readEnd] : writes),
-      ...(isEarly ? [() => commitEarly] : [])
-    ],
+    statements: isUnwritten && durability !== undefined ? [() => readEnd] : isEarly ? withEarlyCommit(writes) : writes,
     isUnwritten,
     isEarly,
     events
   }
+}
+
+/** The last write makes the commit early. */
+const withEarlyCommit = (writes: ReadonlyArray<LazyWrite>): ReadonlyArray<LazyStatement> => {
+  const last = writes.at(-1)
+  return last === undefined ? [() => commitEarly] : [...writes.slice(0, -1), () => last(true)]
 }
 
 const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {

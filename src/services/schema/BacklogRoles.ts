@@ -77,9 +77,12 @@ const tableGrants: ReadonlyArray<TableGrants> = [
 
 /** The functions that carry out commands, and the roles that may execute them. They run with the owner's privileges. */
 const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: ReadonlyArray<Role> }> = [
+  { name: "lock_and_load_v4", roles: ["writer"] },
+  { name: "append_and_project_v4", roles: ["writer"] },
+  // For versions 0.11 to 1.0, which may run at the same time as this one.
   { name: "lock_and_load_v3", roles: ["writer"] },
   { name: "append_and_project_v3", roles: ["writer"] },
-  // For versions 0.9 and 0.10, which may run at the same time as this one.
+  // For versions 0.9 and 0.10.
   { name: "lock_and_load_v2", roles: ["writer"] },
   { name: "append_and_project_v2", roles: ["writer"] },
   // For version 0.8.
@@ -103,7 +106,7 @@ const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: Rea
 ]
 
 /** The function that appends events. Only writers may execute it. */
-export const appendFunction = "append_and_project_v3"
+export const appendFunction = "append_and_project_v4"
 
 /** The names of the functions whose privileges `grantRoles` sets. */
 export const functionNames: ReadonlyArray<string> = functionGrants.map(({ name }) => name)

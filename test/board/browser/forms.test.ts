@@ -177,6 +177,7 @@ describeInBrowser("the keyboard of the board", ({ open, serve }) => {
     const server = await serve()
     for (const id of ["a", "b", "c"]) await server.post("create", { id, title: id })
     const page = await open(`${server.url}#/time?at=2`)
+    await page.locator(".time-columns").waitFor()
     await page.getByRole("slider").focus()
     await page.keyboard.press(",")
     await soon(() => page.url()).toContain("at=1")

@@ -17,10 +17,12 @@ export const endOfLog = (test: Test): void => {
       const before = yield* owner.audit.anchor()
       const append = (given: Parameters<typeof appendStatement>[1]) => appendStatement(schema, given)
       const later = "2126-01-01"
+      const twoEvents = ["a", "b"].map((id) => String(eventOf(id)["events"])).join("\n")
+      const claimedRow = "(a,claimed,0,,f,1,2026-01-01,,2,0,w,60,2026-01-01,2026-01-01,0,2,,)"
       const refused: ReadonlyArray<readonly [what: string, statement: string, problem: RegExp | "not permitted"]> = [
         // The clock and the generation.
         ["a time of recording", append(eventOf("a", { override: later })), "not permitted"],
-        ["a time of loading", callStatement(schema, "lock_and_load_v3", { override: later }), "not permitted"],
+        ["a time of loading", callStatement(schema, "lock_and_load_v4", { override: later }), "not permitted"],
         ["a time of a receipt", append({ new_receipts: "(c,w,,,,,{})", override: later }), "not permitted"],
         [
           "a time of a generation",
@@ -33,10 +35,10 @@ export const endOfLog = (test: Test): void => {
           "not permitted"
         ],
         ["the clock of the functions", `SELECT ${schema}.current_time_v1(NULL)`, "not permitted"],
-        ["no generation", callStatement(schema, "append_and_project_v3", eventOf("a")), /generation .* is missing/],
+        ["no generation", callStatement(schema, "append_and_project_v4", eventOf("a")), /generation .* is missing/],
         [
           "an old generation",
-          callStatement(schema, "append_and_project_v3", { ...eventOf("a"), read_generation: 1 }),
+          callStatement(schema, "append_and_project_v4", { ...eventOf("a"), read_generation: 1 }),
           /^SerializationError: generation \d+ of the backlog began after this transaction had read generation 1$/
         ],
         [
@@ -74,6 +76,22 @@ export const endOfLog = (test: Test): void => {
         ],
         ["commitments of no event", append(eventOf("a", { commitments: "\n{}" })), /null value/],
         ["an empty line", append({ ...eventOf("a"), events: "\n" }), /malformed record literal/],
+        [
+          "a payload of two lines",
+          append(eventOf("a", { data: '{"priority":\n5}' })),
+          /invalid input syntax for type json/
+        ],
+        [
+          "two events as one",
+          append({ ...eventOf("a"), events: twoEvents, is_single: true }),
+          /malformed record literal/
+        ],
+        [
+          "two rows as one",
+          append({ ...eventOf("a"), changed: `${claimedRow}\n${claimedRow}`, is_single: true }),
+          /malformed record literal/
+        ],
+        ["no event as one", append({ is_single: true }), /null value/],
         ["a line feed in a name", append(eventOf("a", { actor: "one\ntwo" })), /malformed record literal/],
         ["too few fields", append({ ...eventOf("a"), events: "(a,2)" }), /malformed record literal/],
         [
@@ -94,10 +112,10 @@ export const endOfLog = (test: Test): void => {
         ["a receipt without an actor", append({ new_receipts: "(c,,,,,,{})" }), /null value in column "actor"/],
         [
           "a negative limit",
-          callStatement(schema, "lock_and_load_v3", { claim_limit: -1 }),
+          callStatement(schema, "lock_and_load_v4", { claim_limit: -1 }),
           /LIMIT must not be negative/
         ],
-        ["an array that is none", callStatement(schema, "lock_and_load_v3", { named: "a" }), /malformed array literal/]
+        ["an array that is none", callStatement(schema, "lock_and_load_v4", { named: "a" }), /malformed array literal/]
       ]
       for (const [what, statement, problem] of refused) {
         const found = yield* attempt(writer.sql, statement)
@@ -105,9 +123,9 @@ export const endOfLog = (test: Test): void => {
       }
       // An auditor may execute none of them, whatever the arguments.
       for (const name of [
-        "append_and_project_v3",
+        "append_and_project_v4",
         "begin_generation_v1",
-        "lock_and_load_v3",
+        "lock_and_load_v4",
         "lock_head_v1"
       ] as const) {
         expect([name, yield* attempt(auditor.sql, callStatement(schema, name))]).toEqual([name, "not permitted"])
@@ -180,7 +198,7 @@ export const endOfLog = (test: Test): void => {
             yield* writer.sql.unsafe(`SELECT pg_catalog.set_config('${name}', '${value}', true)`)
           }
           yield* writer.sql.unsafe(
-            callStatement(schema, "lock_and_load_v3", { graph: "exclusive", named: "{a}", claim_limit: 1 })
+            callStatement(schema, "lock_and_load_v4", { graph: "exclusive", named: "{a}", claim_limit: 1 })
           )
           yield* writer.sql.unsafe(callStatement(schema, "lock_head_v1"))
           yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "restored", at_least: 0 }))
@@ -310,7 +328,7 @@ export const endOfLog = (test: Test): void => {
         // Payloads and their hashes.
         "not canonical": ["content", { data: '{"priority": 5}' }],
         "another order": ["content", { data: '{"priority":5,"phase":null}' }],
-        "a payload of two lines": ["content", { data: '{"priority":\n5}' }],
+        "a payload of two lines": ["content", { data: '{"priority":\n5}', is_single: true }],
         "the same member twice": ["content", { data: '{"priority":4,"priority":5}' }],
         "a number with a fraction of zero": ["content", { data: '{"priority":5.0}' }],
         "a number that is not exact": ["decode", { data: '{"priority":9007199254740993}' }],

@@ -4,10 +4,10 @@ import { textField } from "../../../src/sql/recordLines.ts"
 export type Arguments = Readonly<Record<string, string | boolean | number | null>>
 
 const parameters = {
-  append_and_project_v3:
-    "events data erasable commitments continues read_generation created_states created_contents changed revised noted counters added_edges removed_edges counted made_claimable first_expiry first_retry new_receipts awaits_standby override",
+  append_and_project_v4:
+    "events data erasable commitments continues read_generation created_states created_contents changed revised noted counters added_edges removed_edges counted made_claimable first_expiry first_retry new_receipts awaits_standby is_single commits_early override",
   begin_generation_v1: "reason at_least override",
-  lock_and_load_v3:
+  lock_and_load_v4:
     "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_limit claim_phases claim_priorities claim_limits labelled edges_from edges_to reclaims command_ids actors idle_timeout override",
   lock_head_v1: ""
 } as const
@@ -48,7 +48,7 @@ export const eventOf = (
 
 /** Appends with the generation of the log, as a program would, with a writer's own SQL. */
 export const appendStatement = (schema: string, given: Arguments): string =>
-  callStatement(schema, "append_and_project_v3", given).replace(
+  callStatement(schema, "append_and_project_v4", given).replace(
     "read_generation => NULL",
     `read_generation => (SELECT generation FROM ${schema}.head)`
   )

@@ -72,7 +72,7 @@ interface Place {
   readonly id: string
 }
 
-/** The variables of `lock_and_load_v3` in its statements for claims, and their types. */
+/** The variables of `lock_and_load_v4` in its statements for claims, and their types. */
 const claimParameters = [
   ["claim_phases[i]", "text"],
   ["claim_priorities[i]", "integer"],
@@ -87,7 +87,7 @@ const claimParameters = [
 ] as const
 
 /**
- * Runs a statement for claims of `lock_and_load_v3`, with the settings of that function, as a prepared statement. Returns its
+ * Runs a statement for claims of `lock_and_load_v4`, with the settings of that function, as a prepared statement. Returns its
  * plan, and the rows that it locks.
  */
 const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; readonly schema: string }, claim: Claim) =>
@@ -95,7 +95,7 @@ const explainClaim = ({ sql, schema }: { readonly sql: SqlClient.SqlClient; read
     Effect.gen(function* () {
       const [definition] = yield* sql<{ readonly source: string; readonly settings: ReadonlyArray<string> }>`
         SELECT prosrc AS source, proconfig AS settings FROM pg_proc
-        WHERE pronamespace = ${schema}::regnamespace AND proname = 'lock_and_load_v3'`
+        WHERE pronamespace = ${schema}::regnamespace AND proname = 'lock_and_load_v4'`
       const { settings, source } = yield* Effect.fromNullishOr(definition)
       for (const setting of settings) {
         const [name, value] = setting.split(/=(.*)/s)

@@ -119,8 +119,9 @@ onBothDatabases("where claims begin", (test) => {
         counted: "(1,0,-1,0,0)"
       })
       const ofVersion1 = released
-        .replace("append_and_project_v3", "append_and_project_v1")
+        .replace("append_and_project_v4", "append_and_project_v1")
         .replace("noted => NULL, ", "")
+        .replace("is_single => NULL, commits_early => NULL, ", "")
         .replace(/made_claimable => NULL, first_expiry => NULL, first_retry => NULL, /, "")
       yield* sql.withTransaction(sql.unsafe(ofVersion1))
       // A command of this version, which does not concern the card.

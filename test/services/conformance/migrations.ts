@@ -39,7 +39,8 @@ const names = [
   "labels_and_notes",
   "keyframes",
   "observations",
-  "claims_by_labels"
+  "claims_by_labels",
+  "fewer_expressions"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */

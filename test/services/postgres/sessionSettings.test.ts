@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Option, Stream } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { describe, expect, it as plainIt } from "vitest"
 import { layer } from "@effect/vitest"
@@ -67,6 +67,10 @@ const useEverything = Effect.gen(function* () {
   expect(yield* backlog.stats).toMatchObject({ counts: { done: 1 } })
   expect(yield* backlog.explain("b")).toBeDefined()
   expect((yield* backlog.list({ status: "ready" })).map(({ id }) => id)).toEqual(["b", "c", "d"])
+  const createdAt = DateTime.makeUnsafe("1900-01-01T00:00:00.000Z")
+  yield* backlog.create({ id: "old", title: "Old", priority: 9, occurredAt: createdAt, actor: "ann" })
+  const claimedOld = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+  expect([claimedOld.id, claimedOld.createdAt]).toEqual(["old", createdAt])
   // The caller's own transaction keeps its search path.
   const path = sql<{ readonly path: string }>`SELECT pg_catalog.current_setting('search_path') AS path`
   const redaction = audit.redact({ id: "c", parts: ["title"], actor: "ann", reason: "asked" })

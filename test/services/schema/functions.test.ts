@@ -153,6 +153,8 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
         })
         const misdirected = "works on the tables of another schema: this one was renamed."
         expect(yield* findings).toEqual([
+          `The function lock_and_load_v4 ${misdirected}`,
+          `The function append_and_project_v4 ${misdirected}`,
           `The function lock_and_load_v3 ${misdirected}`,
           `The function append_and_project_v3 ${misdirected}`,
           `The function lock_and_load_v2 ${misdirected}`,
