@@ -114,7 +114,8 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     kind: "removal",
     createTables: context.createTables,
     check: (made) => refuseAdded(made, erasableTables),
-    superseded: () => pending("a rebuild of the read model replaced the rewrite, which is tried again later."),
+    superseded: () =>
+      pending("a rebuild of the read model or a redaction ended the rewrite, which is tried again later."),
     busy: (kind) => new RemovalBusy({ kind }),
     timeout: context.swapTimeout,
     blocked: (waitedSeconds) => blocked("the tables", waitedSeconds)

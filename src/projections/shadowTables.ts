@@ -162,13 +162,10 @@ export const createShadowTables = Effect.fnUntraced(function* <E, E2, E3, E4>(op
     onTimeout: (waitedSeconds) => Effect.fail(options.blocked(waitedSeconds))
   })
 
-  const step = <A, E5>(
-    effect: Effect.Effect<A, E5>,
-    mode: "shared" | "exclusive" = "shared"
-  ): Effect.Effect<A, E5 | E2 | SqlError.SqlError> =>
+  const step = <A, E5>(effect: Effect.Effect<A, E5>): Effect.Effect<A, E5 | E2 | SqlError.SqlError> =>
     inTransaction(sql)(
       Effect.gen(function* () {
-        yield* lockShadowSchema(sql, schema, mode)
+        yield* lockShadowSchema(sql, schema, "shared")
         const work = yield* found
         if (work?.nonce !== nonce) return yield* Effect.fail(options.superseded())
         yield* sql`UPDATE ${workTable} SET touched_at = clock_timestamp()`

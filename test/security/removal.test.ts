@@ -371,7 +371,7 @@ onServer("a removal of erased bytes", (test) => {
         })
       )
       expect(problem).toContain("a rebuild of the read model is running")
-      expect(pendingOf(result)).toContain("a rebuild of the read model replaced the rewrite")
+      expect(pendingOf(result)).toContain("a rebuild of the read model or a redaction ended the rewrite")
       expect(yield* audit.removeErased()).toEqual({ removed: 1 })
     })
   )
