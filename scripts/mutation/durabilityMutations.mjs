@@ -11,7 +11,7 @@ export const durabilityMutations = [
   {
     name: "a command returns after the barrier",
     file: runBatch,
-    find: "...(ending.isEarly ? [primaryBarrier] : [])",
+    find: "...(isEarly ? [primaryBarrier] : [])",
     replace: "",
     tests: [...ofDurability, ...crashes]
   },

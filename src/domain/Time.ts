@@ -14,7 +14,7 @@ export const formatTime = (time: DateTime.Utc): string => {
   if (millis === last.millis) return last.text
   if (millis === beforeLast.millis) return beforeLast.text
   beforeLast = last
-  last = { millis, text: DateTime.formatIso(time) }
+  last = { millis, text: new Date(millis).toISOString() }
   return last.text
 }
 

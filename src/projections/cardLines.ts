@@ -42,7 +42,7 @@ export const toNoteLine = ({ card: { id, lastNote, noteCount } }: CardRow): stri
 export const noteSize = ({ card }: CardRow): number => card.lastNote?.text.length ?? 0
 
 /** The approximate number of characters of a card's texts. */
-export const contentSize = ({ card }: CardRow): number =>
+export const contentSize = ({ card }: Pick<CardRow, "card">): number =>
   card.title.length +
   card.labels.length * 20 +
   (card.body?.length ?? 0) +

@@ -17,7 +17,7 @@ const shares = (whole, parts) =>
   Array.from({ length: parts }, (_, index) => Math.floor(whole / parts) + (index < whole % parts ? 1 : 0))
 
 /** How many cards a round completes at most. */
-const cardsOfRound = ({ quick }) => (quick ? 10_000 : 40_000)
+const cardsOfRound = ({ quick }) => (quick ? 10_000 : 50_000)
 
 /** How many cards are claimable at first, and after more were created. */
 const leastCards = (context) => 3 * cardsOfRound(context)

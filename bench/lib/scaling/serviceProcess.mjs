@@ -46,7 +46,13 @@ const many = (limit) =>
     return claimed.length
   })
 
-/** How long the processes of a round work before and after the measured time, in milliseconds: they do not begin at once. */
+/**
+ * How long the processes of a round work before the measured time, in milliseconds: they do not begin at once, and those that have been
+ * idle while others were measured are slower at first.
+ */
+const settlingMs = 1_000
+
+/** How long they work after it: they do not end at once. */
 const marginMs = 400
 
 /** Each worker claims and completes a card, or many with one call, in a loop. */
@@ -66,7 +72,7 @@ const inLoops = Effect.fnUntraced(function* (backlog, { commandsEach, seconds, w
       }
     })
   const measure = Effect.gen(function* () {
-    yield* Effect.sleep(marginMs)
+    yield* Effect.sleep(settlingMs)
     const batches = yield* batchesSoFar
     const [cpu, started] = [cpuMillis(), performance.now()]
     operations = 0
@@ -93,7 +99,7 @@ const readCard = "card-0000000"
 
 /** Reads one card again and again, with a pause, while other processes write. */
 const inReads = Effect.fnUntraced(function* (backlog, { pauseMs, seconds }) {
-  yield* Effect.sleep(marginMs)
+  yield* Effect.sleep(settlingMs)
   const latencies = []
   const until = performance.now() + seconds * 1000
   while (performance.now() < until) {

@@ -11,6 +11,11 @@ export interface Batch<A> {
   readonly bindLoad: (idleMillis: number | undefined) => BoundStatement
   /** Decides on the rows of the first statement. It may execute others. */
   readonly decide: (rows: ReadonlyArray<object>) => Effect.Effect<Decided<A>, SqlError.SqlError>
+  /**
+   * Decides on what this process remembers, without the first statement. The only write returns null, and writes nothing, if that is out
+   * of date. `undefined` where the batch needs the first statement. At the second call it does.
+   */
+  readonly decideRemembered?: () => Decided<A> | undefined
 }
 
 /** The result of deciding, and the remaining statements of the transaction. */
@@ -31,6 +36,8 @@ export interface Decided<A> {
   readonly awaitSeen: BoundStatement
   /** Runs after the commit. */
   readonly afterCommit: Effect.Effect<void>
+  /** Called with the last position when the commit of a transaction that appends events is durable. */
+  readonly remember?: (position: number) => void
 }
 
 /** Runs a batch in one transaction. */

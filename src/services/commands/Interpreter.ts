@@ -13,7 +13,10 @@ import { decodeStoredEvent, type StoredEvent } from "../../events/StoredEvent.ts
 import { planLocks, type ProposedIds } from "../../projections/LockPlan.ts"
 import type { Loaded, LockedState, ReceiptColumns } from "../../projections/lockAndLoad.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
+import { ReadModelState } from "../../projections/ReadModelState.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
+import type { LazyWrite } from "../../sql/bulkStatements.ts"
+import { DatabaseClock } from "../../sql/DatabaseClock.ts"
 import { type Batch, type BatchFailed, BatchTransaction, type Decided } from "./BatchTransaction.ts"
 import { GeneratedIdPrefix, proposeMissingIds, requireIdPrefix, withChosenIds } from "./generateIds.ts"
 import { answerOf, type Outcome } from "./Outcome.ts"
@@ -27,6 +30,7 @@ import {
   toReceiptOutcome,
   haveSameContent
 } from "./Receipt.ts"
+import { RememberedClaims } from "./RememberedClaims.ts"
 import { matchReceipts, receiptNames, Receipts, toReceiptLines } from "./Receipts.ts"
 
 /** Number of additional cards that are locked for claims when a card has used up its attempts. */
@@ -41,6 +45,8 @@ const maxTries = 8
  * 1. Lock the cards and the graph, and load the facts (`ReadModel.lockAndLoad`; the lock order is at the top of `ReadModel.ts`).
  * 2. Decide the commands one after the other, each on the state after the previous ones (`decideBatch`).
  * 3. Append the events and write the rows and receipts, with COMMIT in the same round trip on a server.
+ *
+ * A completion of a card whose claim is remembered begins with 2, on what is remembered: see decision 62.
  *
  * A refused command changes no card and does not affect the others.
  */
@@ -75,6 +81,8 @@ export class Interpreter extends Context.Service<
       const receipts = yield* Receipts
       const transaction = yield* BatchTransaction
       const idPrefix = requireIdPrefix(yield* GeneratedIdPrefix)
+      const { override } = yield* DatabaseClock
+      const claims = new RememberedClaims()
 
       /** The outcomes of commands that have a receipt from an earlier transaction. */
       const findEarlierOutcomes = Effect.fnUntraced(function* (
@@ -162,6 +170,15 @@ export class Interpreter extends Context.Service<
                 )
               )
             })
+        return toDecided(locked, outcomes, pending, writes)
+      }
+
+      const toDecided = (
+        locked: LockedState,
+        outcomes: ReadonlyArray<Outcome>,
+        pending: ReadonlyArray<PendingEvent>,
+        writes: ReadonlyArray<LazyWrite>
+      ): Decided<ReadonlyArray<Outcome>> => {
         const appends = pending.length > 0
         const { awaitStandby: awaitSeen, readEnd } = readModel
         return {
@@ -171,8 +188,35 @@ export class Interpreter extends Context.Service<
           events: pending.length,
           readEnd,
           awaitSeen,
-          afterCommit: appends ? log.notifyCommit : Effect.void
+          afterCommit: appends ? log.notifyCommit : Effect.void,
+          remember: (position) => claims.rememberAfter(locked, pending, position)
         }
+      }
+
+      /** Decides the completion of a card whose claim is remembered, unless it would be refused: the refusal may be out of date. */
+      const decideRemembered = (commands: ReadonlyArray<Command>): Decided<ReadonlyArray<Outcome>> | undefined => {
+        const [command] = commands
+        // Only loading finds a receipt, and the cards for a claim.
+        if (
+          commands.length !== 1 ||
+          command?._tag !== "Complete" ||
+          command.claimNext !== undefined ||
+          command.commandId !== undefined
+        )
+          return undefined
+        const remembered = claims.take(command.id)
+        const now = claims.estimateTime(override())
+        if (remembered === undefined || now === undefined) return undefined
+        const state = new ReadModelState(remembered.generation)
+        state.putCard(remembered.card, 0)
+        const locked = { state, now, generation: remembered.generation }
+        const { changes, createdCards, outcomes, pending } = decideBatch(locked, commands, noOutcomes, noProposedIds)
+        if (pending.length === 0) return undefined
+        const write = readModel.bindWriteIfUnchanged(
+          { locked, pending, changes, createdCards, receipts: [] },
+          remembered
+        )
+        return write === undefined ? undefined : toDecided(locked, outcomes, pending, [write])
       }
 
       const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => {
@@ -181,11 +225,13 @@ export class Interpreter extends Context.Service<
           bindLoad: (idleMillis) =>
             readModel.bindLoad(planLocks(commands, { proposedIds }), receiptNames(commands), idleMillis),
           decide: (rows) =>
-            Effect.flatMap(readModel.decodeLoaded(rows), (loaded) =>
-              loaded.receipts.length === 0
+            Effect.flatMap(readModel.decodeLoaded(rows), (loaded) => {
+              claims.noteTime(loaded.now)
+              return loaded.receipts.length === 0
                 ? decideLoaded(loaded, commands, noOutcomes, proposedIds)
                 : runAgain(commands, loaded, proposedIds)
-            )
+            }),
+          decideRemembered: () => decideRemembered(commands)
         }
       }
 
@@ -386,6 +432,8 @@ const none: ReadonlyArray<CardId> = []
 const noCards: ReadonlySet<CardId> = new Set()
 
 const noOutcomes: ReadonlyMap<Command, Outcome> = new Map()
+
+const noProposedIds: ProposedIds = new Map()
 
 /** The least number of attempts that a command of a batch specifies. */
 const leastMaxAttempts = (commands: ReadonlyArray<Command>): number => {

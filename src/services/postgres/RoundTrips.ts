@@ -137,10 +137,10 @@ export class RoundTrips {
   }
 
   private find(text: string): Prepared {
-    if (!this.isNamed) return { name: "", isParsed: false, columns: undefined }
+    if (!this.isNamed) return prepare("")
     let found = this.prepared.get(text)
     if (found === undefined) {
-      found = { name: `mosaic_${this.namespace}_${++this.names}`, isParsed: false, columns: undefined }
+      found = prepare(`mosaic_${this.namespace}_${++this.names}`)
       this.prepared.set(text, found)
     }
     return found
@@ -155,7 +155,16 @@ interface Prepared {
   isParsed: boolean
   /** The columns of its result; `undefined` until the server has described them. */
   columns: ReadonlyArray<Column> | undefined
+  /** The beginning of its Bind messages: the names of the portal and of the statement, and the formats of the parameters. */
+  readonly bound: Uint8Array
 }
+
+const prepare = (name: string): Prepared => ({
+  name,
+  isParsed: false,
+  columns: undefined,
+  bound: Buffer.from(`\0${name}\0\0\0`, "latin1")
+})
 
 interface Column {
   readonly name: string
@@ -222,12 +231,12 @@ const encodeStatements = (
   flushFirst: boolean
 ): Buffer => {
   const writer = new MessageWriter(
-    statements.reduce((size, { parameters, text }) => size + sizeLimit(parameters, text), 64)
+    statements.reduce((size, statement, index) => size + sizeLimit(statement, prepared[index] as Prepared), 64)
   )
   const parsed = new Set<Prepared>()
   statements.forEach(({ parameters, text }, index) => {
     const statement = prepared[index] as Prepared
-    const { columns, isParsed, name } = statement
+    const { bound, columns, isParsed, name } = statement
     if (!isParsed && !parsed.has(statement)) {
       writer.begin(messageType.parse)
       writer.cString(name)
@@ -237,9 +246,7 @@ const encodeStatements = (
       parsed.add(statement)
     }
     writer.begin(messageType.bind)
-    writer.cString("")
-    writer.cString(name)
-    writer.int16(0)
+    writer.raw(bound)
     writer.int16(parameters.length)
     for (const parameter of parameters) writer.text(toText(parameter))
     writer.int16(0)
@@ -270,11 +277,17 @@ const toText = (value: unknown): string | null => {
 }
 
 /** An upper bound of the bytes of a statement's messages. UTF-8 has at most three bytes for each UTF-16 code unit. */
-const sizeLimit = (parameters: ReadonlyArray<unknown>, text: string): number => {
-  let size = text.length * 3 + 128
+const sizeLimit = ({ parameters, text }: BoundStatement, { isParsed }: Prepared): number => {
+  let size = (isParsed ? 0 : text.length * 3) + 128
   for (const parameter of parameters) size += typeof parameter === "string" ? parameter.length * 3 + 4 : 40
   return size
 }
+
+/** Most messages are encoded here, and then copied: an upper bound of their size is several times as large. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024)
+
+/** Texts with more characters than this are encoded by Node, whose call takes as long as a few dozen characters here. */
+const shortText = 32
 
 class MessageWriter {
   private readonly bytes: Buffer
@@ -282,7 +295,7 @@ class MessageWriter {
   private start = 0
 
   constructor(size: number) {
-    this.bytes = Buffer.allocUnsafe(size)
+    this.bytes = size <= scratch.length ? scratch : Buffer.allocUnsafe(size)
   }
 
   begin(type: number): void {
@@ -292,7 +305,14 @@ class MessageWriter {
   }
 
   end(): void {
-    this.bytes.writeInt32BE(this.offset - this.start, this.start)
+    this.int32(this.offset - this.start, this.start)
+  }
+
+  private int32(value: number, at: number): void {
+    this.bytes[at] = value >>> 24
+    this.bytes[at + 1] = value >>> 16
+    this.bytes[at + 2] = value >>> 8
+    this.bytes[at + 3] = value
   }
 
   int16(value: number): void {
@@ -310,16 +330,28 @@ class MessageWriter {
   }
 
   text(text: string | null): void {
-    if (text === null) {
-      this.offset = this.bytes.writeInt32BE(-1, this.offset)
-      return
+    const from = this.offset + 4
+    const length = text === null ? -1 : text.length <= shortText ? this.ascii(text, from) : this.utf8(text, from)
+    this.int32(length, this.offset)
+    this.offset = from + Math.max(length, 0)
+  }
+
+  private utf8(text: string, from: number): number {
+    return this.bytes.write(text, from, "utf8")
+  }
+
+  /** Writes a text, most of which have ASCII characters only, and returns the number of bytes. */
+  private ascii(text: string, from: number): number {
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code > 0x7f) return this.utf8(text, from)
+      this.bytes[from + index] = code
     }
-    const length = this.bytes.write(text, this.offset + 4, "utf8")
-    this.bytes.writeInt32BE(length, this.offset)
-    this.offset += 4 + length
+    return text.length
   }
 
   written(): Buffer {
-    return this.bytes.subarray(0, this.offset)
+    const message = this.bytes.subarray(0, this.offset)
+    return this.bytes === scratch ? Buffer.from(message) : message
   }
 }

@@ -49,12 +49,28 @@ export const runBatch = <A>(
       () => Stream.die(new Error("a batch reads no streams"))
     )
     const context: StepContext = { sql, session, progress, durability, epoch: durability?.epoch() ?? 0 }
-    const { begin, end } = isObserved(fiber) ? makeObservedSteps(context) : makeSteps(context, answersAtOnce)
-    return Effect.flatMap(begin(batch.bindLoad(idleMillis)), (rows) =>
-      Effect.flatMap(batch.decide(rows), (decided) =>
-        Effect.flatMap(end(decided), () => Effect.as(decided.afterCommit, decided.answer))
+    const isSeen = isObserved(fiber)
+    const { begin, end } = isSeen ? makeObservedSteps(context) : makeSteps(context, answersAtOnce)
+    const finish = (decided: Decided<A>, position: number): Effect.Effect<A> => {
+      decided.remember?.(position)
+      return Effect.as(decided.afterCommit, decided.answer)
+    }
+    const inTwoRoundTrips = Effect.suspend(() =>
+      Effect.flatMap(begin(batch.bindLoad(idleMillis)), (rows) =>
+        Effect.flatMap(batch.decide(rows), (decided) =>
+          Effect.flatMap(end(decided), (position) => finish(decided, position))
+        )
       )
-    ).pipe(
+    )
+    // COMMIT is sent at once, so the transaction could not run again on another connection if this one is dead.
+    const remembered = durability === undefined || answersAtOnce || isSeen ? undefined : batch.decideRemembered?.()
+    const run =
+      remembered === undefined
+        ? inTwoRoundTrips
+        : Effect.flatMap(runInOneRoundTrip(context, remembered), (position) =>
+            position === 0 ? inTwoRoundTrips : finish(remembered, position)
+          )
+    return run.pipe(
       Effect.provideService(sql.transactionService, [connection, 0] as const),
       Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", [])))
     )
@@ -72,8 +88,11 @@ interface StepContext {
 /** The two round trips of a batch. */
 interface Steps {
   readonly begin: (load: BoundStatement) => Effect.Effect<ReadonlyArray<object>, SqlError.SqlError>
-  /** Sends the last statements with COMMIT, and waits until everything that the answer depends on is durable. */
-  readonly end: (decided: LastStep) => Effect.Effect<void, SqlError.SqlError>
+  /**
+   * Sends the last statements with COMMIT, and waits until everything that the answer depends on is durable. Returns the last position that
+   * the transaction has written or seen.
+   */
+  readonly end: (decided: LastStep) => Effect.Effect<number, SqlError.SqlError>
 }
 
 type LastStep = Pick<Decided<unknown>, "writes" | "appends" | "events" | "readEnd">
@@ -106,9 +125,8 @@ const withEarlyCommit = (writes: ReadonlyArray<LazyWrite>): ReadonlyArray<LazySt
 }
 
 const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
-  const { durability, epoch, progress, session } = context
+  const { durability, progress, session } = context
   const roundTrips = RoundTrips.of(session)
-  const monitor = ConnectionMonitor.of(session)
   const onFirst = () => {
     progress.hasBegun = true
   }
@@ -122,30 +140,68 @@ const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
       const ending = planEnding(decided, durability)
       if (decided.writes.length > 1) return sendAndCommit(context, ending)
       const beforeCommit = ending.statements.map((write) => write())
-      const sent = Effect.suspend(() => {
-        progress.commitSent = !ending.isUnwritten
-        return roundTrips.send([...beforeCommit, commitTransaction, ...(ending.isEarly ? [primaryBarrier] : [])])
-      })
-      const answered = Effect.catch(monitor.requireConfirmation(sent), (failed) => {
-        if (!(failed instanceof RoundTripFailed)) return Effect.fail(failed)
-        const { answers, error } = failed
-        if (answers !== undefined && answers.length > beforeCommit.length && durability !== undefined) {
-          // Only the barrier was refused.
-          return Effect.as(durability.await(0, epoch), answers)
-        }
-        if (answers !== undefined) noteRefusal(progress, error)
-        return Effect.fail(error)
-      })
-      return Effect.flatMap(answered, (answers) => {
-        const notCommitted = requireCommit(answers[beforeCommit.length]?.command)
-        if (durability === undefined || notCommitted !== undefined) return notCommitted ?? Effect.void
+      progress.commitSent = !ending.isUnwritten
+      return Effect.flatMap(sendWithCommit(context, beforeCommit, ending), (answers) => {
         const position = positionOf(answers[0])
-        if (ending.isUnwritten) return awaitSeen(context, durability, position)
+        if (durability === undefined) return Effect.succeed(position)
+        if (ending.isUnwritten) return Effect.as(awaitSeen(context, durability, position), position)
         durability.confirm(session, position, ending.events)
-        return Effect.void
+        return Effect.succeed(position)
       })
     }
   }
+}
+
+/** Sends statements and COMMIT, and the barrier of an early commit, in one round trip. Returns the answers to the statements. */
+const sendWithCommit = (
+  { durability, epoch, progress, session }: StepContext,
+  statements: ReadonlyArray<BoundStatement>,
+  { isEarly }: Ending
+): Effect.Effect<ReadonlyArray<StatementAnswer>, SqlError.SqlError> => {
+  const sent = RoundTrips.of(session).send([...statements, commitTransaction, ...(isEarly ? [primaryBarrier] : [])])
+  const answered = Effect.catch(ConnectionMonitor.of(session).requireConfirmation(sent), (failed) => {
+    if (!(failed instanceof RoundTripFailed)) return Effect.fail(failed)
+    const { answers, error } = failed
+    if (answers !== undefined && answers.length > statements.length && durability !== undefined) {
+      // Only the barrier was refused.
+      return Effect.as(durability.await(0, epoch), answers)
+    }
+    if (answers !== undefined) noteRefusal(progress, error)
+    return Effect.fail(error)
+  })
+  return Effect.flatMap(
+    answered,
+    (answers) => requireCommit(answers[statements.length]?.command) ?? Effect.succeed(answers)
+  )
+}
+
+/**
+ * Runs a transaction that was decided on what is remembered. Returns the position of its last event, or 0 if it has written nothing,
+ * because that is out of date.
+ */
+const runInOneRoundTrip = (context: StepContext, decided: LastStep): Effect.Effect<number, SqlError.SqlError> =>
+  Effect.suspend(() => {
+    const { durability, progress, session } = context
+    const ending = planEnding(decided, durability)
+    progress.hasBegun = true
+    progress.commitSent = true
+    const statements = [beginTransaction, ...ending.statements.map((write) => write())]
+    return sendWithCommit(context, statements, ending).pipe(
+      Effect.map((answers) => {
+        const position = positionOf(answers[1])
+        if (position > 0) durability?.confirm(session, position, ending.events)
+        else noteNothingSent(progress)
+        return position
+      }),
+      Effect.tapError(() => Effect.sync(() => progress.isRefused && noteNothingSent(progress)))
+    )
+  })
+
+/** Nothing was committed, and the batch may run again. */
+const noteNothingSent = (progress: BatchProgress): void => {
+  progress.hasBegun = false
+  progress.commitSent = false
+  progress.isRefused = false
 }
 
 /** The steps of a transaction whose statements the client shows to a tracer or a transformer. */
@@ -165,7 +221,7 @@ const makeObservedSteps = (context: StepContext): Steps => {
 const sendAndCommit = (
   context: StepContext,
   { events, isEarly, isUnwritten, statements }: Ending
-): Effect.Effect<void, SqlError.SqlError> => {
+): Effect.Effect<number, SqlError.SqlError> => {
   const { durability, epoch, progress, session, sql } = context
   const execute = executeStatement(sql)
   let position = 0
@@ -189,12 +245,12 @@ const sendAndCommit = (
   return Effect.andThen(
     sendInOrder([...sent, commit]),
     Effect.suspend(() => {
-      if (durability === undefined) return Effect.void
-      if (isUnwritten) return awaitSeen(context, durability, position)
+      if (durability === undefined) return Effect.succeed(position)
+      if (isUnwritten) return Effect.as(awaitSeen(context, durability, position), position)
       durability.noteAppended(position, events)
-      if (isEarly) return durability.await(position, epoch)
+      if (isEarly) return Effect.as(durability.await(position, epoch), position)
       durability.confirm(session, position, events)
-      return Effect.void
+      return Effect.succeed(position)
     })
   )
 }

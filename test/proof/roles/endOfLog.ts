@@ -22,6 +22,15 @@ export const endOfLog = (test: Test): void => {
       const refused: ReadonlyArray<readonly [what: string, statement: string, problem: RegExp | "not permitted"]> = [
         // The clock and the generation.
         ["a time of recording", append(eventOf("a", { override: later })), "not permitted"],
+        [
+          "a time of an unchanged card",
+          callStatement(schema, "lock_unchanged_v1", {
+            card: "a",
+            card_position: Number(before.position),
+            override: later
+          }),
+          "not permitted"
+        ],
         ["a time of loading", callStatement(schema, "lock_and_load_v4", { override: later }), "not permitted"],
         ["a time of a receipt", append({ new_receipts: "(c,w,,,,,{})", override: later }), "not permitted"],
         [
@@ -126,7 +135,8 @@ export const endOfLog = (test: Test): void => {
         "append_and_project_v4",
         "begin_generation_v1",
         "lock_and_load_v4",
-        "lock_head_v1"
+        "lock_head_v1",
+        "lock_unchanged_v1"
       ] as const) {
         expect([name, yield* attempt(auditor.sql, callStatement(schema, name))]).toEqual([name, "not permitted"])
       }
@@ -199,6 +209,9 @@ export const endOfLog = (test: Test): void => {
           }
           yield* writer.sql.unsafe(
             callStatement(schema, "lock_and_load_v4", { graph: "exclusive", named: "{a}", claim_limit: 1 })
+          )
+          yield* writer.sql.unsafe(
+            callStatement(schema, "lock_unchanged_v1", { card: "a", card_position: 1, decided_at: "01/01/2026" })
           )
           yield* writer.sql.unsafe(callStatement(schema, "lock_head_v1"))
           yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "restored", at_least: 0 }))

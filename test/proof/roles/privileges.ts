@@ -63,6 +63,7 @@ const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> 
     "lock_and_load_v3",
     "lock_and_load_v4",
     "lock_head_v1",
+    "lock_unchanged_v1",
     "record_anchor_v1",
     "record_verification_v1",
     "server_identity"

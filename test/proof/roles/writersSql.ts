@@ -9,7 +9,8 @@ const parameters = {
   begin_generation_v1: "reason at_least override",
   lock_and_load_v4:
     "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_limit claim_phases claim_priorities claim_limits labelled edges_from edges_to reclaims command_ids actors idle_timeout override",
-  lock_head_v1: ""
+  lock_head_v1: "",
+  lock_unchanged_v1: "card card_position read_generation decided_at override"
 } as const
 
 /** The statement that calls a function with arguments by name. */

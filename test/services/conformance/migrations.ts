@@ -40,7 +40,8 @@ const names = [
   "keyframes",
   "observations",
   "claims_by_labels",
-  "fewer_expressions"
+  "fewer_expressions",
+  "remembered_claims"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */
