@@ -26,7 +26,7 @@ export const endOfLog = (test: Test): void => {
           "a time of an unchanged card",
           callStatement(schema, "lock_unchanged_v1", {
             card: "a",
-            card_position: Number(before.position),
+            card_position: before.position,
             override: later
           }),
           "not permitted"
