@@ -78,13 +78,6 @@ export const rememberedMutations = [
     tests
   },
   {
-    name: "a refusal is decided on a loaded card",
-    file: interpreter,
-    find: "if (pending.length === 0) return undefined",
-    replace: "",
-    tests
-  },
-  {
     name: "cards with dependencies are not remembered",
     file: claims,
     find: " && card.dependsOn.length === 0",

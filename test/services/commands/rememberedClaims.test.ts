@@ -58,8 +58,8 @@ const counting = <A, E, R>(
   })
 
 /**
- * Completes cards whose claims are remembered, until the database was asked once whether one is unchanged: on a slow machine the
- * connection is not used in this way for every card. `meanwhile` happens between claim and completion. Returns what the last
+ * Completes cards whose claims are remembered, until the database was asked once whether one is unchanged: on a slow machine not every
+ * completion is carried out in this way. `meanwhile` happens between claim and completion. Returns what the last
  * completion led to, and how often the database found a card unchanged.
  */
 const completeRemembered = (meanwhile: (id: string) => Effect.Effect<unknown, unknown>) =>
@@ -72,6 +72,8 @@ const completeRemembered = (meanwhile: (id: string) => Effect.Effect<unknown, un
         const claimed = Option.getOrThrow(yield* backlog.claim({ owner: actor, actor }))
         expect(claimed.id).toBe(id)
         yield* meanwhile(id)
+        // Uses the connection, which must have received something within the last 100 ms.
+        yield* backlog.create({ id: `other-${number}`, title: "T", priority: -1, actor })
         const exit = yield* Effect.exit(backlog.complete({ id, token: claimed.claimToken, result: { number }, actor }))
         const { calls, unchanged } = yield* count
         if (calls > 0) return { id, number, exit, unchanged }
