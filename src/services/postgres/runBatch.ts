@@ -49,8 +49,8 @@ export const runBatch = <A>(
       () => Stream.die(new Error("a batch reads no streams"))
     )
     const context: StepContext = { sql, session, progress, durability, epoch: durability?.epoch() ?? 0 }
-    const isSeen = isObserved(fiber)
-    const { begin, end } = isSeen ? makeObservedSteps(context) : makeSteps(context, answersAtOnce)
+    const isTraced = isObserved(fiber)
+    const { begin, end } = isTraced ? makeObservedSteps(context) : makeSteps(context, answersAtOnce)
     const finish = (decided: Decided<A>, position: number): Effect.Effect<A> => {
       decided.remember?.(position)
       return Effect.as(decided.afterCommit, decided.answer)
@@ -63,7 +63,7 @@ export const runBatch = <A>(
       )
     )
     // COMMIT is sent at once, so the transaction could not run again on another connection if this one is dead.
-    const remembered = durability === undefined || answersAtOnce || isSeen ? undefined : batch.decideRemembered?.()
+    const remembered = durability === undefined || answersAtOnce || isTraced ? undefined : batch.decideRemembered?.()
     const run =
       remembered === undefined
         ? inTwoRoundTrips
@@ -190,15 +190,15 @@ const runInOneRoundTrip = (context: StepContext, decided: LastStep): Effect.Effe
       Effect.map((answers) => {
         const position = positionOf(answers[1])
         if (position > 0) durability?.confirm(session, position, ending.events)
-        else noteNothingSent(progress)
+        else noteNothingCommitted(progress)
         return position
       }),
-      Effect.tapError(() => Effect.sync(() => progress.isRefused && noteNothingSent(progress)))
+      Effect.tapError(() => Effect.sync(() => progress.isRefused && noteNothingCommitted(progress)))
     )
   })
 
 /** Nothing was committed, and the batch may run again. */
-const noteNothingSent = (progress: BatchProgress): void => {
+const noteNothingCommitted = (progress: BatchProgress): void => {
   progress.hasBegun = false
   progress.commitSent = false
   progress.isRefused = false
