@@ -5,6 +5,7 @@ import { afterAll, beforeAll } from "vitest"
 import { AccessTokens, BacklogService, Doctor, diagnose, layerPostgres, type PostgresOptions } from "../../src/index.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
+import { standbySetting } from "../support/standbySetting.ts"
 import { until } from "../support/waiting.ts"
 
 /**
@@ -27,39 +28,14 @@ describe("a server with a synchronous standby that does not answer", () => {
     })
   const scope = Effect.scope
 
-  const onlyAdmin = Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const setStandby = (name: string) =>
-      Effect.gen(function* () {
-        yield* sql.unsafe(`ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
-        yield* sql`SELECT pg_reload_conf()`
-        // Each session reloads the setting at its own time.
-        yield* until(
-          Effect.map(
-            sql<{ readonly names: string }>`SELECT current_setting('synchronous_standby_names') AS names`,
-            ([row]) => row?.names === name
-          )
-        )
-      })
-    /** The sessions whose commits wait for a standby. */
-    const waiting = Effect.map(
-      sql<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
-      (rows) => rows.map(({ pid }) => pid)
-    )
-    const cancel = Effect.flatMap(waiting, (pids) =>
-      Effect.forEach(pids, (pid) => sql`SELECT pg_cancel_backend(${pid}::int4)`, { discard: true })
-    )
-    yield* Effect.addFinalizer(() => Effect.orDie(setStandby("")))
-    return { sql, setStandby, waiting, cancel }
-  })
-
   const failureOf = (exit: Exit.Exit<unknown, unknown>) =>
     Option.getOrUndefined(Exit.findErrorOption(exit)) as SqlError.SqlError | undefined
 
   it.live("acknowledges no command, also at a retry, that the standby does not have, whatever the role sets", () =>
     withServer(({ url }) =>
       Effect.gen(function* () {
-        const { cancel, setStandby, sql, waiting } = yield* onlyAdmin
+        const sql = yield* SqlClient.SqlClient
+        const { cancel, setStandby, waiting } = yield* standbySetting(sql)
         yield* sql`CREATE ROLE writer LOGIN SUPERUSER PASSWORD 'w'`
         yield* sql`ALTER ROLE writer SET synchronous_commit = off`
         const own = new URL(url)
@@ -142,7 +118,8 @@ describe("a server with a synchronous standby that does not answer", () => {
     () =>
       withServer((options) =>
         Effect.gen(function* () {
-          const { cancel, setStandby, sql, waiting } = yield* onlyAdmin
+          const sql = yield* SqlClient.SqlClient
+          const { cancel, setStandby, waiting } = yield* standbySetting(sql)
           const context = yield* Layer.build(
             AccessTokens.layer.pipe(Layer.provideMerge(Doctor.layer), Layer.provideMerge(layerPostgresClient(options)))
           )

@@ -148,7 +148,6 @@ export const makeDurability = Effect.fnUntraced(function* (
   config: PgClient.PgClient["config"] & { readonly batchTimeout?: Duration.Duration | undefined },
   clientPool?: PgPool.PgPool
 ): Effect.fn.Return<ServerDurability, never, Scope.Scope> {
-  const scope = yield* Effect.scope
   const fork = Effect.runForkWith(yield* Effect.context())
   const timeoutMillis = Duration.toMillis(config.batchTimeout ?? Duration.seconds(30))
   const pool = yield* Effect.orDie(
@@ -158,6 +157,15 @@ export const makeDurability = Effect.fnUntraced(function* (
       multiplexConcurrency: 1,
       minConnections: 0,
       maxConnections: maxConcurrentBarriers
+    })
+  )
+  /** The sessions of barriers that are under way. When the client is closed, no caller waits for them any more. */
+  const barred = new Set<PgConnection.PgConnection>()
+  let isClosed = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isClosed = true
+      for (const session of barred) internalsOf(session).fatal(clientClosed())
     })
   )
   const servers = new WeakMap<ConnectionMonitor, string>()
@@ -228,12 +236,17 @@ export const makeDurability = Effect.fnUntraced(function* (
 
   const runOn = ({ use }: PgPool.PgPool) =>
     Effect.suspend(() => {
+      if (isClosed) return Effect.fail({ error: clientClosed(), isConnected: true })
       let isConnected = false
-      const barred = use((session) => {
+      const ran = use((session) => {
         isConnected = true
-        return runBarrier(session)
+        barred.add(session)
+        return Effect.ensuring(
+          runBarrier(session),
+          Effect.sync(() => barred.delete(session))
+        )
       })
-      return Effect.mapError(barred, (error) => ({ error, isConnected }))
+      return Effect.mapError(ran, (error) => ({ error, isConnected }))
     })
   // A barrier can be repeated: a connection can have broken while it was idle, and the server can refuse another one.
   const run = runOn(pool).pipe(
@@ -266,8 +279,7 @@ export const makeDurability = Effect.fnUntraced(function* (
             return Deferred.done(done, exit)
           })
         ),
-        Effect.exit,
-        Effect.forkIn(scope)
+        Effect.exit
       )
     )
   }
@@ -324,6 +336,8 @@ const makeError = (message: string, operation: string, cause: unknown = new Erro
 
 const serverReplaced = () =>
   makeError("the database server was restarted or replaced while this was read: read it again", "query")
+
+const clientClosed = () => makeError("the client was closed before this was known to be durable", "query")
 
 /** A connection leads to a server that is no longer the one of the client. */
 class ServerReplaced extends Error {

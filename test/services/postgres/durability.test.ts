@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { afterAll, beforeAll } from "vitest"
 import {
@@ -15,6 +15,7 @@ import type { ServerDurability } from "../../../src/services/postgres/Durability
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 import { type PostgresServer, startPostgres } from "../../support/postgresServer.ts"
+import { standbySetting } from "../../support/standbySetting.ts"
 import { until } from "../../support/waiting.ts"
 
 /**
@@ -82,31 +83,7 @@ describe("commits that are not durable yet", () => {
         Effect.gen(function* () {
           const schema = `durability_${++schemas}`
           const admin = yield* SqlClient.SqlClient
-          const setStandby = (standby: string) =>
-            Effect.gen(function* () {
-              yield* admin.unsafe(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`)
-              yield* admin`SELECT pg_reload_conf()`
-              const current = admin<{ readonly names: string }>`
-                SELECT current_setting('synchronous_standby_names') AS names`
-              yield* until(Effect.map(current, ([row]) => row?.names === standby))
-              if (standby !== "") yield* until(Effect.scoped(isWaitedFor))
-            })
-          /** Whether commits wait for the standby: the server's processes reload their settings one after the other. */
-          const isWaitedFor = Effect.gen(function* () {
-            const commit = yield* Effect.forkScoped(
-              Effect.exit(admin`SELECT pg_logical_emit_message(true, 'test', '')::text`)
-            )
-            yield* until(Effect.map(waits, ([row]) => commit.pollUnsafe() !== undefined || (row?.pids.length ?? 0) > 0))
-            const [row] = yield* waits
-            for (const pid of row?.pids ?? []) yield* admin`SELECT pg_cancel_backend(${pid}::int4)`
-            yield* Fiber.join(commit)
-            return (row?.pids.length ?? 0) > 0
-          })
-          const waits = admin<{ readonly pids: ReadonlyArray<number> }>`
-            SELECT ARRAY(SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep') AS pids`
-          yield* Effect.addFinalizer(() => Effect.orDie(setStandby("")))
-          const count = admin<{ readonly count: number }>`
-            SELECT count(*)::int4 AS count FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
+          const { setStandby, waiting } = yield* standbySetting(admin)
           const locks = admin<{ readonly count: number }>`
             SELECT count(*)::int4 AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock'`
           const head = admin.unsafe<{ readonly position: number }>(`SELECT position::int4 FROM ${schema}.head`)
@@ -114,7 +91,7 @@ describe("commits that are not durable yet", () => {
             schema,
             admin,
             setStandby,
-            waiting: Effect.map(count, ([row]) => row?.count ?? 0),
+            waiting: Effect.map(waiting, ({ length }) => length),
             blocked: Effect.map(locks, ([row]) => row?.count ?? 0),
             head: Effect.map(head, ([row]) => row?.position ?? 0)
           })
@@ -302,6 +279,30 @@ describe("commits that are not durable yet", () => {
       assert.strictEqual(stuck.head, null)
       assert.match(stuck.durability[0]?.what ?? "", /did not become durable within 3 seconds: .*\(absent\)/)
       yield* setStandby("")
+    }))
+
+  test("a client that is closed waits for no barrier, and begins none", ({ head, schema, setStandby, waiting }) =>
+    Effect.gen(function* () {
+      const writers = yield* Effect.all([open(schema), open(schema)])
+      yield* share(writers)
+      const before = yield* head
+      const client = yield* Scope.make()
+      const reader = yield* Scope.provide(open(schema, { batchTimeout: "1 hour" }), client)
+      yield* reader.backlog.stats
+      yield* setStandby("absent")
+      const command = yield* Effect.forkScoped(writers[0].backlog.create({ id: "a", title: "T", actor }))
+      yield* until(Effect.map(head, (position) => position === before + 1))
+      // Two barriers are under way, and the third read waits for the next one.
+      const reads: Array<Fiber.Fiber<unknown, unknown>> = []
+      for (const sessions of [2, 3, 3]) {
+        reads.push(yield* Effect.forkScoped(reader.backlog.stats))
+        yield* until(Effect.map(waiting, (count) => count === sessions))
+      }
+      yield* Scope.close(client, Exit.void)
+      for (const read of reads) assert.isTrue(Exit.isFailure(yield* Fiber.await(read)))
+      assert.isUndefined(command.pollUnsafe())
+      yield* setStandby("")
+      yield* Fiber.join(command)
     }))
 
   test("without the privilege commands commit synchronously, reads wait for the disk, and the doctor warns", ({
