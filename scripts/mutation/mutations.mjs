@@ -15,7 +15,7 @@ import { durabilityMutations } from "./durabilityMutations.mjs"
 import { labelMutations } from "./labelMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
-import { rememberedMutations } from "./rememberedMutations.mjs"
+import { oneRoundTripMutations } from "./oneRoundTripMutations.mjs"
 import { requestMutations } from "./requestMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
 import { serverMutations } from "./serverMutations.mjs"
@@ -427,7 +427,7 @@ export const mutations = [
   ...connectionMutations,
   ...directoryMutations,
   ...durabilityMutations,
-  ...rememberedMutations,
+  ...oneRoundTripMutations,
   ...fileMutations,
   ...logMutations,
   ...readGateMutations,

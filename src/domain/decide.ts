@@ -62,19 +62,18 @@ export const decide = (backlog: BacklogView, command: IdentifiedCommand, now: Da
   }
 }
 
-const claimEvent = (generation: number, card: Card, request: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
-  const ttlSeconds = request.ttlSeconds ?? defaultTtlSeconds
-  return {
-    cardId: card.id,
-    event: {
-      _tag: "CardClaimed",
-      owner: request.owner,
-      ttlSeconds,
-      expiresAt: addSeconds(now, ttlSeconds),
-      generation
-    }
-  }
-}
+/** The claim of a card: the same event for each card that the request may take. */
+export const claimEvent = (
+  { owner, ttlSeconds = defaultTtlSeconds }: Pick<ClaimRequest, "owner" | "ttlSeconds">,
+  generation: number,
+  now: DateTime.Utc
+): Extract<Event, { readonly _tag: "CardClaimed" }> => ({
+  _tag: "CardClaimed",
+  owner,
+  ttlSeconds,
+  expiresAt: addSeconds(now, ttlSeconds),
+  generation
+})
 
 const reclaimEvent = (card: Card, claim: HeldClaim, why: "expired" | "requested" | "restored"): DecidedEvent => ({
   cardId: card.id,
@@ -89,7 +88,10 @@ const claimById = (backlog: BacklogView, command: CommandOf<"Claim">, id: CardId
   return isClaimable(open, backlog.unmetDependencies(id), now)
     ? Result.succeed([
         ...reclaimed,
-        blockIfExhausted(backlog, card, command, reclaimed, now) ?? claimEvent(backlog.generation, card, command, now)
+        blockIfExhausted(backlog, card, command, reclaimed, now) ?? {
+          cardId: id,
+          event: claimEvent(command, backlog.generation, now)
+        }
       ])
     : Result.succeed(reclaimed)
 }
@@ -130,7 +132,7 @@ const claimNext = (backlog: ClaimView, request: ClaimRequest, limit: number, now
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
     if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
     const block = blockIfExhausted(backlog, card, request, freed.get(card.id) ?? [], now)
-    events.push(block ?? claimEvent(backlog.generation, card, request, now))
+    events.push(block ?? { cardId: card.id, event: claimEvent(request, backlog.generation, now) })
     if (block === undefined && ++claims === limit) break
   }
   return Result.succeed([...reclaimed, ...events])

@@ -1,4 +1,5 @@
 import { DateTime } from "effect"
+import type { Event } from "../domain/Event.ts"
 import type { StreamEvent } from "../domain/evolve.ts"
 import { formatTime } from "../domain/Time.ts"
 import { textField } from "../sql/recordLines.ts"
@@ -28,6 +29,40 @@ export interface EventLines {
   readonly commitments: string | null
 }
 
+/** A payload as the database stores and hashes it. */
+export interface EncodedPayload {
+  readonly type: string
+  readonly schemaVersion: number
+  /** As the content hash covers it, with commitments in place of erasable fields. */
+  readonly data: string
+  /** The values of erasable fields; null when there are none. */
+  readonly erasable: string | null
+  /** Their commitments; null when there are none. */
+  readonly commitments: string | null
+}
+
+export const encodePayload = (event: Event): EncodedPayload => {
+  const { data, schemaVersion, type } = encodeEvent(event)
+  const committed = createCommitments(data)
+  const fields = Object.keys(committed)
+  if (fields.length === 0) {
+    return { type, schemaVersion, data: canonicalMembers(data), erasable: null, commitments: null }
+  }
+  const hashed: Record<string, unknown> = { ...data }
+  const values: Record<string, unknown> = {}
+  for (const field of fields) {
+    values[field] = data[field]
+    hashed[field] = { sha256: committed[field]?.sha256 }
+  }
+  return {
+    type,
+    schemaVersion,
+    data: canonicalMembers(hashed),
+    erasable: JSON.stringify(values),
+    commitments: JSON.stringify(committed)
+  }
+}
+
 /** Encodes events for the function that appends them. The database computes their hashes from what it stores. */
 export const encodeEventLines = (pending: ReadonlyArray<PendingEvent>): EventLines => {
   let events = ""
@@ -37,23 +72,14 @@ export const encodeEventLines = (pending: ReadonlyArray<PendingEvent>): EventLin
   let hasErasable = false
   let separator = ""
   for (const event of pending) {
-    const encoded = encodeEvent(event.event)
-    const committed = createCommitments(encoded.data)
-    const fields = Object.keys(committed)
-    events += `${separator}(${textField(event.cardId)},${event.version},${encoded.type},${encoded.schemaVersion},${textField(event.actor)},${textField(event.correlationId)},${textField(event.causationId)},${textField(event.commandId)},${formatTime(event.occurredAt)})`
+    const payload = encodePayload(event.event)
+    events += `${separator}(${textField(event.cardId)},${event.version},${payload.type},${payload.schemaVersion},${textField(event.actor)},${textField(event.correlationId)},${textField(event.causationId)},${textField(event.commandId)},${formatTime(event.occurredAt)})`
+    data += separator + payload.data
     erasable += separator
     commitments += separator
-    if (fields.length === 0) data += separator + canonicalMembers(encoded.data)
-    else {
-      const hashed: Record<string, unknown> = { ...encoded.data }
-      const values: Record<string, unknown> = {}
-      for (const field of fields) {
-        values[field] = encoded.data[field]
-        hashed[field] = { sha256: committed[field]?.sha256 }
-      }
-      data += separator + canonicalMembers(hashed)
-      erasable += JSON.stringify(values)
-      commitments += JSON.stringify(committed)
+    if (payload.erasable !== null && payload.commitments !== null) {
+      erasable += payload.erasable
+      commitments += payload.commitments
       hasErasable = true
     }
     separator = "\n"

@@ -30,6 +30,7 @@ import { DatabaseClock } from "../sql/DatabaseClock.ts"
 import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { type AppendAndProject, makeAppendAndProject } from "./appendAndProject.ts"
+import { type ChangeCard, makeChangeCard } from "./changeCard.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
 import { type Generations, makeGenerations } from "./Generations.ts"
@@ -41,7 +42,8 @@ export class ReadModel extends Context.Service<
   ReadModel,
   ReadQueries &
     LockAndLoad &
-    AppendAndProject & {
+    AppendAndProject &
+    ChangeCard & {
       readonly generations: Generations
       /** Takes the lock under which every transaction appends, in the caller's transaction. */
       readonly lockHead: BoundStatement
@@ -60,6 +62,7 @@ export class ReadModel extends Context.Service<
       return ReadModel.of({
         ...makeReadQueries(sql, schema, tables, makeCountsTable(sql, schema), override),
         ...makeAppendAndProject(sql, schema, override),
+        ...makeChangeCard(sql, schema, override),
         ...makeLockAndLoad(sql, schema, override, generations.recordServer),
         generations,
         readEnd: prepareStatement<object>(

@@ -7,7 +7,7 @@ import { formatTime } from "../domain/Time.ts"
 import { encodeEventLines, type PendingEvent, payloadSize } from "../events/eventLines.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { chunkRows, type LazyWrite } from "../sql/bulkStatements.ts"
-import { type BoundStatement, type Placeholders, prepareStatement } from "../sql/prepareStatement.ts"
+import { type BoundStatement, prepareStatement } from "../sql/prepareStatement.ts"
 import { joinLines, textField } from "../sql/recordLines.ts"
 import {
   type CardRow,
@@ -37,15 +37,6 @@ export interface BatchWrite {
   readonly receipts: ReadonlyArray<string>
 }
 
-/** A card as it was after its last event that is known. */
-export interface RememberedCard {
-  readonly card: Card
-  /** The position of that event. */
-  readonly position: number
-  /** The generation of the log at that position. */
-  readonly generation: number
-}
-
 /** Calls of `append_and_project_v4` of the migrations, in the caller's transaction. */
 export interface AppendAndProject {
   /**
@@ -54,12 +45,6 @@ export interface AppendAndProject {
    * `SerializationError` when the generation of the log is greater than the one that was loaded.
    */
   readonly bindWrites: (batch: BatchWrite) => ReadonlyArray<LazyWrite>
-  /**
-   * The same for a batch that completes one card, decided on what is remembered of it instead of what is loaded. The statement first
-   * locks the card with `lock_unchanged_v1`. It returns null and writes nothing if the card or what the decision depends on has
-   * changed. `undefined` for a batch that takes more than one statement.
-   */
-  readonly bindWriteIfUnchanged: (batch: BatchWrite, remembered: RememberedCard) => LazyWrite | undefined
   /**
    * Makes the commit of a read-only transaction wait for the synchronous standby, like the commits that it has read.
    * Does nothing where no synchronous standby is configured.
@@ -72,37 +57,22 @@ export const makeAppendAndProject = (
   schema: string,
   clockOverride: () => Date | null
 ): AppendAndProject => {
-  const appendAndProject = (call: Placeholders<Call>) =>
-    sql`${sql(`${schema}.append_and_project_v4`)}(${call.events}, ${call.data}, ${call.erasable},
+  const { bind } = prepareStatement<Call>(
+    sql,
+    (call) => sql`SELECT ${sql(`${schema}.append_and_project_v4`)}(${call.events}, ${call.data}, ${call.erasable},
       ${call.commitments}, ${call.continues}, ${call.generation}, ${call.createdStates}, ${call.createdContents},
       ${call.changed}, ${call.revised}, ${call.noted}, ${call.counters}, ${call.addedEdges}, ${call.removedEdges}, ${call.counted},
       ${call.madeClaimable}, ${call.firstExpiry}, ${call.firstRetry}, ${call.receipts}, ${call.awaitsStandby}, ${call.isSingle},
       ${call.commitsEarly}, ${call.override})`
-  const { bind } = prepareStatement<Call>(sql, (call) => sql`SELECT ${appendAndProject(call)}`)
-  const ifUnchanged = prepareStatement<CallIfUnchanged>(
-    sql,
-    (call) => sql`SELECT CASE WHEN ${sql(`${schema}.lock_unchanged_v1`)}(${call.card}, ${call.cardPosition},
-      ${call.generation}, ${call.decidedAt}, ${call.override}) THEN ${appendAndProject(call)} END`
   )
   // The members are set instead of spread into another object, which shows in the profile of small batches.
-  const complete = <One extends Call>(call: One, commitsEarly: boolean): One => {
+  const complete = (call: Call, commitsEarly: boolean): Call => {
     call.commitsEarly = commitsEarly
     call.override = clockOverride()
     return call
   }
 
   return {
-    bindWriteIfUnchanged: (batch, { card, position }) => {
-      const rows = summarize(batch)
-      const call: CallIfUnchanged = Object.assign(wholeCall(batch, rows), {
-        card: card.id,
-        cardPosition: position,
-        decidedAt: formatTime(batch.locked.now)
-      })
-      return sizeOf(call) <= charactersOfOneCall
-        ? (commitsEarly = false) => ifUnchanged.bind(complete(call, commitsEarly))
-        : undefined
-    },
     bindWrites: (batch) => {
       const rows = summarize(batch)
       if (hasFewRows(batch, rows)) {
@@ -148,13 +118,6 @@ interface Call {
   readonly isSingle: boolean
   commitsEarly: boolean
   override: Date | null
-}
-
-/** With the arguments of `lock_unchanged_v1`. */
-interface CallIfUnchanged extends Call {
-  readonly card: CardId
-  readonly cardPosition: number
-  readonly decidedAt: string
 }
 
 const emptyCall: Call = {

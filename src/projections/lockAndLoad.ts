@@ -182,7 +182,7 @@ const isLabelled = ({ filter }: LockPlan["claims"][number]): boolean =>
 /** Names are not empty. */
 const anyPhase = ""
 
-const leastPriority = -(2 ** 31)
+export const leastPriority = -(2 ** 31)
 
 const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
 
@@ -197,9 +197,12 @@ type LoadedFacts = readonly [
   now: number,
   generation: number | null,
   isSameServer: boolean | null,
-  cards: ReadonlyArray<readonly [row: LoadedCard, dependsOn: ReadonlyArray<CardId>]>,
+  cards: ReadonlyArray<LoadedCardFacts>,
   others: OtherFacts | null
 ]
+
+/** A row and its dependencies. */
+export type LoadedCardFacts = readonly [row: LoadedCard, dependsOn: ReadonlyArray<CardId>]
 
 type OtherFacts = readonly [
   statuses: ReadonlyArray<readonly [id: CardId, status: Status]> | null,
@@ -261,7 +264,7 @@ interface LoadedCard {
 }
 
 /** The types of the columns leave nothing to check. A verification compares the rows with the log. */
-const decodeLoadedCard = (row: LoadedCard, dependsOn: ReadonlyArray<CardId>): Card => ({
+export const decodeLoadedCard = (row: LoadedCard, dependsOn: ReadonlyArray<CardId>): Card => ({
   id: row.id,
   title: row.title,
   body: row.body,

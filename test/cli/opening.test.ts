@@ -164,7 +164,7 @@ describe("a place without a backlog", () => {
     assert.strictEqual(code, 0)
     assert.match(
       stderr,
-      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes, 0014_keyframes, 0015_observations, 0016_claims_by_labels, 0017_fewer_expressions, 0018_remembered_claims\): older programs/
+      /^note: the backlog in schema "\w+" on \S+ was migrated \(0011_commands, 0012_claims_from, 0013_labels_and_notes, 0014_keyframes, 0015_observations, 0016_claims_by_labels, 0017_fewer_expressions, 0018_one_round_trip\): older programs/
     )
   })
 })

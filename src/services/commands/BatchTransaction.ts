@@ -12,10 +12,25 @@ export interface Batch<A> {
   /** Decides on the rows of the first statement. It may execute others. */
   readonly decide: (rows: ReadonlyArray<object>) => Effect.Effect<Decided<A>, SqlError.SqlError>
   /**
-   * Decides on what this process remembers, without the first statement. The only write returns null, and writes nothing, if that is out
-   * of date. `undefined` where the batch needs the first statement. At the second call it does.
+   * Decides before anything is loaded, on what this process remembers. `undefined` where the batch needs the first statement. At the
+   * second call it does.
    */
-  readonly decideRemembered?: () => Decided<A> | undefined
+  readonly foresee?: () => Foreseen<A> | undefined
+}
+
+/** A decision that does not need the first statement, and the only statement of its transaction. It appends one event. */
+export interface Foreseen<A> {
+  readonly write: LazyWrite
+  /** The result, from the rows that the statement returned. `undefined` if it has written nothing, because the decision is not right. */
+  readonly conclude: (rows: ReadonlyArray<object>) => Concluded<A> | undefined
+}
+
+/** What a transaction has written. */
+export interface Concluded<A> extends Pick<Decided<A>, "answer" | "afterCommit"> {
+  /** The position of the last event. */
+  readonly position: number
+  /** Called when the commit is durable. */
+  readonly remember: () => void
 }
 
 /** The result of deciding, and the remaining statements of the transaction. */

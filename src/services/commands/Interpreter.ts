@@ -13,9 +13,7 @@ import { decodeStoredEvent, type StoredEvent } from "../../events/StoredEvent.ts
 import { planLocks, type ProposedIds } from "../../projections/LockPlan.ts"
 import type { Loaded, LockedState, ReceiptColumns } from "../../projections/lockAndLoad.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
-import { ReadModelState } from "../../projections/ReadModelState.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
-import type { LazyWrite } from "../../sql/bulkStatements.ts"
 import { DatabaseClock } from "../../sql/DatabaseClock.ts"
 import { type Batch, type BatchFailed, BatchTransaction, type Decided } from "./BatchTransaction.ts"
 import { GeneratedIdPrefix, proposeMissingIds, requireIdPrefix, withChosenIds } from "./generateIds.ts"
@@ -30,6 +28,7 @@ import {
   toReceiptOutcome,
   haveSameContent
 } from "./Receipt.ts"
+import { makeForesee } from "./foresee.ts"
 import { RememberedClaims } from "./RememberedClaims.ts"
 import { matchReceipts, receiptNames, Receipts, toReceiptLines } from "./Receipts.ts"
 
@@ -170,15 +169,6 @@ export class Interpreter extends Context.Service<
                 )
               )
             })
-        return toDecided(locked, outcomes, pending, writes)
-      }
-
-      const toDecided = (
-        locked: LockedState,
-        outcomes: ReadonlyArray<Outcome>,
-        pending: ReadonlyArray<PendingEvent>,
-        writes: ReadonlyArray<LazyWrite>
-      ): Decided<ReadonlyArray<Outcome>> => {
         const appends = pending.length > 0
         const { awaitStandby: awaitSeen, readEnd } = readModel
         return {
@@ -189,35 +179,26 @@ export class Interpreter extends Context.Service<
           readEnd,
           awaitSeen,
           afterCommit: appends ? log.notifyCommit : Effect.void,
-          remember: (position) => claims.rememberAfter(locked, pending, position)
+          remember: (position) => rememberClaims(locked, pending, position)
         }
       }
 
-      /** Decides the completion of a card whose claim is remembered, unless it would be refused: the refusal may be out of date. */
-      const decideRemembered = (commands: ReadonlyArray<Command>): Decided<ReadonlyArray<Outcome>> | undefined => {
-        const [command] = commands
-        // Only loading finds a receipt, and the cards for a claim.
-        if (
-          commands.length !== 1 ||
-          command?._tag !== "Complete" ||
-          command.claimNext !== undefined ||
-          command.commandId !== undefined
-        )
-          return undefined
-        const remembered = claims.take(command.id)
-        const now = claims.estimateTime(override())
-        if (remembered === undefined || now === undefined) return undefined
-        const state = new ReadModelState(remembered.generation)
-        state.putCard(remembered.card, 0)
-        const locked = { state, now, generation: remembered.generation }
-        const { changes, createdCards, outcomes, pending } = decideBatch(locked, commands, noOutcomes, noProposedIds)
-        if (pending.length === 0) return undefined
-        const write = readModel.bindWriteIfUnchanged(
-          { locked, pending, changes, createdCards, receipts: [] },
-          remembered
-        )
-        return write === undefined ? undefined : toDecided(locked, outcomes, pending, [write])
+      const rememberClaims = (
+        { state }: LockedState,
+        events: ReadonlyArray<PendingEvent>,
+        lastPosition: number
+      ): void => {
+        events.forEach(({ cardId, version }, index) => {
+          const card = state.card(cardId)
+          claims.remember(
+            cardId,
+            card?.version === version ? card : undefined,
+            lastPosition - (events.length - 1 - index)
+          )
+        })
       }
+
+      const foresee = makeForesee(readModel, claims, override, log.notifyCommit)
 
       const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => {
         const proposedIds = proposeMissingIds(commands, idPrefix)
@@ -226,12 +207,12 @@ export class Interpreter extends Context.Service<
             readModel.bindLoad(planLocks(commands, { proposedIds }), receiptNames(commands), idleMillis),
           decide: (rows) =>
             Effect.flatMap(readModel.decodeLoaded(rows), (loaded) => {
-              claims.noteTime(loaded.now)
+              claims.noteMoment(loaded.now, loaded.generation)
               return loaded.receipts.length === 0
                 ? decideLoaded(loaded, commands, noOutcomes, proposedIds)
                 : runAgain(commands, loaded, proposedIds)
             }),
-          decideRemembered: () => decideRemembered(commands)
+          foresee: () => foresee(commands)
         }
       }
 
@@ -432,8 +413,6 @@ const none: ReadonlyArray<CardId> = []
 const noCards: ReadonlySet<CardId> = new Set()
 
 const noOutcomes: ReadonlyMap<Command, Outcome> = new Map()
-
-const noProposedIds: ProposedIds = new Map()
 
 /** The least number of attempts that a command of a batch specifies. */
 const leastMaxAttempts = (commands: ReadonlyArray<Command>): number => {

@@ -1,10 +1,8 @@
 import { DateTime } from "effect"
 import type { Card } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
-import type { PendingEvent } from "../../events/eventLines.ts"
-import type { RememberedCard } from "../../projections/appendAndProject.ts"
+import type { RememberedCard } from "../../projections/changeCard.ts"
 import { contentSize } from "../../projections/cardLines.ts"
-import type { LockedState } from "../../projections/lockAndLoad.ts"
 
 /** Maximum number of claimed cards that are remembered. Beyond it, those that were remembered first are forgotten. */
 const maxCards = 256
@@ -12,43 +10,47 @@ const maxCards = 256
 /** Cards with more characters of content than this are not remembered. */
 const maxSize = 16 * 1024
 
+/** When a decision is made that the database has not been asked for, and of which generation. */
+export interface Moment {
+  /** At most the database's time, as long as both clocks run equally fast. */
+  readonly now: DateTime.Utc
+  readonly generation: number
+}
+
 /**
- * The claimed cards without dependencies that this process has changed last, and the time of the database. What is remembered can be
- * out of date at any moment, so that the database checks it before anything is written.
+ * The claimed cards without dependencies that this process has changed last, whether there were claimable cards, and the time of the
+ * database. What is remembered can be out of date at any moment, so that the database checks it before anything is written.
  */
 export class RememberedClaims {
   readonly #claims = new Map<CardId, RememberedCard>()
+  #hasClaimed = false
   /** The database's time minus that of `performance.now()`, in milliseconds. */
   #offset: number | undefined
+  #generation = 0
 
-  /** Records the database's time, as it was before this moment. */
-  noteTime(now: DateTime.Utc): void {
+  /** Records the generation of the log, and the database's time, as they were before this moment. */
+  noteMoment(now: DateTime.Utc, generation: number): void {
     this.#offset = now.epochMilliseconds - performance.now()
+    if (generation === this.#generation) return
+    this.#generation = generation
+    this.#claims.clear()
   }
 
-  /**
-   * The time of the database, which is that long after the last recorded one as this process has measured: at most the actual time, as
-   * long as both clocks run equally fast. `undefined` before the first.
-   */
-  estimateTime(override: Date | null): DateTime.Utc | undefined {
-    if (override !== null) return DateTime.makeUnsafe(override)
-    return this.#offset === undefined ? undefined : DateTime.makeUnsafe(Math.floor(this.#offset + performance.now()))
+  /** The time of the database, which is as long after the last recorded one as this process has measured. `undefined` before the first. */
+  estimateMoment(override: Date | null): Moment | undefined {
+    if (this.#offset === undefined) return undefined
+    const now = override === null ? Math.floor(this.#offset + performance.now()) : override.getTime()
+    return { now: DateTime.makeUnsafe(now), generation: this.#generation }
   }
 
-  /** Remembers the claimed cards that the events of a durable transaction have changed, and forgets the others. */
-  rememberAfter(
-    { generation, state }: LockedState,
-    events: ReadonlyArray<Pick<PendingEvent, "cardId" | "version">>,
-    lastPosition: number
-  ): void {
-    events.forEach(({ cardId, version }, index) => {
-      const card = state.card(cardId)
-      this.#claims.delete(cardId)
-      if (card === undefined || card.version !== version || !isWorthRemembering(card)) return
-      if (this.#claims.size >= maxCards)
-        for (const oldest of this.#claims.keys()) if (this.#claims.delete(oldest)) break
-      this.#claims.set(cardId, { card, position: lastPosition - (events.length - 1 - index), generation })
-    })
+  /** Remembers a card after the event at a position, the last one of a durable transaction, if it is claimed. Forgets it otherwise. */
+  remember(id: CardId, card: Card | undefined, position: number): void {
+    this.#claims.delete(id)
+    if (card?.status !== "claimed") return
+    this.#hasClaimed = true
+    if (!isWorthRemembering(card)) return
+    if (this.#claims.size >= maxCards) for (const oldest of this.#claims.keys()) if (this.#claims.delete(oldest)) break
+    this.#claims.set(id, { card, position })
   }
 
   /** Returns what is remembered of a card, and forgets it: a transaction that uses it changes the card, or finds it changed. */
@@ -57,7 +59,13 @@ export class RememberedClaims {
     if (claim !== undefined) this.#claims.delete(id)
     return claim
   }
+
+  /** Whether a card was claimed since the last call: then there may be others. */
+  takeHasClaimed(): boolean {
+    const hasClaimed = this.#hasClaimed
+    this.#hasClaimed = false
+    return hasClaimed
+  }
 }
 
-const isWorthRemembering = (card: Card): boolean =>
-  card.status === "claimed" && card.dependsOn.length === 0 && contentSize({ card }) <= maxSize
+const isWorthRemembering = (card: Card): boolean => card.dependsOn.length === 0 && contentSize({ card }) <= maxSize

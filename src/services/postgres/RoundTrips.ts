@@ -63,18 +63,24 @@ export class RoundTrips {
 
   /**
    * Sends statements, and returns their answers. `onFirst` is called when the first answer has arrived: with
-   * `flushFirst` the server sends that answer at once. An interruption waits for the answers.
+   * `flushFirst` the server sends that answer at once. With `commitEach` each statement ends with a Sync of its own, so that without BEGIN
+   * each is a transaction: it is committed when a later answer has arrived, or all have. An interruption waits for the answers.
    */
   send(
     statements: ReadonlyArray<BoundStatement>,
-    { flushFirst = false, onFirst }: { readonly flushFirst?: boolean; readonly onFirst?: () => void } = {}
+    {
+      commitEach = false,
+      flushFirst = false,
+      onFirst
+    }: { readonly commitEach?: boolean; readonly flushFirst?: boolean; readonly onFirst?: () => void } = {}
   ): Effect.Effect<ReadonlyArray<StatementAnswer>, RoundTripFailed> {
     return Effect.callback((resume) => {
       const { internals } = this
       if (internals.deadWith !== undefined)
         return resume(Effect.fail(new RoundTripFailed(internals.deadWith, undefined)))
       const used = statements.map(({ text }) => this.find(text))
-      const message = encodeStatements(statements, used, flushFirst)
+      const message = encodeStatements(statements, used, { commitEach, flushFirst })
+      let syncs = commitEach ? statements.length : 1
       const answers: Array<StatementAnswer> = []
       let rows: Array<object> = []
       let failure: RoundTripFailed | undefined
@@ -87,6 +93,8 @@ export class RoundTrips {
         onDone?.()
       }
       const onMessage = (received: ServerMessage): void => {
+        // What follows a failure is skipped by the server, or a transaction that nobody needs.
+        if (failure !== undefined && received._tag !== "ReadyForQuery" && received._tag !== "ErrorResponse") return
         const current = used[answers.length]
         switch (received._tag) {
           case "BindComplete":
@@ -100,6 +108,7 @@ export class RoundTrips {
             if (answers.length === 1) onFirst?.()
             return
           case "ReadyForQuery":
+            if (--syncs > 0) return
             return finish(failure === undefined ? Effect.succeed(answers) : Effect.fail(failure))
           case "ParseComplete":
             if (current !== undefined && this.isNamed) current.isParsed = true
@@ -111,9 +120,11 @@ export class RoundTrips {
             if (current !== undefined) current.columns = []
             return
           case "ErrorResponse": {
+            if (failure !== undefined) return
             const { fields } = received
             const error = new SqlError.SqlError({ reason: classifyServerError(fields, "query") })
-            failure = new RoundTripFailed(error, answers)
+            // A commit can fail after the answer to its statement.
+            failure = new RoundTripFailed(error, commitEach ? answers.slice(0, statements.length - syncs) : answers)
             // A pooler has moved the client to another server's session, or someone has dropped its statements.
             if (areStatementsLost(error)) this.prepared.clear()
             return
@@ -228,7 +239,7 @@ const syncMessage = Buffer.from([messageType.sync, 0, 0, 0, 4])
 const encodeStatements = (
   statements: ReadonlyArray<BoundStatement>,
   prepared: ReadonlyArray<Prepared>,
-  flushFirst: boolean
+  { commitEach, flushFirst }: { readonly commitEach: boolean; readonly flushFirst: boolean }
 ): Buffer => {
   const writer = new MessageWriter(
     statements.reduce((size, statement, index) => size + sizeLimit(statement, prepared[index] as Prepared), 64)
@@ -254,6 +265,7 @@ const encodeStatements = (
     if (columns === undefined) writer.raw(describeMessage)
     writer.raw(executeMessage)
     if (flushFirst && index === 0) writer.raw(flushMessage)
+    if (commitEach && index < statements.length - 1) writer.raw(syncMessage)
   })
   writer.raw(syncMessage)
   return writer.written()

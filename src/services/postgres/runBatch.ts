@@ -3,7 +3,13 @@ import { Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { type LazyStatement, type LazyWrite, sendInOrder } from "../../sql/bulkStatements.ts"
 import { type BoundStatement, executeStatement, isObserved } from "../../sql/prepareStatement.ts"
-import { type Batch, beginStatement, type Decided } from "../commands/BatchTransaction.ts"
+import {
+  type Batch,
+  beginStatement,
+  type Concluded,
+  type Decided,
+  type Foreseen
+} from "../commands/BatchTransaction.ts"
 import { ConnectionMonitor, rolledBackError, toSqlConnection } from "./ConnectionMonitor.ts"
 import { commitEarly, type Durability, primaryBarrier } from "./Durability.ts"
 import { RoundTripFailed, RoundTrips, type StatementAnswer } from "./RoundTrips.ts"
@@ -51,29 +57,27 @@ export const runBatch = <A>(
     const context: StepContext = { sql, session, progress, durability, epoch: durability?.epoch() ?? 0 }
     const isTraced = isObserved(fiber)
     const { begin, end } = isTraced ? makeObservedSteps(context) : makeSteps(context, answersAtOnce)
-    const finish = (decided: Decided<A>, position: number): Effect.Effect<A> => {
-      decided.remember?.(position)
-      return Effect.as(decided.afterCommit, decided.answer)
-    }
     const inTwoRoundTrips = Effect.suspend(() =>
       Effect.flatMap(begin(batch.bindLoad(idleMillis)), (rows) =>
         Effect.flatMap(batch.decide(rows), (decided) =>
-          Effect.flatMap(end(decided), (position) => finish(decided, position))
+          Effect.flatMap(end(decided), (position) => {
+            decided.remember?.(position)
+            return Effect.as(decided.afterCommit, decided.answer)
+          })
         )
       )
-    )
+    ).pipe(Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", []))))
     // COMMIT is sent at once, so the transaction could not run again on another connection if this one is dead.
-    const remembered = durability === undefined || answersAtOnce || isTraced ? undefined : batch.decideRemembered?.()
+    const foreseen = durability === undefined || answersAtOnce || isTraced ? undefined : batch.foresee?.()
     const run =
-      remembered === undefined
+      foreseen === undefined || durability === undefined
         ? inTwoRoundTrips
-        : Effect.flatMap(runInOneRoundTrip(context, remembered), (position) =>
-            position === 0 ? inTwoRoundTrips : finish(remembered, position)
-          )
-    return run.pipe(
-      Effect.provideService(sql.transactionService, [connection, 0] as const),
-      Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", [])))
-    )
+        : Effect.flatMap(runInOneRoundTrip(context, durability, foreseen), (concluded) => {
+            if (concluded === undefined) return inTwoRoundTrips
+            concluded.remember()
+            return Effect.as(concluded.afterCommit, concluded.answer)
+          })
+    return Effect.provideService(run, sql.transactionService, [connection, 0] as const)
   })
 
 interface StepContext {
@@ -141,7 +145,7 @@ const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
       if (decided.writes.length > 1) return sendAndCommit(context, ending)
       const beforeCommit = ending.statements.map((write) => write())
       progress.commitSent = !ending.isUnwritten
-      return Effect.flatMap(sendWithCommit(context, beforeCommit, ending), (answers) => {
+      return Effect.flatMap(sendWithCommit(context, beforeCommit, ending.isEarly), (answers) => {
         const position = positionOf(answers[0])
         if (durability === undefined) return Effect.succeed(position)
         if (ending.isUnwritten) return Effect.as(awaitSeen(context, durability, position), position)
@@ -156,7 +160,7 @@ const makeSteps = (context: StepContext, answersAtOnce: boolean): Steps => {
 const sendWithCommit = (
   { durability, epoch, progress, session }: StepContext,
   statements: ReadonlyArray<BoundStatement>,
-  { isEarly }: Ending
+  isEarly: boolean
 ): Effect.Effect<ReadonlyArray<StatementAnswer>, SqlError.SqlError> => {
   const sent = RoundTrips.of(session).send([...statements, commitTransaction, ...(isEarly ? [primaryBarrier] : [])])
   const answered = Effect.catch(ConnectionMonitor.of(session).requireConfirmation(sent), (failed) => {
@@ -176,24 +180,37 @@ const sendWithCommit = (
 }
 
 /**
- * Runs a transaction that was decided on what is remembered. Returns the position of its last event, or 0 if it has written nothing,
- * because that is out of date.
+ * Runs a transaction of the only statement of a decision that was made before it, with the barrier in the same round trip. `undefined` if
+ * it has written nothing, because the decision is not right.
  */
-const runInOneRoundTrip = (context: StepContext, decided: LastStep): Effect.Effect<number, SqlError.SqlError> =>
+const runInOneRoundTrip = <A>(
+  { epoch, progress, session }: StepContext,
+  durability: Durability,
+  { conclude, write }: Foreseen<A>
+): Effect.Effect<Concluded<A> | undefined, SqlError.SqlError> =>
   Effect.suspend(() => {
-    const { durability, progress, session } = context
-    const ending = planEnding(decided, durability)
+    const isEarly = durability.paysOff()
+    const statement = write(isEarly)
     progress.hasBegun = true
     progress.commitSent = true
-    const statements = [beginTransaction, ...ending.statements.map((write) => write())]
-    return sendWithCommit(context, statements, ending).pipe(
+    const sent = RoundTrips.of(session).send(isEarly ? [statement, primaryBarrier] : [statement], { commitEach: true })
+    return Effect.matchEffect(ConnectionMonitor.of(session).requireConfirmation(sent), {
+      onSuccess: Effect.succeed,
+      onFailure: (failed) => {
+        if (!(failed instanceof RoundTripFailed)) return Effect.fail(failed)
+        const { answers, error } = failed
+        // Only the barrier was refused.
+        if (answers !== undefined && answers.length > 0) return Effect.as(durability.await(0, epoch), answers)
+        if (answers !== undefined && error.reason._tag !== "ConnectionError") noteNothingCommitted(progress)
+        return Effect.fail(error)
+      }
+    }).pipe(
       Effect.map((answers) => {
-        const position = positionOf(answers[1])
-        if (position > 0) durability?.confirm(session, position, ending.events)
-        else noteNothingCommitted(progress)
-        return position
-      }),
-      Effect.tapError(() => Effect.sync(() => progress.isRefused && noteNothingCommitted(progress)))
+        const concluded = conclude(answers[0]?.rows ?? [])
+        if (concluded === undefined) noteNothingCommitted(progress)
+        else durability.confirm(session, concluded.position, 1)
+        return concluded
+      })
     )
   })
 

@@ -79,7 +79,7 @@ const tableGrants: ReadonlyArray<TableGrants> = [
 const functionGrants: ReadonlyArray<{ readonly name: string; readonly roles: ReadonlyArray<Role> }> = [
   { name: "lock_and_load_v4", roles: ["writer"] },
   { name: "append_and_project_v4", roles: ["writer"] },
-  { name: "lock_unchanged_v1", roles: ["writer"] },
+  { name: "change_card_v1", roles: ["writer"] },
   // For versions 0.11 to 1.0, which may run at the same time as this one.
   { name: "lock_and_load_v3", roles: ["writer"] },
   { name: "append_and_project_v3", roles: ["writer"] },

@@ -23,8 +23,8 @@ export const endOfLog = (test: Test): void => {
         // The clock and the generation.
         ["a time of recording", append(eventOf("a", { override: later })), "not permitted"],
         [
-          "a time of an unchanged card",
-          callStatement(schema, "lock_unchanged_v1", {
+          "a time of a change of one card",
+          callStatement(schema, "change_card_v1", {
             card: "a",
             card_position: before.position,
             override: later
@@ -134,9 +134,9 @@ export const endOfLog = (test: Test): void => {
       for (const name of [
         "append_and_project_v4",
         "begin_generation_v1",
+        "change_card_v1",
         "lock_and_load_v4",
-        "lock_head_v1",
-        "lock_unchanged_v1"
+        "lock_head_v1"
       ] as const) {
         expect([name, yield* attempt(auditor.sql, callStatement(schema, name))]).toEqual([name, "not permitted"])
       }
@@ -150,7 +150,7 @@ export const endOfLog = (test: Test): void => {
     "nothing that a writer creates or sets changes what the functions do",
     Effect.gen(function* () {
       const { auditor, logins, owner, schema, writer } = yield* shared
-      yield* writer.backlog.create({ id: "a", title: "A", actor: "w" })
+      for (const id of ["a", "b"]) yield* writer.backlog.create({ id, title: "T", actor: "w" })
       const { position } = yield* owner.audit.anchor()
       const own = `own_${schema}`
       yield* alter((role) => `CREATE SCHEMA ${own} AUTHORIZATION ${role}`, logins.writer)
@@ -210,9 +210,21 @@ export const endOfLog = (test: Test): void => {
           yield* writer.sql.unsafe(
             callStatement(schema, "lock_and_load_v4", { graph: "exclusive", named: "{a}", claim_limit: 1 })
           )
-          yield* writer.sql.unsafe(
-            callStatement(schema, "lock_unchanged_v1", { card: "a", card_position: 1, decided_at: "01/01/2026" })
-          )
+          const completion = {
+            card: "b",
+            card_position: position,
+            decided_at: "01/01/2026 05:45:00.123456",
+            decided_before: "01/01/2126",
+            event_type: "CardCompleted",
+            event_schema: 1,
+            data: '{"claim":null,"overrode":[],"result":null}',
+            by_actor: 'q"\\z',
+            event_version: 2,
+            new_state: "(b,done,0,,f,0,01/01/2026 00:00:00.123,01/01/2026 00:00:00.123,2,0,,,,,0,,,)",
+            counted: "(-1,0,0,0,1)"
+          }
+          const [completed] = yield* writer.sql.unsafe(appendStatement(schema, completion, "change_card_v1"))
+          expect(completed).toMatchObject({ result: expect.any(String) })
           yield* writer.sql.unsafe(callStatement(schema, "lock_head_v1"))
           yield* writer.sql.unsafe(callStatement(schema, "begin_generation_v1", { reason: "restored", at_least: 0 }))
           yield* writer.sql.unsafe(
@@ -232,6 +244,7 @@ export const endOfLog = (test: Test): void => {
       )
       const last = yield* Stream.runCollect(auditor.audit.events({ after: position }))
       expect(last.map(({ actor, occurredAt }) => [actor, DateTime.formatIso(occurredAt)])).toEqual([
+        ['q"\\z', "2026-01-01T00:00:00.123Z"],
         ['q"\\z', "2025-12-31T00:00:00.123Z"]
       ])
       yield* audited(auditor)

@@ -58,12 +58,12 @@ const mayExecute: Readonly<Record<"writer" | "auditor", ReadonlyArray<string>>> 
     "append_and_project_v3",
     "append_and_project_v4",
     "begin_generation_v1",
+    "change_card_v1",
     "lock_and_load_v1",
     "lock_and_load_v2",
     "lock_and_load_v3",
     "lock_and_load_v4",
     "lock_head_v1",
-    "lock_unchanged_v1",
     "record_anchor_v1",
     "record_verification_v1",
     "server_identity"

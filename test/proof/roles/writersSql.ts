@@ -7,10 +7,11 @@ const parameters = {
   append_and_project_v4:
     "events data erasable commitments continues read_generation created_states created_contents changed revised noted counters added_edges removed_edges counted made_claimable first_expiry first_retry new_receipts awaits_standby is_single commits_early override",
   begin_generation_v1: "reason at_least override",
+  change_card_v1:
+    "card card_position of_phase least_priority decided_at decided_before read_generation event_type event_schema data erasable commitments by_actor correlation causation event_version new_state counted first_expiry commits_early override",
   lock_and_load_v4:
     "graph named keys done_changes completed edge_targets has_dependents claimed_by_id claim_limit claim_phases claim_priorities claim_limits labelled edges_from edges_to reclaims command_ids actors idle_timeout override",
-  lock_head_v1: "",
-  lock_unchanged_v1: "card card_position read_generation decided_at override"
+  lock_head_v1: ""
 } as const
 
 /** The statement that calls a function with arguments by name. */
@@ -48,8 +49,12 @@ export const eventOf = (
 })
 
 /** Appends with the generation of the log, as a program would, with a writer's own SQL. */
-export const appendStatement = (schema: string, given: Arguments): string =>
-  callStatement(schema, "append_and_project_v4", given).replace(
+export const appendStatement = (
+  schema: string,
+  given: Arguments,
+  name: "append_and_project_v4" | "change_card_v1" = "append_and_project_v4"
+): string =>
+  callStatement(schema, name, given).replace(
     "read_generation => NULL",
     `read_generation => (SELECT generation FROM ${schema}.head)`
   )

@@ -41,7 +41,7 @@ const names = [
   "observations",
   "claims_by_labels",
   "fewer_expressions",
-  "remembered_claims"
+  "one_round_trip"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** Schema migrations. */

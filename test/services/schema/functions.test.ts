@@ -155,7 +155,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
         expect(yield* findings).toEqual([
           `The function lock_and_load_v4 ${misdirected}`,
           `The function append_and_project_v4 ${misdirected}`,
-          `The function lock_unchanged_v1 ${misdirected}`,
+          `The function change_card_v1 ${misdirected}`,
           `The function lock_and_load_v3 ${misdirected}`,
           `The function append_and_project_v3 ${misdirected}`,
           `The function lock_and_load_v2 ${misdirected}`,
