@@ -62,8 +62,10 @@ BEGIN
     IF NOT FOUND THEN
       RETURN NULL;
     END IF;
+  ELSE
+    -- A claim locks the head before a card, for which it does not wait, but not before the table, for which it may.
+    LOCK TABLE cards IN ROW EXCLUSIVE MODE;
   END IF;
-  -- A claim locks the head before a card, for which it does not wait.
   SELECT position, chain_hash, recorded_at, claims_from_priority, claims_from_created, claims_from_id, claims_from_expiry,
     claims_from_retry,
     CASE WHEN override IS NULL THEN date_trunc('milliseconds', clock_timestamp()) ELSE current_time_v1(override) END,

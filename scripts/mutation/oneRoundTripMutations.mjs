@@ -100,6 +100,13 @@ export const oneRoundTripMutations = [
     tests
   },
   {
+    name: "a claim that nothing was loaded for locks the table of cards before the head",
+    file: changeCard,
+    find: "    LOCK TABLE cards IN ROW EXCLUSIVE MODE;\n",
+    replace: "    NULL;\n",
+    tests
+  },
+  {
     name: "a claim that nothing was loaded for counts the attempt",
     file: changeCard,
     find: "state.attempts := card_attempts + 1;",

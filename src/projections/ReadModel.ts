@@ -13,11 +13,12 @@
  *    the dependents of cards that become done or no longer done.
  * 4. **Cards that can be locked without waiting**, `FOR UPDATE SKIP LOCKED`: a card claimed by its id, the best claimable
  *    cards, expired claims, and cards whose retry time has passed.
- * 5. **The head row of the log** (`Generations.recordServer` may lock it before the batch is decided). Only a transaction that holds it changes the row of counts.
+ * 5. **The head row of the log** (`Generations.recordServer` may lock it before the batch is decided, and a claim in `change_card_v1`
+ *    before a card, for which it does not wait, but after the table). Only a transaction that holds it changes the row of counts.
  * 6. **Receipts**, in the order of their ids and actors (`encodeReceipts`).
  *
  * `planLocks` in `LockPlan.ts` decides which of these a batch needs. The function `lock_and_load_v4` takes 2 to 4, and
- * `append_and_project_v4` takes 5 and 6. Rebuilds and removals lock whole tables between 4 and 5.
+ * `append_and_project_v4` takes 5 and 6. `change_card_v1` takes 2 to 5 for one card. Rebuilds and removals lock whole tables between 4 and 5.
  *
  * A statement that waits for a lock continues with the current version of the rows that it waited for, but reads everything
  * else as of its start. So facts are read by statements that begin after the locks are taken: each statement of the functions

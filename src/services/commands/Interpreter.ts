@@ -45,7 +45,7 @@ const maxTries = 8
  * 2. Decide the commands one after the other, each on the state after the previous ones (`decideBatch`).
  * 3. Append the events and write the rows and receipts, with COMMIT in the same round trip on a server.
  *
- * A completion of a card whose claim is remembered begins with 2, on what is remembered: see decision 62.
+ * A single claim or completion that can be decided before anything is loaded is one statement: see `foresee.ts`.
  *
  * A refused command changes no card and does not affect the others.
  */

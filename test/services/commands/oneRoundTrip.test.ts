@@ -1,4 +1,4 @@
-import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { AuditService } from "../../../src/services/AuditService.ts"
@@ -8,6 +8,7 @@ import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { eventsOf, postgresClient, tables } from "../../support/backlogs.ts"
 import { onServer } from "../../support/databases.ts"
+import { until } from "../../support/waiting.ts"
 
 const actor = "w"
 
@@ -409,6 +410,30 @@ onServer("a claim after one that has found a card", (test) => {
         Effect.andThen(other.sql`SELECT FROM ${cards} WHERE id = 'locked' FOR UPDATE`, claiming)
       )
       expect([Option.map(claimed, ({ id }) => id), written]).toEqual([Option.some(`free-${number}`), 1])
+    })
+  )
+
+  test(
+    "waits for the table before it locks the head",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const { cards, head, schema, sql } = yield* tables
+      const other = yield* openElsewhere
+      yield* backlog.create({ id: "a", title: "T", actor })
+      const isWaited = Effect.map(
+        sql`SELECT FROM pg_locks WHERE NOT granted AND relation = ${`${schema}.cards`}::regclass`,
+        (rows) => rows.length > 0
+      )
+      const claiming = yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`LOCK TABLE ${cards} IN ACCESS EXCLUSIVE MODE`
+          const fiber = yield* Effect.forkDetach(call(other.sql, schema, claim))
+          yield* until(isWaited)
+          yield* sql`SELECT FROM ${head} FOR UPDATE NOWAIT`
+          return fiber
+        })
+      )
+      yield* Fiber.join(claiming)
     })
   )
 
