@@ -1,6 +1,6 @@
 /** Completions and claims in one round trip: see docs/decisions/0062-one-round-trip.md. */
 const changeCard = "migrations/0018_one_round_trip.sql"
-const foresee = "src/services/commands/foresee.ts"
+const optimistic = "src/services/commands/optimisticDecisions.ts"
 const claims = "src/services/commands/RememberedClaims.ts"
 const runBatch = "src/services/postgres/runBatch.ts"
 const roundTrips = "src/services/postgres/RoundTrips.ts"
@@ -122,42 +122,42 @@ export const oneRoundTripMutations = [
   },
   {
     name: "a command with an id loads its receipt",
-    file: foresee,
+    file: optimistic,
     find: " || command.commandId !== undefined) return undefined",
     replace: ") return undefined",
     tests
   },
   {
     name: "a completion with claimNext loads the next card",
-    file: foresee,
+    file: optimistic,
     find: 'command._tag === "Complete" && command.claimNext === undefined',
     replace: 'command._tag === "Complete"',
     tests
   },
   {
     name: "a claim by id loads the card",
-    file: foresee,
+    file: optimistic,
     find: "  command.id === undefined &&\n",
     replace: "",
     tests
   },
   {
     name: "a claim with a number of attempts loads them",
-    file: foresee,
+    file: optimistic,
     find: "  command.maxAttempts === undefined &&\n",
     replace: "",
     tests
   },
   {
     name: "a claim by labels loads them",
-    file: foresee,
+    file: optimistic,
     find: "  command.labels === undefined &&\n",
     replace: "",
     tests
   },
   {
     name: "a claim by labels that are missing loads them",
-    file: foresee,
+    file: optimistic,
     find: " &&\n  command.withoutLabels === undefined",
     replace: "",
     tests
@@ -179,8 +179,29 @@ export const oneRoundTripMutations = [
   {
     name: "a decision that is not right is made again on what is loaded",
     file: runBatch,
-    find: "if (concluded === undefined) return inTwoRoundTrips",
-    replace: "if (concluded === undefined) return Effect.die(new Error())",
+    find: "if (result === undefined) return inTwoRoundTrips",
+    replace: "if (result === undefined) return Effect.die(new Error())",
     tests
+  },
+  {
+    name: "a statement whose commit failed was not committed",
+    file: roundTrips,
+    find: "commitEach ? answers.slice(0, syncs) : answers",
+    replace: "answers",
+    tests: ["test/services/postgres/RoundTrips.test.ts"]
+  },
+  {
+    name: "a statement that is prepared after a failed one is not prepared again",
+    file: roundTrips,
+    find: "              index = syncs\n",
+    replace: "",
+    tests: ["test/services/postgres/RoundTrips.test.ts"]
+  },
+  {
+    name: "optimistic decisions are skipped after two wrong ones",
+    file: optimistic,
+    find: "if (this.#wrong > 1)",
+    replace: "if (this.#wrong > 2)",
+    tests: ["test/services/commands/optimisticDecisions.test.ts"]
   }
 ]

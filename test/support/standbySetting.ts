@@ -2,7 +2,7 @@ import { Effect, Fiber } from "effect"
 import type { SqlClient } from "effect/sql"
 import { until } from "./waiting.ts"
 
-/** Names synchronous standbys that do not exist, and tells and ends what waits for them. Emptied again with the scope. */
+/** Sets synchronous standbys that do not exist, and finds and cancels the commits that wait for them. The scope removes them again. */
 export const standbySetting = (admin: SqlClient.SqlClient) =>
   Effect.gen(function* () {
     /** The sessions whose commits wait for a standby. */

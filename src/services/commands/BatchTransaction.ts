@@ -15,18 +15,18 @@ export interface Batch<A> {
    * Decides before anything is loaded, on what this process remembers. `undefined` where the batch needs the first statement. At the
    * second call it does.
    */
-  readonly foresee?: () => Foreseen<A> | undefined
+  readonly decideOptimistically?: () => OptimisticDecision<A> | undefined
 }
 
-/** A decision that does not need the first statement, and the only statement of its transaction. It appends one event. */
-export interface Foreseen<A> {
+/** A decision without the first statement, and the only statement of its transaction. It appends one event. */
+export interface OptimisticDecision<A> {
   readonly write: LazyWrite
-  /** The result, from the rows that the statement returned. `undefined` if it has written nothing, because the decision is not right. */
-  readonly conclude: (rows: ReadonlyArray<object>) => Concluded<A> | undefined
+  /** Decodes the rows of the statement. `undefined` if it has written nothing, because the decision may be wrong. */
+  readonly decodeResult: (rows: ReadonlyArray<object>) => OptimisticResult<A> | undefined
 }
 
-/** What a transaction has written. */
-export interface Concluded<A> extends Pick<Decided<A>, "answer" | "afterCommit"> {
+/** What the transaction of an optimistic decision has written. */
+export interface OptimisticResult<A> extends Pick<Decided<A>, "answer" | "afterCommit"> {
   /** The position of the last event. */
   readonly position: number
   /** Called when the commit is durable. */

@@ -28,7 +28,7 @@ import {
   toReceiptOutcome,
   haveSameContent
 } from "./Receipt.ts"
-import { makeForesee } from "./foresee.ts"
+import { makeOptimisticDecisions } from "./optimisticDecisions.ts"
 import { RememberedClaims } from "./RememberedClaims.ts"
 import { matchReceipts, receiptNames, Receipts, toReceiptLines } from "./Receipts.ts"
 
@@ -45,7 +45,7 @@ const maxTries = 8
  * 2. Decide the commands one after the other, each on the state after the previous ones (`decideBatch`).
  * 3. Append the events and write the rows and receipts, with COMMIT in the same round trip on a server.
  *
- * A single claim or completion that can be decided before anything is loaded is one statement: see `foresee.ts`.
+ * A single claim or completion that can be decided before anything is loaded is one statement: see `optimisticDecisions.ts`.
  *
  * A refused command changes no card and does not affect the others.
  */
@@ -198,7 +198,7 @@ export class Interpreter extends Context.Service<
         })
       }
 
-      const foresee = makeForesee(readModel, claims, override, log.notifyCommit)
+      const decideOptimistically = makeOptimisticDecisions(readModel, claims, override, log.notifyCommit)
 
       const toBatch = (commands: ReadonlyArray<Command>): Batch<ReadonlyArray<Outcome>> => {
         const proposedIds = proposeMissingIds(commands, idPrefix)
@@ -212,7 +212,7 @@ export class Interpreter extends Context.Service<
                 ? decideLoaded(loaded, commands, noOutcomes, proposedIds)
                 : runAgain(commands, loaded, proposedIds)
             }),
-          foresee: () => foresee(commands)
+          decideOptimistically: () => decideOptimistically(commands)
         }
       }
 

@@ -10,7 +10,7 @@ const maxCards = 256
 /** Cards with more characters of content than this are not remembered. */
 const maxSize = 16 * 1024
 
-/** When a decision is made that the database has not been asked for, and of which generation. */
+/** The time and the generation of an optimistic decision. */
 export interface Moment {
   /** At most the database's time, as long as both clocks run equally fast. */
   readonly now: DateTime.Utc

@@ -80,7 +80,6 @@ export class RoundTrips {
         return resume(Effect.fail(new RoundTripFailed(internals.deadWith, undefined)))
       const used = statements.map(({ text }) => this.find(text))
       const message = encodeStatements(statements, used, { commitEach, flushFirst })
-      let syncs = commitEach ? statements.length : 1
       const answers: Array<StatementAnswer> = []
       let rows: Array<object> = []
       let failure: RoundTripFailed | undefined
@@ -92,10 +91,11 @@ export class RoundTrips {
         resume(result)
         onDone?.()
       }
+      /** The index of the statement whose answer arrives. */
+      let index = 0
+      let syncs = 0
       const onMessage = (received: ServerMessage): void => {
-        // What follows a failure is skipped by the server, or a transaction that nobody needs.
-        if (failure !== undefined && received._tag !== "ReadyForQuery" && received._tag !== "ErrorResponse") return
-        const current = used[answers.length]
+        const current = used[index]
         switch (received._tag) {
           case "BindComplete":
             return
@@ -103,12 +103,19 @@ export class RoundTrips {
             rows.push(readRow(current?.columns ?? [], received.values))
             return
           case "CommandComplete":
+            index++
+            // The batch has no use for the statements after one that failed.
+            if (failure !== undefined) return
             answers.push({ rows, command: received.commandTag })
             rows = []
             if (answers.length === 1) onFirst?.()
             return
           case "ReadyForQuery":
-            if (--syncs > 0) return
+            syncs++
+            if (commitEach && syncs < statements.length) {
+              index = syncs
+              return
+            }
             return finish(failure === undefined ? Effect.succeed(answers) : Effect.fail(failure))
           case "ParseComplete":
             if (current !== undefined && this.isNamed) current.isParsed = true
@@ -120,11 +127,10 @@ export class RoundTrips {
             if (current !== undefined) current.columns = []
             return
           case "ErrorResponse": {
-            if (failure !== undefined) return
             const { fields } = received
             const error = new SqlError.SqlError({ reason: classifyServerError(fields, "query") })
             // A commit can fail after the answer to its statement.
-            failure = new RoundTripFailed(error, commitEach ? answers.slice(0, statements.length - syncs) : answers)
+            failure ??= new RoundTripFailed(error, commitEach ? answers.slice(0, syncs) : answers)
             // A pooler has moved the client to another server's session, or someone has dropped its statements.
             if (areStatementsLost(error)) this.prepared.clear()
             return

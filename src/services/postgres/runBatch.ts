@@ -6,9 +6,9 @@ import { type BoundStatement, executeStatement, isObserved } from "../../sql/pre
 import {
   type Batch,
   beginStatement,
-  type Concluded,
   type Decided,
-  type Foreseen
+  type OptimisticDecision,
+  type OptimisticResult
 } from "../commands/BatchTransaction.ts"
 import { ConnectionMonitor, rolledBackError, toSqlConnection } from "./ConnectionMonitor.ts"
 import { commitEarly, type Durability, primaryBarrier } from "./Durability.ts"
@@ -28,8 +28,9 @@ export interface BatchProgress {
 }
 
 /**
- * Runs a batch in a transaction of two round trips: BEGIN with the first statement, and the last one with COMMIT. Where something
- * observes statements, each is sent by the client, which shows it to the observer. A failed transaction is rolled back.
+ * Runs a batch in a transaction of two round trips: BEGIN with the first statement, and the last one with COMMIT. An optimistic decision
+ * takes one, as long as it is right. Where something observes statements, each is sent by the client, which shows it to the observer. A
+ * failed transaction is rolled back.
  *
  * With a `durability`, a transaction that appends events commits early, and its answer waits for a barrier, which is sent together
  * with COMMIT. A transaction that writes nothing waits until what it has seen is durable.
@@ -67,15 +68,16 @@ export const runBatch = <A>(
         )
       )
     ).pipe(Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", []))))
-    // COMMIT is sent at once, so the transaction could not run again on another connection if this one is dead.
-    const foreseen = durability === undefined || answersAtOnce || isTraced ? undefined : batch.foresee?.()
+    // Its only statement commits, so it could not run again on another connection if this one is dead.
+    const optimistic =
+      durability === undefined || answersAtOnce || isTraced ? undefined : batch.decideOptimistically?.()
     const run =
-      foreseen === undefined || durability === undefined
+      optimistic === undefined || durability === undefined
         ? inTwoRoundTrips
-        : Effect.flatMap(runInOneRoundTrip(context, durability, foreseen), (concluded) => {
-            if (concluded === undefined) return inTwoRoundTrips
-            concluded.remember()
-            return Effect.as(concluded.afterCommit, concluded.answer)
+        : Effect.flatMap(runInOneRoundTrip(context, durability, optimistic), (result) => {
+            if (result === undefined) return inTwoRoundTrips
+            result.remember()
+            return Effect.as(result.afterCommit, result.answer)
           })
     return Effect.provideService(run, sql.transactionService, [connection, 0] as const)
   })
@@ -180,14 +182,14 @@ const sendWithCommit = (
 }
 
 /**
- * Runs a transaction of the only statement of a decision that was made before it, with the barrier in the same round trip. `undefined` if
- * it has written nothing, because the decision is not right.
+ * Runs the only statement of an optimistic decision as a transaction, with the barrier in the same round trip. Returns `undefined` if it has
+ * written nothing, because the decision may be wrong.
  */
 const runInOneRoundTrip = <A>(
   { epoch, progress, session }: StepContext,
   durability: Durability,
-  { conclude, write }: Foreseen<A>
-): Effect.Effect<Concluded<A> | undefined, SqlError.SqlError> =>
+  { decodeResult, write }: OptimisticDecision<A>
+): Effect.Effect<OptimisticResult<A> | undefined, SqlError.SqlError> =>
   Effect.suspend(() => {
     const isEarly = durability.paysOff()
     const statement = write(isEarly)
@@ -206,10 +208,10 @@ const runInOneRoundTrip = <A>(
       }
     }).pipe(
       Effect.map((answers) => {
-        const concluded = conclude(answers[0]?.rows ?? [])
-        if (concluded === undefined) noteNothingCommitted(progress)
-        else durability.confirm(session, concluded.position, 1)
-        return concluded
+        const result = decodeResult(answers[0]?.rows ?? [])
+        if (result === undefined) noteNothingCommitted(progress)
+        else durability.confirm(session, result.position, 1)
+        return result
       })
     )
   })

@@ -101,6 +101,40 @@ describe("round trips", () => {
   )
 
   it.live(
+    "commit each statement where that is asked for, and say which were committed before one that failed",
+    Effect.fnUntraced(function* () {
+      const connection = yield* connect()
+      const trips = RoundTrips.of(connection)
+      const send = (...texts: ReadonlyArray<string>) =>
+        Effect.exit(
+          trips.send(
+            texts.map((text) => statement(text)),
+            { commitEach: true }
+          )
+        )
+      const committed = Effect.map(trips.send([statement("SELECT n FROM numbers ORDER BY n")]), ([answer]) =>
+        answer?.rows.map((row) => (row as { readonly n: number }).n)
+      )
+      yield* trips.send([
+        statement("CREATE TEMPORARY TABLE numbers (n int4, UNIQUE (n) DEFERRABLE INITIALLY DEFERRED)")
+      ])
+      // Each statement is prepared in the first round, also after one that failed.
+      for (const round of [1, 2]) {
+        const insert = (n: number) => `INSERT INTO numbers VALUES (${n})`
+        yield* trips.send([statement("TRUNCATE numbers")])
+        expect([round, Exit.isSuccess(yield* send(insert(1), insert(2)))]).toEqual([round, true])
+        expect([round, yield* committed]).toEqual([round, [1, 2]])
+        // Fails in its commit, after the answer to the statement.
+        expect(failureOf(yield* send(insert(1), insert(3)))).toEqual([{ tag: "UniqueViolation", refused: 0 }])
+        expect(failureOf(yield* send("SELECT 1 / 0", insert(4)))).toEqual([{ tag: "UnknownError", refused: 0 }])
+        expect(failureOf(yield* send(insert(5), "SELECT 1 / 0"))).toEqual([{ tag: "UnknownError", refused: 1 }])
+        expect(failureOf(yield* send(insert(6), insert(2)))).toEqual([{ tag: "UniqueViolation", refused: 1 }])
+        expect([round, yield* committed]).toEqual([round, [1, 2, 3, 4, 5, 6]])
+      }
+    })
+  )
+
+  it.live(
     "prepare statements again that the server has lost, and none where the client prepares none",
     Effect.fnUntraced(function* () {
       const connection = yield* connect()
