@@ -150,7 +150,7 @@ export const endOfLog = (test: Test): void => {
     "nothing that a writer creates or sets changes what the functions do",
     Effect.gen(function* () {
       const { auditor, logins, owner, schema, writer } = yield* shared
-      for (const id of ["a", "b"]) yield* writer.backlog.create({ id, title: "T", actor: "w" })
+      for (const id of ["a", "b"]) yield* writer.backlog.create({ id, title: id.toUpperCase(), actor: "w" })
       const { position } = yield* owner.audit.anchor()
       const own = `own_${schema}`
       yield* alter((role) => `CREATE SCHEMA ${own} AUTHORIZATION ${role}`, logins.writer)
@@ -217,7 +217,7 @@ export const endOfLog = (test: Test): void => {
             decided_before: "01/01/2126",
             event_type: "CardCompleted",
             event_schema: 1,
-            data: '{"claim":null,"overrode":[],"result":null}',
+            data: '{"claim":null,"forced":true,"overrode":[],"result":null}',
             by_actor: 'q"\\z',
             event_version: 2,
             new_state: "(b,done,0,,f,0,01/01/2026 00:00:00.123,01/01/2026 00:00:00.123,2,0,,,,,0,,,)",

@@ -473,7 +473,7 @@ const common: Call = {
 const completion: Call = {
   ...common,
   event_type: "CardCompleted",
-  data: '{"claim":null,"force":true,"overrode":[],"result":null}',
+  data: '{"claim":null,"forced":true,"overrode":[],"result":null}',
   event_version: 2,
   new_state: `(a,done,0,,f,0,"${time}","${time}",2,0,,,,,0,,,)`,
   counted: "(-1,0,0,0,1)"
