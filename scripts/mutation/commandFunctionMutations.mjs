@@ -158,8 +158,8 @@ export const commandFunctionMutations = [
   {
     name: "the hashed text contains commitments in the place of erasable values",
     file: eventLines,
-    find: "data += separator + canonicalMembers(hashed)",
-    replace: "data += separator + canonicalMembers(encoded.data)",
+    find: "data: canonicalMembers(hashed)",
+    replace: "data: canonicalMembers(data)",
     tests: hashes
   },
   {
