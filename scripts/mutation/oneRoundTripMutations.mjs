@@ -116,7 +116,7 @@ export const oneRoundTripMutations = [
   {
     name: "a claim that nothing was loaded for has a token of the generation",
     file: changeCard,
-    find: "state.claim_token_high := (read_generation + event_version) / 2147483648;",
+    find: "state.claim_token := (read_generation + event_version) % 2147483648;",
     replace: "",
     tests
   },
