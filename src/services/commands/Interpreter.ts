@@ -184,7 +184,7 @@ export class Interpreter extends Context.Service<
       }
 
       const rememberClaims = (
-        { state }: LockedState,
+        { generation, state }: LockedState,
         events: ReadonlyArray<PendingEvent>,
         lastPosition: number
       ): void => {
@@ -193,7 +193,8 @@ export class Interpreter extends Context.Service<
           claims.remember(
             cardId,
             card?.version === version ? card : undefined,
-            lastPosition - (events.length - 1 - index)
+            lastPosition - (events.length - 1 - index),
+            generation
           )
         })
       }

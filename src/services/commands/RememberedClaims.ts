@@ -43,10 +43,13 @@ export class RememberedClaims {
     return { now: DateTime.makeUnsafe(now), generation: this.#generation }
   }
 
-  /** Remembers a card after the event at a position, the last one of a durable transaction, if it is claimed. Forgets it otherwise. */
-  remember(id: CardId, card: Card | undefined, position: number): void {
+  /**
+   * Remembers a card after the event at a position of a generation, which is durable, if the card is claimed. Forgets it otherwise. After a
+   * restore, the same position can be that of another event, so a card of another generation is not remembered.
+   */
+  remember(id: CardId, card: Card | undefined, position: number, generation: number): void {
     this.#claims.delete(id)
-    if (card?.status !== "claimed") return
+    if (card?.status !== "claimed" || generation !== this.#generation) return
     this.#hasClaimed = true
     if (!isWorthRemembering(card)) return
     if (this.#claims.size >= maxCards) for (const oldest of this.#claims.keys()) if (this.#claims.delete(oldest)) break

@@ -41,7 +41,12 @@ export const makeOptimisticDecisions = (
     outcome: Outcome
   ): OptimisticResult<Outcomes> => {
     claims.noteMoment(now, generation)
-    return { answer: [outcome], afterCommit, position, remember: () => claims.remember(after.id, after, position) }
+    return {
+      answer: [outcome],
+      afterCommit,
+      position,
+      remember: () => claims.remember(after.id, after, position, generation)
+    }
   }
 
   const decideCompletion = (
